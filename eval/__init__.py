@@ -1,0 +1,1 @@
+"""Floor 2: what a set of embeddings is worth. Knows no model and no training."""
