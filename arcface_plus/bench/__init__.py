@@ -1,0 +1,1 @@
+"""Published figures, each measured against its baseline in the same run."""

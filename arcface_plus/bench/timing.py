@@ -1,0 +1,58 @@
+"""Fair timing of rivals: all of them in one run, turn by turn, after a warm-up.
+
+Interleaving matters more than the number of repeats: on a shared machine the clock rate and the
+neighbours change from second to second, and rivals timed one after the other get different
+machines. Compare the medians of what `measure` returns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+
+def measure(
+    callables: dict[str, Callable[[], object]],
+    repeats: int,
+    warmup: int = 1,
+    synchronize: Callable[[], None] | None = None,
+) -> dict[str, list[float]]:
+    """Seconds of each call, `repeats` of them per name, the rivals taking turns.
+
+    Args:
+        callables: what to time; what they return is dropped.
+        repeats: timed calls of each, at least 1.
+        warmup: untimed calls of each beforehand (caches, lazy initialisation, compilation).
+        synchronize: waits for the device (e.g. ``torch.cuda.synchronize``), called before the
+            clock starts and again before it stops; None for work that ends when its call returns.
+    """
+    if repeats < 1 or warmup < 0:
+        raise ValueError(f"repeats must be >= 1 and warmup >= 0, not {repeats} and {warmup}")
+    wait = synchronize if synchronize is not None else _nothing
+    for call in callables.values():
+        for _ in range(warmup):
+            call()
+    seconds: dict[str, list[float]] = {name: [] for name in callables}
+    for _ in range(repeats):
+        for name, call in callables.items():
+            wait()
+            start = time.perf_counter()
+            call()
+            wait()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median_seconds(
+    function: Callable[[], object],
+    repeats: int,
+    warmup: int = 1,
+    synchronize: Callable[[], None] | None = None,
+) -> float:
+    """Median seconds of one function on its own; rivals belong into one `measure`."""
+    return median(measure({"it": function}, repeats, warmup, synchronize)["it"])
+
+
+def _nothing() -> None:
+    return None
