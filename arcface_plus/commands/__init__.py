@@ -1,0 +1,1 @@
+"""The groups of the command line; `arcface_plus.cli` joins them."""
