@@ -1,0 +1,18 @@
+"""``python -m eval …``: a door into the one command line, where this floor's commands live."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int | None:
+    """Run ``arcface-plus eval …`` with this process's arguments; returns its exit status."""
+    # The one import upwards that the layer rule allows, and only when the door is opened:
+    # eval itself stays usable without the rest.
+    from arcface_plus.cli import main as command_line
+
+    return command_line(["eval", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""What a run leaves behind for comparison: its last verification, its config, its summary.
+
+A run is given as its directory (DESIGN: ``RUN/eval/step_00038000.json``, ``RUN/config.yaml``,
+``RUN/summary.json``) or as one JSON file written by ``eval verify --json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data_prep.errors import DataError
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Read(BaseModel):
+    """Keys this version does not know are left alone: a newer one may have written the file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Accuracy(_Read):
+    """10-fold accuracy as shares of 1: over the folds, and each fold's own."""
+
+    mean: Share
+    std: Share
+    folds: Annotated[tuple[Share, ...], Field(min_length=2)]
+    thresholds: tuple[float, ...] = ()
+    ci95: tuple[Share, Share]
+
+
+class TargetResult(_Read):
+    """One target of a verification file; see `eval.verification.VerificationResult`."""
+
+    pairs: int
+    same: int
+    images: int | None = None
+    unique_images: int | None = None
+    accuracy: Accuracy
+    auc: Share | None = None
+    eer: Share | None = None
+    tar_at_far: dict[str, Share | None] = {}
+
+    @property
+    def pair_file(self) -> tuple[int, int, int | None, int | None, int]:
+        """What must agree before folds can be paired; two files may still differ beyond it."""
+        folds = len(self.accuracy.folds)
+        return self.pairs, self.same, self.images, self.unique_images, folds
+
+
+class VerificationFile(_Read):
+    """What ``eval verify --json`` writes."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    checkpoint: str = ""
+    protocol: str = ""
+    flip: bool | None = None
+    targets: Annotated[dict[str, TargetResult], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as far as a comparison needs it.
+
+    `config` and `summary` are flat, with dotted keys; None where the run has no such file.
+    `step` is the one the verification file is named after, None if it is named otherwise.
+    """
+
+    name: str
+    path: Path
+    results_file: Path
+    step: int | None
+    results: VerificationFile
+    config: dict[str, Any] | None
+    summary: dict[str, Any] | None
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read each run and give it a name of its own: its folder's, or its path where two agree.
+
+    Raises:
+        DataError: something is missing or broken; the message names the file and key.
+    """
+    runs = [read_run(path) for path in paths]
+    for names in ([run.name for run in runs], [str(run.path) for run in runs]):
+        if len(set(names)) == len(names):
+            return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+    return [replace(run, name=f"{run.name} ({i})") for i, run in enumerate(runs, 1)]
+
+
+def read_run(path: Path) -> Run:
+    """Read one run directory or one verification file.
+
+    Raises:
+        DataError: see `read_runs`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        directory, results_file, name = path, _last_results(path), path.resolve().name
+    elif path.is_file():
+        # A file inside a run directory brings that run's config along.
+        directory, results_file, name = path.parent.parent, path, path.stem
+        if path.parent.name != "eval" or not (directory / "config.yaml").is_file():
+            return Run(name, path, path, _step(path), _read_results(path), None, None)
+    else:
+        raise DataError(f"{path}: no such run directory or verification file")
+    return Run(
+        name=name,
+        path=path,
+        results_file=results_file,
+        step=_step(results_file),
+        results=_read_results(results_file),
+        config=_read_mapping(directory / "config.yaml"),
+        summary=_read_mapping(directory / "summary.json"),
+    )
+
+
+def _last_results(directory: Path) -> Path:
+    found = [file for file in (directory / "eval").glob("step_*.json") if _step(file) is not None]
+    if not found:
+        raise DataError(
+            f"{directory}: no verification results (eval/step_*.json); "
+            f"run `arcface-plus eval verify --ckpt {directory} --data DIR --json FILE` "
+            "and compare the FILEs"
+        )
+    return max(found, key=lambda file: _step(file) or 0)
+
+
+def _step(file: Path) -> int | None:
+    match = re.fullmatch(r"step_(\d+)\.json", file.name)
+    return int(match[1]) if match else None
+
+
+def _read_results(file: Path) -> VerificationFile:
+    try:
+        return VerificationFile.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise DataError(
+            f"{file}: {key}: {first['msg']}; expected what `eval verify --json` writes"
+        ) from error
+
+
+def _read_mapping(file: Path) -> dict[str, Any] | None:
+    """A YAML or JSON mapping (JSON is YAML's subset, but not in PyYAML's reading of 1e-3)."""
+    if not file.is_file():
+        return None
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{file}: cannot be read ({reason})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{file}: holds no keys and values")
+    return dict(_flatten(content))
+
+
+def _flatten(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
