@@ -1,0 +1,22 @@
+"""Backbones by name: callables ``(embedding_dim=512, dropout=0.0, …) -> nn.Module``.
+
+The module maps images (n, 3, 112, 112), floating point, to embeddings (n, embedding_dim), float32
+(not normalised). A new backbone is one new file and one line in ``BACKBONES``.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100
+from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "r18": r18,
+    "r34": r34,
+    "r50": r50,
+    "r100": r100,
+    "mobilefacenet": MobileFaceNet,
+}
+
+__all__ = ["BACKBONES", "IResNet", "MobileFaceNet", "r18", "r34", "r50", "r100"]

@@ -1,0 +1,54 @@
+"""Class weights, margin head and cross entropy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from arcface_plus.models.precision import at_least_float32, without_autocast
+
+
+class Classified(NamedTuple):
+    """What the classifier says of a batch; both are scalars on its device."""
+
+    loss: Tensor
+    """Cross entropy over the head's logits, averaged over the batch."""
+    accuracy: Tensor
+    """Share of the batch whose largest cosine (without margin) is the labelled class; detached."""
+
+
+class Classifier(nn.Module):
+    """One weight row per class; embeddings are compared with the rows by cosine.
+
+    ``weight``: (classes, embedding_dim), drawn from a normal of deviation 0.01. ``head`` maps
+    cosines (n, classes) and labels to logits. Everything runs in at least float32, autocast off.
+    """
+
+    def __init__(self, embedding_dim: int, classes: int, head: nn.Module) -> None:
+        super().__init__()
+        if embedding_dim < 1:
+            raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
+        if classes < 2:
+            raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+        self.weight = nn.Parameter(torch.empty(classes, embedding_dim))
+        nn.init.normal_(self.weight, std=0.01)
+        self.head = head
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Classified:
+        """Embeddings (n, embedding_dim) of any norm and labels (n,) int64 → loss, accuracy."""
+        with without_autocast(embeddings):
+            cosine = F.linear(
+                F.normalize(at_least_float32(embeddings)),
+                F.normalize(at_least_float32(self.weight)),
+            )
+            loss = F.cross_entropy(self.head(cosine, labels), labels)
+            with torch.no_grad():
+                accuracy = (cosine.argmax(dim=1) == labels).float().mean()
+        return Classified(loss, accuracy)
+
+    def extra_repr(self) -> str:
+        classes, embedding_dim = self.weight.shape
+        return f"embedding_dim={embedding_dim}, classes={classes}"

@@ -1,0 +1,76 @@
+"""ArcFace: an additive angular margin on the logit of the right class."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from arcface_plus.models.heads.checks import check_cosine_and_labels, check_scale
+from arcface_plus.models.precision import at_least_float32, without_autocast
+
+MarginGradient = Literal["exact", "straight_through"]
+
+
+class ArcFace(nn.Module):
+    """scale · cos(θ + margin) for the labelled class, scale · cos θ for the others.
+
+    Deng et al., "ArcFace", 2019, equation 3. Beyond θ + margin > π, where the cosine would rise
+    again, the labelled class gets scale · (cos θ − margin · sin margin), which keeps falling.
+
+    ``margin`` is in radians. ``margin_gradient`` says what the backward pass sees: "exact" the
+    derivative of the formula; "straight_through" that of scale · cos θ, the margin taken for a
+    constant offset, as arcface_torch does. The forward pass is the same.
+    """
+
+    def __init__(
+        self,
+        scale: float = 64.0,
+        margin: float = 0.5,
+        margin_gradient: MarginGradient = "exact",
+    ) -> None:
+        super().__init__()
+        check_scale(scale)
+        if not 0.0 <= margin < math.pi:
+            raise ValueError(f"margin must be at least 0 and below pi (radians), not {margin}")
+        if margin_gradient not in get_args(MarginGradient):
+            raise ValueError(
+                f"margin_gradient must be exact or straight_through, not '{margin_gradient}'"
+            )
+        self.scale = float(scale)
+        self.margin = float(margin)
+        self.margin_gradient = margin_gradient
+
+    def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
+        """Cosines (n, C) and labels (n,) int64 → logits (n, C), at least float32."""
+        check_cosine_and_labels(cosine, labels)
+        with without_autocast(cosine):
+            cosine = at_least_float32(cosine)
+            index = labels.unsqueeze(1)
+            target = cosine.gather(1, index)
+            with_margin = add_angular_margin(target, self.margin)
+            if self.margin_gradient == "straight_through":
+                with_margin = with_margin.detach() + (target - target.detach())
+            # Only the target column is touched, in place: no second (n, C) copy.
+            return (cosine * self.scale).scatter_(1, index, with_margin * self.scale)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, margin={self.margin}, margin_gradient={self.margin_gradient}"
+
+
+def add_angular_margin(cosine: Tensor, margin: float) -> Tensor:
+    """cos(θ + margin) of cos θ while θ + margin ≤ π, then cos θ − margin · sin margin.
+
+    Written as cos θ · cos m − sin θ · sin m: no arccos, whose fp32 error and infinite slope at
+    the ends would enter the gradient. At cos θ = ±1 the slope of sin θ is infinite too; there (and
+    where rounding took the cosine beyond ±1) sin θ is 0 with gradient 0, so the gradient of the
+    whole is cos m at one end and, by the fallback, 1 at the other.
+    """
+    sine_squared = (1.0 - cosine) * (1.0 + cosine)
+    inside = sine_squared > 0.0
+    sine = torch.where(inside, torch.where(inside, sine_squared, 1.0).sqrt(), 0.0)
+    shifted = cosine * math.cos(margin) - sine * math.sin(margin)
+    fallback = cosine - margin * math.sin(margin)
+    return torch.where(cosine >= -math.cos(margin), shifted, fallback)

@@ -1,0 +1,38 @@
+"""What every head asks of its parameters and its input."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def check_scale(scale: float) -> None:
+    """Raise ``ValueError`` unless the scale is positive and finite."""
+    if not (scale > 0.0 and math.isfinite(scale)):
+        raise ValueError(f"scale must be positive and finite, not {scale}")
+
+
+def check_cosine_and_labels(cosine: Tensor, labels: Tensor) -> None:
+    """Raise ``ValueError`` unless ``cosine`` is (n, C) and ``labels`` (n,) int64 in [0, C).
+
+    The values are looked at on the CPU alone: on a GPU that would stall the queue of kernels, and
+    there the indexing that follows traps a wrong label.
+    """
+    if cosine.ndim != 2 or not cosine.is_floating_point():
+        raise ValueError(
+            f"cosine must be floating point (n, C), not {cosine.dtype} {tuple(cosine.shape)}"
+        )
+    if labels.shape != cosine.shape[:1] or labels.dtype != torch.int64:
+        raise ValueError(
+            f"labels must be int64 ({cosine.shape[0]},), not {labels.dtype} {tuple(labels.shape)}"
+        )
+    if labels.device.type == "cpu" and labels.numel():
+        low, high = (int(bound) for bound in torch.aminmax(labels))
+        classes = cosine.shape[1]
+        if low < 0 or high >= classes:
+            wrong = low if low < 0 else high
+            raise ValueError(
+                f"label {wrong} is outside 0 to {classes - 1}: there are {classes} classes"
+            )

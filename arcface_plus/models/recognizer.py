@@ -1,0 +1,73 @@
+"""The network that is trained: backbone, classifier and weighted regulariser."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.regularizers import MMA, NearestAngles, NoRegularizer, nearest_angles
+
+
+class Losses(NamedTuple):
+    """Scalars on the device of the batch; ``total`` carries the gradient."""
+
+    total: Tensor
+    """margin + regularizer_weight · regularizer."""
+    margin: Tensor
+    """Cross entropy over the head's logits."""
+    regularizer: Tensor
+    """The regulariser, not multiplied by its weight; 0 where that weight is 0; detached."""
+    accuracy: Tensor
+    """Share of the batch nearest to its own class, without margin; detached."""
+
+
+class Recognizer(nn.Module):
+    """``forward``: images (n, 3, 112, 112) and labels (n,) int64 → ``Losses``.
+
+    With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
+    losses and gradients have the bits of a run without regulariser. ``state_dict`` names:
+    ``backbone.*`` and ``classifier.weight``.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        classifier: Classifier,
+        regularizer: nn.Module,
+        regularizer_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not (regularizer_weight >= 0.0 and math.isfinite(regularizer_weight)):
+            raise ValueError(
+                f"the regulariser's weight must be finite and at least 0, not {regularizer_weight}"
+            )
+        self.backbone = backbone
+        self.classifier = classifier
+        self.regularizer = regularizer
+        self.regularizer_weight = float(regularizer_weight)
+
+    @property
+    def _regularized(self) -> bool:
+        return self.regularizer_weight > 0.0 and not isinstance(self.regularizer, NoRegularizer)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Losses:
+        margin, accuracy = self.classifier(self.backbone(images), labels)
+        if not self._regularized:
+            return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+        regularizer = self.regularizer(self.classifier.weight)
+        total = margin + self.regularizer_weight * regularizer
+        return Losses(total, margin.detach(), regularizer.detach(), accuracy)
+
+    def class_angles(self) -> NearestAngles:
+        """Angles (radians) between each class weight and its nearest.
+
+        Between ``forward`` and the optimizer's step this costs nothing with MMA, which has found
+        them already; otherwise they are searched for now. Ask then, so that runs with and without
+        MMA report the same thing.
+        """
+        if self._regularized and isinstance(self.regularizer, MMA) and self.regularizer.last:
+            return self.regularizer.last
+        return nearest_angles(self.classifier.weight)

@@ -1,0 +1,19 @@
+"""Regularisers by name: ``regularizer(weight (C, d)) -> scalar``, at least float32.
+
+A new regulariser is one new file and one line in ``REGULARIZERS``.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from arcface_plus.models.regularizers.mma import MMA
+from arcface_plus.models.regularizers.neighbours import NearestAngles, nearest_angles
+from arcface_plus.models.regularizers.none import NoRegularizer
+
+REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
+    "none": NoRegularizer,
+    "mma": MMA,
+}
+
+__all__ = ["MMA", "REGULARIZERS", "NearestAngles", "NoRegularizer", "nearest_angles"]
