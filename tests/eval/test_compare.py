@@ -133,6 +133,15 @@ def test_other_pairs_are_never_paired(make_run):
         compare([a, make_run("c", {"lfw": target(BETTER[:9])}, config=PLUS)])
 
 
+@pytest.mark.parametrize("key", ["same", "images", "unique_images"])
+def test_equally_many_but_other_pairs_are_never_paired(make_run, key):
+    other = target(BETTER)
+    other[key] -= 1
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    with pytest.raises(UserError, match="nothing to compare: lfw: not compared: other pairs"):
+        compare([a, make_run("b", {"lfw": other}, config=PLUS)])
+
+
 def test_more_than_the_regulariser_differs(make_run):
     a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
     other = PLUS | {"head": {"name": "arcface", "margin": 0.4}, "optimizer": {"lr": 0.1}}
@@ -149,7 +158,7 @@ def test_more_than_the_regulariser_differs(make_run):
 
 
 def test_the_last_step_is_used_and_plain_files_are_taken(make_run, tmp_path):
-    make_run("a", {"lfw": target(ARCFACE)}, step=9, config=BASE)
+    make_run("a", {"lfw": target(ARCFACE)}, step=20_000_000, config=BASE)
     make_run("a", {"lfw": target(BETTER)}, step=100_000_000, config=BASE)
     a = make_run("a", {"lfw": target(ARCFACE)}, step=10, config=BASE)
     plain = tmp_path / "other.json"
@@ -207,7 +216,8 @@ def test_terminal_markdown_and_json(make_run, tmp_path):
     b = make_run("b|c", {"lfw": target(BETTER)}, config=PLUS)
     comparison = compare([a, b])
     text = printed(comparison)
-    assert "a[red]" in text
+    header = next(line for line in text.splitlines() if line.split()[:1] == ["target"])
+    assert header.split() == ["target", "a[red]", "b|c"]
     assert "95.53 ± 0.61 [95.33, 95.73]" in text
     assert "regularizer.weight" in text
     assert "TAR at FAR 1e-1" in text
