@@ -192,7 +192,7 @@ def _training(runs: Sequence[Run], targets: Sequence[str]) -> tuple[KeyValues, .
         for key, value in (run.summary or {}).items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             accuracy = "accurac" in key or not set(key.split(".")).isdisjoint(targets)
-            if number and not accuracy:
+            if number and not accuracy and key != "schema":
                 rows[key] = None
     return tuple(KeyValues(key, tuple(_shown(run.summary, key) for run in runs)) for key in rows)
 

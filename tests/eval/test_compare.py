@@ -182,6 +182,7 @@ def test_runs_of_one_name_are_told_apart(make_run):
 
 def test_summary_figures_stand_side_by_side(make_run):
     summary = {
+        "schema": 1,
         "loss": 1.25,
         "wall_seconds": 3725.2,
         "images_per_second": 812.5,
