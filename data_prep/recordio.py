@@ -10,6 +10,7 @@ and the encoded image. The .idx file is text, one `key<TAB>byte offset` a line.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _WHOLE, _FIRST, _MIDDLE, _LAST = 0, 1, 2, 3
 _LENGTH_BITS = 29
 _PLAIN_HEADER = 36  # part head, header and one label of a vector: where a label can be
 _FIRST_READ = 1 << 16  # one system call fetches a whole face crop
+_RECORD_LIMIT = 1 << _LENGTH_BITS  # bytes of a payload, split or not; MXNet refuses more
+_INDEX_LINE = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]+[0-9]{1,18}[ \t\r]*|[ \t\r]*")
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,19 @@ class RecordReader:
         """Join the parts of the record that starts at `offset`."""
         parts: list[bytes] = []
         expected = (_WHOLE, _FIRST)
+        chunk, start = b"", offset  # what was read of the file, and where it begins
         while True:
-            head = self._read(key, offset, _PART.size, _FIRST_READ)
-            magic, word = _PART.unpack_from(head)
+            at = offset - start
+            if at + _PART.size > len(chunk):
+                chunk, start, at = self._read(key, offset, _PART.size, _FIRST_READ), offset, 0
+            magic, word = _PART.unpack_from(chunk, at)
             flag, length = word >> _LENGTH_BITS, word & ((1 << _LENGTH_BITS) - 1)
             if magic != MAGIC:
                 raise self._broken(key, f"no RecordIO magic at byte {offset}")
             if flag not in expected:
                 raise self._broken(key, f"part at byte {offset} has flag {flag}, out of order")
-            part = head[_PART.size : _PART.size + length]
+            at += _PART.size
+            part = chunk[at : at + length]
             if len(part) < length:
                 part = self._read(key, offset + _PART.size, length, length)
             parts.append(part)
@@ -157,25 +164,36 @@ class RecordReader:
 
 
 def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys and offsets of an .idx file."""
-    tokens = path.read_bytes().split()
-    try:
-        if len(tokens) % 2 or any(len(token) > 19 for token in tokens):
-            raise ValueError
-        numbers = np.array(tokens, dtype="S19").astype(np.int64).reshape(-1, 2)
-        if (numbers < 0).any():
-            raise ValueError
-    except ValueError:
-        raise DataError(f"{path}: line {_bad_line(path)} is not `key<TAB>byte offset`") from None
+    """Keys and offsets of an .idx file: exactly two numbers on every line that is not blank.
+
+    Checked on the characters all at once, which takes a tenth of a second for half a million lines.
+    """
+    text = path.read_bytes()
+    characters = np.frombuffer(text, np.uint8)
+    digit = (characters >= ord("0")) & (characters <= ord("9"))
+    newline = characters == ord("\n")
+    blank = (characters == ord("\t")) | (characters == ord(" ")) | (characters == ord("\r"))
+    edges = np.diff(digit.view(np.int8), prepend=np.int8(0), append=np.int8(0))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    lines = np.searchsorted(np.flatnonzero(newline), starts)
+    if (
+        not (digit | newline | blank).all()
+        or len(starts) % 2
+        or (lines[0::2] != lines[1::2]).any()
+        or (np.diff(lines[0::2]) == 0).any()
+        or (ends - starts > 18).any()
+    ):
+        raise DataError(f"{path}: line {_bad_line(text)} is not `key<TAB>byte offset`")
+    numbers = np.fromstring(text, np.int64, sep=" ").reshape(-1, 2)
     return numbers[:, 0].copy(), numbers[:, 1].copy()
 
 
-def _bad_line(path: Path) -> int:
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        words = line.split()
-        if words and not (len(words) == 2 and all(w.isdigit() and len(w) <= 19 for w in words)):
-            return number
-    return 1
+def _bad_line(text: bytes) -> int:
+    return next(
+        number
+        for number, line in enumerate(text.split(b"\n"), 1)
+        if not _INDEX_LINE.fullmatch(line)
+    )
 
 
 class RecordWriter:
@@ -219,13 +237,19 @@ class RecordWriter:
         self._file.seek(self._position)
 
     def close(self) -> None:
-        """Flush to disk, then let both files appear under their names."""
+        """Flush to disk, then let both files appear under their names.
+
+        A .rec is read only with its .idx, so that of a former set goes first and the new one comes
+        last: whenever this is cut short, no .idx stands beside a .rec that it does not describe.
+        """
         for file in (self._file, self._index):
             file.flush()
             os.fsync(file.fileno())
             file.close()
+        index_path = self.path.with_suffix(".idx")
+        index_path.unlink(missing_ok=True)
         os.replace(self._partial, self.path)
-        os.replace(self._partial_index, self.path.with_suffix(".idx"))
+        os.replace(self._partial_index, index_path)
 
     def abandon(self) -> None:
         """Forget what was written."""
@@ -248,13 +272,27 @@ class RecordWriter:
 
 def _payload(key: int, image: bytes, label: float | Sequence[float] | NDArray[np.generic]) -> bytes:
     """Header, labels and image: what one record holds before it is split into parts."""
+    if len(image) > _RECORD_LIMIT - 1024:  # room for header and labels
+        raise DataError(f"record {key}: {len(image)} bytes are beyond the format's 512 MiB")
+    if isinstance(label, int | float):
+        stored = float(np.float32(label)) if abs(label) < 3e38 else None
+        if stored != label:
+            raise _inexact(key, label)
+        return _HEADER.pack(0, stored, key, 0) + image
     labels = np.asarray(label, np.float64)
-    stored = labels.astype("<f4")
-    if not np.array_equal(stored.astype(np.float64), labels):
-        raise DataError(f"record {key}: label {label} is not exact as float32 (the format's type)")
+    if labels.ndim > 1 or not 0 < labels.size <= 128:
+        raise DataError(f"record {key}: a label is a number or 1 to 128 of them, not {label}")
+    with np.errstate(over="ignore"):
+        vector = labels.astype("<f4")
+    if not np.array_equal(vector.astype(np.float64), labels):
+        raise _inexact(key, label)
     if labels.ndim == 0:
         return _HEADER.pack(0, float(labels), key, 0) + image
-    return _HEADER.pack(len(labels), 0.0, key, 0) + stored.tobytes() + image
+    return _HEADER.pack(len(labels), 0.0, key, 0) + vector.tobytes() + image
+
+
+def _inexact(key: int, label: object) -> DataError:
+    return DataError(f"record {key}: label {label} is not exact as float32 (the format's type)")
 
 
 def _encode(payload: bytes) -> bytes:
@@ -271,8 +309,6 @@ def _encode(payload: bytes) -> bytes:
         first, last = i == 0, i == len(starts) - 1
         flag = (_WHOLE if last else _FIRST) if first else (_LAST if last else _MIDDLE)
         length = end - start
-        if length >= 1 << _LENGTH_BITS:
-            raise DataError(f"a record of {len(payload)} bytes is beyond the format's 512 MiB")
         pieces += [_PART.pack(MAGIC, flag << _LENGTH_BITS | length), payload[start:end]]
         pieces.append(bytes(-length % 4))
     return b"".join(pieces)

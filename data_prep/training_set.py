@@ -19,6 +19,7 @@ from data_prep.errors import DataError
 from data_prep.recordio import RecordReader, RecordWriter
 
 EXACT_LABELS = 1 << 24  # float32 holds every integer up to here
+_PROPERTY_LIMIT = 1000  # characters of a property file that are looked at
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,23 @@ def image_keys(reader: RecordReader) -> NDArray[np.int64]:
     first = reader[0]
     if first.image or isinstance(first.label, float):
         return reader.keys
-    end = int(first.label[0])
-    keys = np.arange(1, end, dtype=np.int64)
-    known = np.isin(keys, reader.keys, assume_unique=True)
-    if end - 1 > len(reader) or not known.all():
-        missing = keys[~known][0] if end - 1 <= len(reader) else len(reader)
+    announced = float(first.label[0])
+    if not 1 <= announced <= 2 * EXACT_LABELS or announced != int(announced):
+        raise DataError(
+            f"{reader.path}: record 0 announces images up to key {announced:g} (exclusive), which "
+            "cannot be; copy the set again or repair it"
+        )
+    end = int(announced)
+    present = reader.keys[(reader.keys >= 1) & (reader.keys < end)]
+    if len(present) < end - 1:
+        expected = np.arange(1, len(present) + 1)
+        gap = np.flatnonzero(np.sort(present) != expected)
+        missing = int(expected[gap[0]]) if len(gap) else len(present) + 1
         raise DataError(
             f"{reader.path}: record 0 announces images 1 to {end - 1}, but "
             f"{reader.index_path.name} lacks record {missing} (incomplete copy?)"
         )
-    return keys
+    return np.arange(1, end, dtype=np.int64)
 
 
 def read_index(reader: RecordReader) -> TrainingIndex:
@@ -75,7 +83,8 @@ def read_property(path: Path) -> int | None:
     """The class count of a property file (`classes,height,width`), None where it is absent."""
     if not path.is_file():
         return None
-    words = path.read_text(encoding="ascii", errors="replace").strip().split(",")
+    with open(path, encoding="ascii", errors="replace") as file:
+        words = file.read(_PROPERTY_LIMIT).strip().split(",")
     if len(words) != 3 or not all(word.strip().isdigit() for word in words):
         raise DataError(f"{path}: expected `classes,height,width`, found {','.join(words)[:60]!r}")
     return int(words[0])
@@ -100,12 +109,13 @@ class TrainingSetWriter:
 
     def add(self, label: int, image: bytes) -> None:
         """Append one encoded image; labels ascend from 0 without a gap."""
-        if label == len(self._first_keys):
-            self._first_keys.append(self._next_key)
-        elif label != len(self._first_keys) - 1:
-            raise DataError(f"label {label} out of order: expected {len(self._first_keys)} next")
-        if self._next_key + len(self._first_keys) >= EXACT_LABELS:
+        known = len(self._first_keys)
+        if label not in (known - 1, known):
+            raise DataError(f"label {label} out of order: expected {known} next")
+        if self._next_key + label + 2 > EXACT_LABELS:  # what record 0 says next: keys and classes
             raise DataError(f"{self.directory}: over 2^24 records, where the layout is not exact")
+        if label == known:
+            self._first_keys.append(self._next_key)
         self._writer.write(self._next_key, image, float(label))
         self._next_key += 1
 
@@ -119,9 +129,11 @@ class TrainingSetWriter:
         for label in range(classes):
             self._writer.write(end + label, b"", [bounds[label], bounds[label + 1]])
         self._writer.overwrite(0, 0, [end, end + classes])
-        self._writer.close()
         height, width = self._size
+        # A former set stops to be readable before anything of it is replaced; the new .idx is last.
+        (self.directory / "train.idx").unlink(missing_ok=True)
         (self.directory / "property").write_text(f"{classes},{height},{width}\n", encoding="ascii")
+        self._writer.close()
 
     def __enter__(self) -> TrainingSetWriter:
         return self
