@@ -1,0 +1,128 @@
+"""Image files of any kind ↔ uint8 RGB arrays, and the walk through a folder tree of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.errors import DataError
+from data_prep.image_header import image_header
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES = _JPEG_SUFFIXES | {".png", ".webp", ".bmp"}
+PIXEL_LIMIT = 128_000_000
+SIDE_LIMIT = 32_766  # what OpenCV's warps can address
+
+Image = NDArray[np.uint8]
+
+
+def decode_rgb(data: bytes) -> Image:
+    """Encoded JPEG, PNG, WebP or BMP → (h, w, 3) uint8 RGB, upright.
+
+    EXIF orientation is applied, grey becomes three equal channels, CMYK becomes RGB, 16 bits a
+    channel become 8, an alpha channel is dropped. DataError: other formats, truncated or corrupt
+    data, over 128 million pixels.
+    """
+    header = image_header(data)
+    if header is None:
+        raise DataError(f"not a JPEG, PNG, WebP or BMP image ({len(data)} bytes)")
+    if header.width * header.height > PIXEL_LIMIT or max(header[1:]) > SIDE_LIMIT:
+        raise DataError(f"{header.width}x{header.height} pixels are too many to decode safely")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise DataError(f"truncated or corrupt {header.format.upper()} image ({len(data)} bytes)")
+    return image.astype(np.uint8, copy=False)
+
+
+def read_rgb(path: str | os.PathLike[str]) -> Image:
+    """Image file → (h, w, 3) uint8 RGB as `decode_rgb`; DataError names the file."""
+    try:
+        return decode_rgb(Path(path).read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def encode_jpeg(image: Image, quality: int = 95) -> bytes:
+    """(h, w, 3) uint8 RGB → JPEG bytes (chroma at half resolution, as OpenCV's imwrite does)."""
+    return encode_as(".jpg", image, quality)
+
+
+def encode_as(suffix: str, image: Image, quality: int = 95) -> bytes:
+    """(h, w, 3) uint8 RGB → bytes of the format that a suffix of `SUFFIXES` names.
+
+    `quality` (1 to 100) counts for JPEG and WebP; PNG and BMP lose nothing.
+    """
+    suffix = ".jpg" if suffix.lower() in _JPEG_SUFFIXES else suffix.lower()
+    flag = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}.get(suffix)
+    flags = [] if flag is None else [flag, quality]
+    ok, data = cv2.imencode(suffix, image[..., ::-1], flags)
+    assert ok
+    return data.tobytes()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever interrupts."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def walk_files(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
+    """Folders below `root` with the names of their files, both sorted, one folder at a time.
+
+    Yields (folder relative to root, "" for root itself, with "/" between parts; file names).
+    Hidden names are left out; links to folders are followed, but never into a loop. DataError
+    where a folder cannot be read.
+    """
+    yield from _walk(Path(root), "", frozenset())
+
+
+def _walk(folder: Path, relative: str, above: frozenset[str]) -> Iterator[tuple[str, list[str]]]:
+    files: list[str] = []
+    folders: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (folders if entry.is_dir() else files).append(entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror or error}") from None
+    yield relative, sorted(files)
+    above |= {os.path.realpath(folder)}
+    for name in sorted(folders):
+        below = folder / name
+        if os.path.realpath(below) not in above:
+            yield from _walk(below, f"{relative}/{name}" if relative else name, above)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's name ends like an image's (.jpg, .png, .webp, .bmp …; any case)."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """While we run a thread a core, OpenCV starts none of its own and logs nothing."""
+    threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+        cv2.utils.logging.setLogLevel(level)
