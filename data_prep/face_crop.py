@@ -25,9 +25,10 @@ TEMPLATE = np.array(
         (70.7299, 92.2041),
     ]
 )
-# The nose tip stands this far before the plane of the eyes, in distances between the eyes: what
-# maps the CFP set's frontal photos to about 0 and its profiles to about 60 degrees and more.
-_NOSE_LENGTH = 0.5
+# The nose tip stands this far before the plane of the eyes, in distances between the eyes. With it
+# YuNet's points give 95% of CFP's frontal photos under 16 degrees and its profiles 33 to 64: a
+# detector's points understate a full profile.
+_NOSE_LENGTH = 0.4
 
 
 def similarity(source: ArrayLike, target: ArrayLike = TEMPLATE) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ studio light, so ``render(Identity(), Capture())`` is a picture too.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -120,21 +121,23 @@ class Capture:
     detail_seed: int = 0  # background, occluder, noise
 
 
+_TRAITS = [f for f in fields(Identity) if "sd" in f.metadata]
+_NAMES = [f.name for f in _TRAITS]
+_MEANS = np.array([f.default for f in _TRAITS])
+_DEVIATIONS, _LOWEST, _HIGHEST = (
+    np.array([f.metadata[key] for f in _TRAITS]) for key in ("sd", "low", "high")
+)
+
+
 def draw_identity(rng: np.random.Generator) -> Identity:
     """A person from the population."""
-    traits = [f for f in fields(Identity) if "sd" in f.metadata]
-    scores = np.clip(rng.standard_normal(len(traits)), -TRAIT_LIMIT, TRAIT_LIMIT)
-    values = {
-        f.name: float(
-            np.clip(f.default + f.metadata["sd"] * score, f.metadata["low"], f.metadata["high"])
-        )
-        for f, score in zip(traits, scores, strict=True)
-    }
+    scores = np.clip(rng.standard_normal(len(_TRAITS)), -TRAIT_LIMIT, TRAIT_LIMIT)
+    values = np.clip(_MEANS + _DEVIATIONS * scores, _LOWEST, _HIGHEST).tolist()
     moles = tuple(
-        (float(rng.uniform(-26, 26)), float(rng.uniform(-18, 52)), float(rng.uniform(0.6, 1.5)))
-        for _ in range(int(rng.integers(0, 5)))
+        (rng.uniform(-26, 26), rng.uniform(-18, 52), rng.uniform(0.6, 1.5))
+        for _ in range(rng.integers(0, 5))
     )
-    return Identity(**values, moles=moles)
+    return Identity(**dict(zip(_NAMES, values, strict=True)), moles=moles)
 
 
 def draw_capture(
@@ -152,41 +155,50 @@ def draw_capture(
     """
     return Capture(
         yaw=_draw_yaw(rng, yaw),
-        pitch=float(np.clip(rng.normal(0, 8), -20, 20)),
-        roll=float(rng.normal(0, 2.5)),
-        shift_x=float(rng.normal(0, 1.4)),
-        shift_y=float(rng.normal(0, 1.4)),
-        zoom=float(np.exp(rng.normal(0, 0.035))),
-        light_azimuth=float(rng.uniform(-80, 80)),
-        light_elevation=float(rng.uniform(-20, 65)),
-        light_strength=float(rng.uniform(0.2, 0.8)),
-        exposure=float(np.exp(rng.normal(0.0, 0.28))),
-        temperature=float(rng.uniform(-1, 1)),
-        contrast=float(np.exp(rng.normal(0, 0.15))),
-        saturation=float(rng.uniform(0.35, 1.15)) if rng.random() > 0.12 else 0.0,
-        blur=float(abs(rng.normal(0, 0.8))),
-        noise=float(abs(rng.normal(0, 7.0))),
+        pitch=_within(rng.normal(0, 8), -20, 20),
+        roll=rng.normal(0, 2.5),
+        shift_x=rng.normal(0, 1.4),
+        shift_y=rng.normal(0, 1.4),
+        zoom=math.exp(rng.normal(0, 0.035)),
+        light_azimuth=rng.uniform(-80, 80),
+        light_elevation=rng.uniform(-20, 65),
+        light_strength=rng.uniform(0.2, 0.8),
+        exposure=math.exp(rng.normal(0.0, 0.22)),
+        temperature=rng.uniform(-1, 1),
+        contrast=math.exp(rng.normal(0, 0.15)),
+        saturation=rng.uniform(0.35, 1.15) if rng.random() > 0.12 else 0.0,
+        blur=abs(rng.normal(0, 0.8)),
+        noise=abs(rng.normal(0, 7.0)),
         jpeg_quality=int(rng.integers(45, 96)),
-        age=float(np.clip(rng.normal(0, 0.5), -1, 1) if age is None else rng.uniform(*age)),
-        smile=float(rng.uniform(-0.6, 1.0)),
-        mouth_open=float(max(0.0, rng.normal(-0.2, 0.5))),
-        brow_raise=float(rng.uniform(-1, 1)),
-        blink=float(max(0.0, rng.normal(-0.1, 0.3))) if rng.random() > 0.06 else 1.0,
-        gaze=float(rng.uniform(-1, 1)),
-        hair_change=float(rng.uniform(-1, 1)),
-        glasses=float(rng.uniform(9, 13)) if rng.random() < 0.2 else 0.0,
-        dark_glasses=bool(rng.random() < 0.25),
-        occluder=str(rng.choice(("none", "bar", "hand"), p=(0.8, 0.1, 0.1))),
+        age=_within(rng.normal(0, 0.5), -1, 1) if age is None else rng.uniform(*age),
+        smile=rng.uniform(-0.6, 1.0),
+        mouth_open=max(0.0, rng.normal(-0.2, 0.5)),
+        brow_raise=rng.uniform(-1, 1),
+        blink=max(0.0, rng.normal(-0.1, 0.3)) if rng.random() > 0.06 else 1.0,
+        gaze=rng.uniform(-1, 1),
+        hair_change=rng.uniform(-1, 1),
+        glasses=rng.uniform(9, 13) if rng.random() < 0.2 else 0.0,
+        dark_glasses=rng.random() < 0.25,
+        occluder=_draw_occluder(rng),
         detail_seed=int(rng.integers(0, 2**63)),
     )
 
 
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def _draw_occluder(rng: np.random.Generator) -> str:
+    lot = rng.random()
+    return "bar" if lot < 0.1 else "hand" if lot < 0.2 else "none"
+
+
 def _draw_yaw(rng: np.random.Generator, bounds: tuple[float, float] | None) -> float:
     if bounds is not None:
-        return float(rng.uniform(*bounds) * rng.choice((-1.0, 1.0)))
+        return rng.uniform(*bounds) * (1 if rng.random() < 0.5 else -1)
     if rng.random() < 0.25:
-        return float(rng.uniform(-70, 70))
-    return float(np.clip(rng.normal(0, 15), -45, 45))
+        return rng.uniform(-70, 70)
+    return _within(rng.normal(0, 15), -45, 45)
 
 
 def aged(person: Identity, age: float) -> Identity:

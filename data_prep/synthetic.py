@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +63,7 @@ PAIR_FILES = (
     PairFile("synth_pose", 2, Conditions(yaw=(0, 10)), Conditions(yaw=(45, 75))),
     PairFile("synth_age", 3, Conditions(age=(-1.0, -0.6)), Conditions(age=(0.6, 1.0))),
 )
+_WORTH_A_PROCESS = 500  # images: about a second's work
 #: Photographs a person has on either side of a pair; images recur in pairs as in the real files.
 _PHOTOS_PER_SIDE = 3
 
@@ -76,17 +82,23 @@ def _stream(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=key)))
 
 
+@lru_cache(maxsize=64)
+def person(seed: int, split: int, identity: int) -> Identity:
+    """Who a person of a split is."""
+    return draw_identity(_stream(seed, split, _IDENTITY, identity))
+
+
 def photo_parameters(seed: int, photo: Photo) -> tuple[Identity, Capture]:
     """Who is on a photo and how it was taken."""
-    person = draw_identity(_stream(seed, photo.split, _IDENTITY, photo.identity))
     rng = _stream(seed, photo.split, _IMAGE, photo.identity, photo.image)
-    return person, draw_capture(rng, photo.conditions.yaw, photo.conditions.age)
+    capture = draw_capture(rng, photo.conditions.yaw, photo.conditions.age)
+    return person(seed, photo.split, photo.identity), capture
 
 
 def render_photo(seed: int, photo: Photo) -> bytes:
     """The encoded image at an address, alone."""
-    person, capture = photo_parameters(seed, photo)
-    return encode(render(person, capture), capture.jpeg_quality)
+    who, capture = photo_parameters(seed, photo)
+    return encode(render(who, capture), capture.jpeg_quality)
 
 
 def plan_pairs(seed: int, file: PairFile, pairs: int) -> tuple[list[Photo], NDArray[np.bool_]]:
@@ -139,7 +151,7 @@ def generate(
     images: int = 30,
     seed: int = 0,
     pairs: int = 600,
-    threads: int | None = None,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a training set (train.rec, train.idx, property) and the three pair files to ``out``.
@@ -151,7 +163,8 @@ def generate(
         images: photos of each of them.
         seed: the same seed gives the same bytes.
         pairs: pairs in each pair file, a multiple of 20 (ten folds, half of each same).
-        threads: how many render at once; None: one a core. No effect on the result.
+        workers: processes that render; None: one a core where there is enough to do. No effect
+            on the result.
         progress: called with (images done, images in all).
 
     Raises:
@@ -166,8 +179,7 @@ def generate(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            rendered = _Renderer(pool, seed, total, progress)
+        with _Renderer(seed, _worker_count(workers, total), total, progress) as rendered:
             for (file, photos, same), once in zip(plans, unique, strict=True):
                 pictures = dict(rendered(once))
                 write_pairs(draft / f"{file.name}.bin", [pictures[p] for p in photos], same)
@@ -179,49 +191,85 @@ def generate(
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def _worker_count(wanted: int | None, total: int) -> int:
+    """A process more must have enough to do to be worth its start."""
+    if wanted is not None:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, total // _WORTH_A_PROCESS))
+
+
 def _training_photos(identities: int, images: int) -> Iterator[Photo]:
     for identity in range(identities):
         for image in range(images):
             yield Photo(_TRAIN_SPLIT, identity, image)
 
 
+def _render_chunk(seed: int, photos: list[Photo]) -> list[bytes]:
+    return [render_photo(seed, photo) for photo in photos]
+
+
+def _start_worker() -> None:
+    # The parent handles Ctrl-C; and one process a core needs no OpenCV threads on top.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
 class _Renderer:
-    """Photos in, (photo, encoded image) out in the same order, a few ahead in the pool."""
+    """Photos in; (photo, encoded image) out in the same order, a few ahead.
+
+    Processes, not threads: a face is a few hundred short calls that would queue for Python's
+    lock. They are spawned, not forked, because the caller may have threads (PyTorch's) running.
+    """
 
     _CHUNK = 16  # photos a task: enough to make the hand-over negligible
-    _AHEAD = 32  # tasks: bounds the memory
+    _AHEAD = 4  # tasks waiting for each worker: bounds the memory
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
         seed: int,
+        workers: int,
         total: int,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        self._pool, self._seed, self._total, self._progress = pool, seed, total, progress
+        self._seed, self._workers, self._total, self._progress = seed, workers, total, progress
         self._done = 0
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Renderer:
+        if self._workers > 1:
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_start_worker
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
 
     def __call__(self, photos: Iterable[Photo]) -> Iterator[tuple[Photo, bytes]]:
-        waiting: deque[Future[list[tuple[Photo, bytes]]]] = deque()
-        chunk: list[Photo] = []
-        for photo in photos:
-            chunk.append(photo)
-            if len(chunk) == self._CHUNK:
-                waiting.append(self._pool.submit(self._render, chunk))
-                chunk = []
-            if len(waiting) > self._AHEAD:
-                yield from self._collect(waiting.popleft())
-        waiting.append(self._pool.submit(self._render, chunk))
-        while waiting:
-            yield from self._collect(waiting.popleft())
+        waiting: deque[tuple[list[Photo], Future[list[bytes]]]] = deque()
+        remaining = iter(photos)
+        while True:
+            chunk = list(islice(remaining, self._CHUNK))
+            if chunk:
+                waiting.append((chunk, self._submit(chunk)))
+            if waiting and (not chunk or len(waiting) > self._AHEAD * self._workers):
+                done, task = waiting.popleft()
+                yield from zip(done, task.result(), strict=True)
+                self._report(len(done))
+            elif not chunk:
+                return
 
-    def _render(self, photos: list[Photo]) -> list[tuple[Photo, bytes]]:
-        return [(photo, render_photo(self._seed, photo)) for photo in photos]
+    def _submit(self, chunk: list[Photo]) -> Future[list[bytes]]:
+        if self._pool:
+            return self._pool.submit(_render_chunk, self._seed, chunk)
+        finished: Future[list[bytes]] = Future()
+        finished.set_result(_render_chunk(self._seed, chunk))
+        return finished
 
-    def _collect(self, task: Future[list[tuple[Photo, bytes]]]) -> Iterator[tuple[Photo, bytes]]:
-        result = task.result()
-        yield from result
-        self._done += len(result)
+    def _report(self, count: int) -> None:
+        self._done += count
         if self._progress:
             self._progress(self._done, self._total)
 
