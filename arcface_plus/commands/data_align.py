@@ -1,0 +1,121 @@
+"""`arcface-plus data align`: photos → 112x112 crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arcface_plus.commands.progress import progress_bar
+
+if TYPE_CHECKING:
+    from data_prep.align_report import Summary
+    from data_prep.detector import FaceFinder
+
+_LISTED = 10
+
+
+def align(
+    src: Annotated[Path, typer.Argument(help="Folder tree of photos.")],
+    out: Annotated[Path, typer.Argument(help="New folder for the same tree of 112x112 crops.")],
+    detector: Annotated[
+        str | None, typer.Option(help="Find landmarks by this detector: yunet (needs --model).")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The detector's ONNX file; nothing is downloaded.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="Take landmarks from a list: path and ten numbers a line."),
+    ] = None,
+    pick: Annotated[
+        str, typer.Option(help="Of several faces: central-and-large, largest, central or best.")
+    ] = "central-and-large",
+    fallback: Annotated[
+        str, typer.Option(help="Photos without a face: none (list them) or center (crop them).")
+    ] = "none",
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Detections below this score do not count.")
+    ] = 0.6,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP crops.")] = 95,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Default: one a core.", show_default=False)
+    ] = None,
+) -> None:
+    """Cut the field's 112x112 crops from photos. Run it again and it goes on where it stopped."""
+    from data_prep.align import align as align_photos
+
+    finder = _finder(detector, model, landmarks, min_score)
+    with progress_bar("aligning") as progress:
+        summary = align_photos(
+            src,
+            out,
+            finder,
+            pick=pick,
+            fallback=fallback,
+            quality=quality,
+            threads=threads,
+            progress=progress,
+        )
+    print("\n".join(_lines(summary, out, pick)))
+
+
+def _finder(
+    detector: str | None, model: Path | None, landmarks: Path | None, min_score: float
+) -> FaceFinder:
+    from data_prep.detector import YuNet
+    from data_prep.errors import UserError
+    from data_prep.landmarks import Landmarks
+
+    if landmarks is not None:
+        if detector is not None or model is not None:
+            raise UserError("--landmarks and a detector exclude each other: give one of them")
+        return Landmarks(landmarks)
+    if detector not in (None, "yunet"):
+        raise UserError(f"--detector {detector} is not known; yunet is the one there is")
+    if model is None:
+        raise UserError(
+            "landmarks must come from somewhere: --detector yunet --model "
+            "face_detection_yunet.onnx, or --landmarks LIST"
+        )
+    return YuNet(model, min_score)
+
+
+def _lines(summary: Summary, out: Path, pick: str) -> list[str]:
+    s = summary
+    lines = [
+        f"{s.crops} crops of {s.photos} photos in {out} ({s.already_there} were there already)",
+        f"one face {s.found} · several {s.several} ({pick} taken) · none {s.none} · "
+        f"unreadable {s.unreadable} · other files {s.other_files}",
+    ]
+    if s.crop_side:
+        lines.append(
+            f"median face: {s.crop_side[2]:.0f} photo pixels become 112 ({s.enlarged} enlarged); "
+            f"yaw {s.yaw[0]:+.0f} to {s.yaw[4]:+.0f} degrees (5% to 95%)"
+        )
+    made = s.photos - s.already_there
+    if made and s.seconds:
+        lines.append(f"{made} photos in {s.seconds:.1f} s: {made / s.seconds:.0f} photos/s")
+    return lines + _without_face(out) + [f"report: {out}/align-report.csv, .json, .png"]
+
+
+def _without_face(out: Path) -> list[str]:
+    """The photos that found no face or could not be read, the first few by name."""
+    from data_prep.align_report import CSV_NAME, read_rows
+
+    lines: list[str] = []
+    count = 0
+    for row in read_rows(out / CSV_NAME):
+        if row["status"] in ("none", "unreadable"):
+            count += 1
+            if count <= _LISTED:
+                what = row["note"] or ("center crop" if row["crop"] else "no face")
+                lines.append(f"  {_printable(row['path'])}: {what}")
+    if count > _LISTED:
+        lines.append(f"  … and {count - _LISTED} more in the report")
+    return lines
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
