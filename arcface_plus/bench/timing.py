@@ -8,12 +8,12 @@ machines. Compare the medians of what `measure` returns.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 
 
 def measure(
-    callables: dict[str, Callable[[], object]],
+    callables: Mapping[str, Callable[[], object]],
     repeats: int,
     warmup: int = 1,
     synchronize: Callable[[], None] | None = None,

@@ -25,7 +25,7 @@ def build(
     the nearest known one), and lets pass the ``ValueError`` by which a part refuses a value.
     """
     factory = lookup(table, kind, name)
-    accepted = inspect.signature(factory).parameters
+    accepted = parameter_names(factory)
     for given in parameters:
         if given not in accepted:
             raise ValueError(
@@ -51,16 +51,32 @@ def lookup(table: Mapping[str, Factory], kind: str, name: str) -> Factory:
 
 def parameter_names(factory: Factory) -> tuple[str, ...]:
     """The names that ``build`` accepts as parameters of ``factory``, in the signature's order."""
-    return tuple(inspect.signature(factory).parameters)
+    return tuple(_named(factory))
 
 
 def required_parameters(factory: Factory) -> tuple[str, ...]:
     """Those of ``parameter_names`` that have no default."""
     return tuple(
         name
-        for name, parameter in inspect.signature(factory).parameters.items()
+        for name, parameter in _named(factory).items()
         if parameter.default is inspect.Parameter.empty
     )
+
+
+def defaults(factory: Factory) -> dict[str, object]:
+    """Those that have a default, with it."""
+    return {
+        name: parameter.default
+        for name, parameter in _named(factory).items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+
+
+def _named(factory: Factory) -> dict[str, inspect.Parameter]:
+    """Without the ``*args, **kwargs`` that a module with no ``__init__`` inherits."""
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(factory).parameters
+    return {name: p for name, p in parameters.items() if p.kind not in unnamed}
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:

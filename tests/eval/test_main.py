@@ -9,10 +9,10 @@ import types
 def test_arguments_are_passed_on(monkeypatch):
     calls = []
     cli = types.ModuleType("arcface_plus.cli")
-    cli.main = lambda arguments: calls.append(arguments) or 2
+    cli.main = lambda arguments: calls.append(arguments)
     monkeypatch.setitem(sys.modules, "arcface_plus.cli", cli)
     monkeypatch.setattr(sys, "argv", ["eval", "verify", "--ckpt", "x"])
     from eval.__main__ import main
 
-    assert main() == 2
+    main()
     assert calls == [["eval", "verify", "--ckpt", "x"]]

@@ -1,0 +1,66 @@
+"""`arcface-plus bench …`: the published figures, each against its baseline in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+bench = typer.Typer(help="Measure, each figure against its baseline.", no_args_is_help=True)
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+@bench.command()
+def mma(device: DeviceOption = "auto", json_file: JsonOption = None) -> None:
+    """MMA, forward and backward, against the n×n way."""
+    from arcface_plus.bench.mma import run
+    from arcface_plus.runtime import resolve_device
+
+    _publish(run(str(resolve_device(device))), json_file)
+
+
+@bench.command("eval")
+def evaluation(json_file: JsonOption = None) -> None:
+    """10-fold verification of 6,000 pairs against the loop over folds and thresholds."""
+    from arcface_plus.bench.evaluation import run
+
+    _publish(run(), json_file)
+
+
+@bench.command()
+def data(json_file: JsonOption = None) -> None:
+    """Records to decoded RGB against the MXNet-like way (PIL and float tensors)."""
+    from arcface_plus.bench.data import run
+
+    _publish(run(), json_file)
+
+
+def _publish(result: dict[str, Any], json_file: Path | None) -> None:
+    """A table on stdout, JSON with the machine's facts on request."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from arcface_plus.bench.machine import facts
+    from arcface_plus.checkpoint import write_text
+
+    rows = result["rows"]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(title=result["title"])
+    for column in columns:
+        table.add_column(column, justify="left" if column == "name" else "right")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table)
+    if json_file is not None:
+        content = {"schema": 1, **result, "machine": facts()}
+        write_text(json_file, json.dumps(content, indent=2) + "\n")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return "–" if value is None else str(value)

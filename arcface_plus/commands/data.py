@@ -1,0 +1,31 @@
+"""`arcface-plus data …`: everything about data sets on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arcface_plus.commands.progress import console, progress_bar
+
+data = typer.Typer(help="Make, inspect and mend data sets.", no_args_is_help=True)
+
+
+@data.command()
+def synth(
+    out: Annotated[Path, typer.Argument(help="Directory for the new data set.")],
+    identities: Annotated[int, typer.Option(help="People in the training set.")] = 200,
+    images: Annotated[int, typer.Option(help="Images of each of them.")] = 30,
+    pairs: Annotated[int, typer.Option(help="Pairs in each pair file, a multiple of 20.")] = 600,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Generated faces: a training set and synth_frontal, synth_pose, synth_age.bin."""
+    from data_prep.synthetic import generate
+
+    with progress_bar("drawing faces") as progress:
+        generate(out, identities, images, seed, pairs=pairs, progress=progress)
+    console.print(
+        f"{out}: {identities * images} images of {identities} people, {pairs} pairs a pair file",
+        highlight=False,
+    )

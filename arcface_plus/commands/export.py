@@ -1,0 +1,29 @@
+"""`arcface-plus export`: a model that others can load."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arcface_plus.commands.progress import console
+
+
+class Format(StrEnum):
+    safetensors = "safetensors"
+    onnx = "onnx"
+    torch = "torch"
+
+
+def export(
+    ckpt: Annotated[Path, typer.Option(help="Run, checkpoint, .safetensors or .pt/.pth.")],
+    format: Annotated[Format, typer.Option(help="What to write.")],
+    out: Annotated[Path, typer.Option(help="File to write: .safetensors, .onnx, .pt or .pth.")],
+) -> None:
+    """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
+    from arcface_plus.export import write
+
+    write(ckpt, format.value, out)
+    console.print(f"wrote {out}", highlight=False)

@@ -1,0 +1,29 @@
+"""`arcface-plus train`: put the parts of a run together and let the trainer go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo_arcface.yaml")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.SUB=VALUE", help="Override a key; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory. Default: runs/<run.name>.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Discard the run that is in the directory.")
+    ] = False,
+) -> None:
+    """Train; a run directory with checkpoints is resumed unless --fresh."""
+    from arcface_plus.config import load
+    from arcface_plus.run import execute
+
+    loaded = load(config, settings or ())
+    execute(loaded, out or Path("runs") / loaded.run.name, fresh)

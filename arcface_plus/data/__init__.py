@@ -1,0 +1,1 @@
+"""Record → batch on the device."""

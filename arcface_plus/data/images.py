@@ -1,0 +1,53 @@
+"""THE way from encoded bytes to network input: decode, RGB, normalise, flip.
+
+Training, verification, export and matching all come through here, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+SIZE = 112
+MEAN = 127.5
+SCALE = 127.5
+
+
+class UndecodableImage(ValueError):
+    """The bytes are no image, or not one of 112×112; the message says which."""
+
+
+def decode(encoded: bytes) -> NDArray[np.uint8]:
+    """Encoded JPEG/PNG → (112, 112, 3) uint8 RGB. UndecodableImage if that cannot be had.
+
+    OpenCV releases the GIL here, so threads decode side by side.
+    """
+    if not encoded:
+        raise UndecodableImage("is empty")
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:  # e.g. a header that claims an absurd size
+        image = None
+    if image is None:
+        raise UndecodableImage("cannot be decoded as an image")
+    if image.shape != (SIZE, SIZE, 3):
+        height, width = image.shape[:2]
+        raise UndecodableImage(
+            f"is {width}×{height}, not {SIZE}×{SIZE} (`arcface-plus data align` makes such crops)"
+        )
+    return np.asarray(image, np.uint8)
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """(n, 112, 112, 3) uint8 RGB → (n, 3, 112, 112) float32 in [−1, 1], on the same device.
+
+    The result keeps the strides of channels_last: the network decides whether it wants a copy.
+    """
+    return images.permute(0, 3, 1, 2).to(torch.float32).sub_(MEAN).div_(SCALE)
+
+
+def flip(images: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Mirror those of (n, 3, h, w) images for which `which` (n,) bool is set."""
+    return torch.where(which[:, None, None, None], images.flip(-1), images)

@@ -1,0 +1,41 @@
+"""Which samples a step sees and which of them are mirrored: pure functions of (seed, step, index).
+
+Sample number g of the run (g = step · batch + place in the batch) is the (g mod n)-th of epoch
+g div n, and every epoch is a permutation of all n samples: a batch that reaches past the end of
+an epoch goes on with the next one's. Nothing depends on the number of processes or workers, nor on
+where a run was interrupted.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ORDER, _FLIP = 1, 2  # streams of the counter-based generator
+
+
+def _generator(seed: int, stream: int, counter: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, stream, counter))))
+
+
+@lru_cache(maxsize=2)  # a batch can touch two epochs
+def permutation(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
+    """The order of `epoch`: (samples,) int64, each index once."""
+    return _generator(seed, _ORDER, epoch).permutation(samples)
+
+
+def batch_indices(seed: int, step: int, batch: int, samples: int) -> NDArray[np.int64]:
+    """Sample indices of the global batch of `step` (counted from 0): (batch,) int64."""
+    numbers = np.arange(step * batch, (step + 1) * batch, dtype=np.int64)
+    indices = np.empty(batch, np.int64)
+    for epoch in range(int(numbers[0] // samples), int(numbers[-1] // samples) + 1):
+        here = numbers // samples == epoch
+        indices[here] = permutation(seed, epoch, samples)[numbers[here] % samples]
+    return indices
+
+
+def batch_flips(seed: int, step: int, batch: int) -> NDArray[np.bool_]:
+    """Which images of the global batch of `step` are mirrored: (batch,) bool, half on average."""
+    return _generator(seed, _FLIP, step).random(batch) < 0.5

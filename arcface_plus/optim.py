@@ -1,0 +1,43 @@
+"""Parameter groups, and the learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """lr · gamma^(milestones passed), with a linear warm-up over the first `warmup_steps` steps."""
+
+    lr: float
+    milestones: Sequence[int]
+    gamma: float
+    warmup_steps: int
+
+    def at(self, step: int) -> float:
+        """The learning rate of update number `step`, counted from 0.
+
+        "Divided by 10 at iteration 23,750" means that 23,750 updates have run at the former rate.
+        The first warm-up step runs at lr / warmup_steps, not at zero and not at the full rate.
+        """
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
+        return self.lr * self.gamma ** bisect_right(self.milestones, step)
+
+
+def sgd(model: nn.Module, *, momentum: float, weight_decay: float, fused: bool) -> torch.optim.SGD:
+    """SGD over everything that trains, one group, decay on all of it as the field's recipe does."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.SGD(
+        parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=fused
+    )
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,197 @@
+"""From a config to a finished run: builds the parts, hands them to the trainer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from arcface_plus.checkpoint import Checkpoints, ModelCard, write_text
+from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.config import RunConfig
+from arcface_plus.data.loader import Loader
+from arcface_plus.data.sources import Source, open_source
+from arcface_plus.embedder import network_embedder
+from arcface_plus.metrics import Metrics
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.optim import Schedule, sgd
+from arcface_plus.run_directory import describe, load_fitting, prepare
+from arcface_plus.runtime import (
+    Processes,
+    join_processes,
+    make_deterministic,
+    resolve_device,
+    resolve_precision,
+    seed_step,
+)
+from arcface_plus.trainer import Plan, Trainer
+from arcface_plus.verification import target_file, verify_targets
+from data_prep.errors import UserError
+
+VERIFY_BATCH = 128
+_BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialise the weights
+
+
+def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
+    """Train `config` in the directory `run`, from its last checkpoint if it has one."""
+    processes = join_processes()
+    device = resolve_device(config.runtime.device, processes.local_rank)
+    if config.run.deterministic:
+        make_deterministic()
+    if config.data.train is None:
+        raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
+    if config.data.batch_size % processes.count:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} is not divisible by the "
+            f"{processes.count} processes"
+        )
+    source = open_source(Path(config.data.train))
+    if source.classes < 2:
+        raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
+    verify = _verifier(config, device)
+    if processes.first:
+        prepare(run, config, fresh)
+    processes.barrier()
+    checkpoint = Checkpoints(run, config.checkpoint.keep).last()
+    resume = load_fitting(checkpoint, source.classes, len(source)) if checkpoint else None
+    if resume and resume.step >= config.optimizer.steps:
+        console.print(f"{run}: already at step {resume.step}; nothing left to train (--fresh?)")
+        return
+    if processes.first:
+        describe(run, config, device, processes.count)
+        _announce(run, config, source, device, resume.step if resume else 0)
+    trainer = _trainer(config, run, source, verify, device, processes, resume.step if resume else 0)
+    try:
+        if checkpoint and resume:
+            trainer.restore(checkpoint, resume)
+        summary = trainer.run()
+    finally:
+        trainer.loader.close()
+        if trainer.metrics is not None:
+            trainer.metrics.close()
+    if processes.first:
+        write_text(run / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def verify_untrained(config: RunConfig) -> dict[str, float]:
+    """Accuracy by target of the network as it is before its first step."""
+    device = resolve_device(config.runtime.device)
+    backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
+    found = _verifier(config, device)(backbone)["targets"]
+    return {target: result["accuracy"]["mean"] for target, result in found.items()}
+
+
+def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
+    """The network of a run, initialised as a pure function of the seed."""
+    seed_step(config.run.seed, _BEFORE_TRAINING, 0)
+    return Recognizer(
+        config.model.build_backbone(),
+        Classifier(config.model.embedding_dim, classes, config.head.build()),
+        config.regularizer.build(),
+        config.regularizer.weight,
+    )
+
+
+def _trainer(
+    config: RunConfig,
+    run: Path,
+    source: Source,
+    verify: Callable[[nn.Module], dict[str, Any]],
+    device: torch.device,
+    processes: Processes,
+    first_step: int,
+) -> Trainer:
+    on_gpu = device.type == "cuda"
+    recognizer = build_recognizer(config, source.classes).to(device)
+    if _switch(config.runtime.channels_last, on_gpu):
+        recognizer.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if _switch(config.runtime.compile, on_gpu):
+        recognizer.backbone.compile()
+    optimizer = config.optimizer
+    with progress_bar("decoding into the cache") as progress:
+        loader = Loader(
+            source,
+            batch_size=config.data.batch_size,
+            seed=config.run.seed,
+            flip=config.data.flip,
+            cache=config.data.cache,
+            threads=config.data.threads,
+            device=device,
+            rank=processes.rank,
+            processes=processes.count,
+            progress=progress,
+        )
+    return Trainer(
+        run=run,
+        plan=Plan(
+            steps=optimizer.steps,
+            log_every=config.logging.every,
+            verify_every=config.eval.every,
+            checkpoint_every=config.checkpoint.every,
+            seed=config.run.seed,
+            precision=resolve_precision(config.runtime.precision, device),
+            grad_clip=optimizer.grad_clip,
+        ),
+        recognizer=recognizer,
+        optimizer=sgd(
+            recognizer,
+            momentum=optimizer.momentum,
+            weight_decay=optimizer.weight_decay,
+            fused=on_gpu,
+        ),
+        schedule=Schedule(
+            optimizer.lr, optimizer.milestones, optimizer.gamma, optimizer.warmup_steps
+        ),
+        loader=loader,
+        verify=verify,
+        checkpoints=Checkpoints(run, config.checkpoint.keep),
+        card=ModelCard(
+            backbone=config.model.backbone.name,
+            parameters=config.model.backbone.parameters,
+            embedding_dim=config.model.embedding_dim,
+        ),
+        metrics=Metrics(run, first_step, optimizer.steps, console) if processes.first else None,
+        device=device,
+        processes=processes,
+    )
+
+
+def _switch(setting: bool | str, default: bool) -> bool:
+    return default if isinstance(setting, str) else setting
+
+
+def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], dict[str, Any]]:
+    """Verification as the trainer calls it. A missing pair file is found out now, not at night."""
+    train = Path(config.data.train or "")
+    data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
+    for target in config.eval.targets:
+        target_file(data, target)
+
+    def verify(backbone: nn.Module) -> dict[str, Any]:
+        embedder = network_embedder(backbone, device, config.model.backbone.name)
+        return verify_targets(
+            embedder, data, config.eval.targets, checkpoint="", batch_size=VERIFY_BATCH
+        )
+
+    return verify
+
+
+def _announce(
+    run: Path, config: RunConfig, source: Source, device: torch.device, step: int
+) -> None:
+    batch = config.data.batch_size
+    begun = f"resumes at step {step}" if step else "starts"
+    term = config.regularizer
+    plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
+    console.print(
+        f"{config.run.name}: {begun} in {run} on {device}: {len(source)} images of "
+        f"{source.classes} classes, {config.model.backbone.name}, {config.head.name}{plus}, "
+        f"batch {batch} ({len(source) / batch:.0f} steps an epoch), {config.optimizer.steps} steps",
+        highlight=False,
+        soft_wrap=True,
+    )

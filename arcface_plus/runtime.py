@@ -1,0 +1,125 @@
+"""Devices, process group, seeds and signals: what a run needs from the machine it is on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from data_prep.errors import UserError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that torchrun started (or the only one)."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process (a collective call if there are several)."""
+        if self.count == 1:
+            return flag
+        shared = torch.tensor([float(flag)])
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        return bool(shared.item())
+
+    def barrier(self) -> None:
+        if self.count > 1:
+            dist.barrier()
+
+
+def join_processes() -> Processes:
+    """Join torchrun's process group if there is one, else be alone.
+
+    The group has a gloo part even with NCCL, for the flags that processes agree on.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Processes()
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend)
+    return Processes(dist.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def leave_processes() -> None:
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def resolve_device(name: str, local_rank: int = 0) -> torch.device:
+    """`auto` → this process's GPU, or the CPU; UserError for a device that is not there."""
+    if name == "auto":
+        name = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda":
+        name = f"cuda:{local_rank}"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise UserError(f"device {name}: this machine has {count} CUDA devices; try cpu")
+        torch.cuda.set_device(device)
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """`auto` → bf16 on GPUs that have it, else fp32."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Put torch's generators where (seed, step, process) says: dropout is then a pure function."""
+    words = np.random.SeedSequence((seed, step, rank)).generate_state(2, np.uint32)
+    torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))
+
+
+def make_deterministic() -> None:
+    """Only algorithms that give equal bits each time; slower on GPUs."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+class Interrupts:
+    """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
+
+    A second signal of the same kind acts at once, for those who do not want to wait.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._former: dict[int, object] = {}
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        signal.signal(
+            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        )
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

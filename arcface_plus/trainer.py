@@ -1,0 +1,320 @@
+"""The loop: batch → losses → update → metrics, verification, checkpoint, from parts handed in."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from arcface_plus.checkpoint import (
+    MODEL_WEIGHTS,
+    Checkpoints,
+    ModelCard,
+    Training,
+    load_weights,
+    write_text,
+)
+from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.errors import Diverged, Interrupted
+from arcface_plus.metrics import Metrics
+from arcface_plus.models.recognizer import Losses, Recognizer
+from arcface_plus.models.regularizers import NearestAngles
+from arcface_plus.optim import Schedule, set_lr
+from arcface_plus.runtime import DTYPES, Interrupts, Processes, seed_step
+
+Verify = Callable[[nn.Module], dict[str, Any]]  # backbone → the object of `eval verify --json`
+SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, and what happens how often (in steps)."""
+
+    steps: int
+    log_every: int
+    verify_every: int
+    checkpoint_every: int
+    seed: int
+    precision: str
+    grad_clip: float | None
+
+
+@dataclass
+class _Window:
+    """What was done since the last logged step, without verification and checkpoints."""
+
+    started: float = field(default_factory=time.perf_counter)
+    images: int = 0
+    waited: float = 0.0
+
+
+class _Update(NamedTuple):
+    losses: Losses
+    grad_norm: torch.Tensor | None
+    angles: NearestAngles | None
+
+
+class Trainer:
+    """Trains a Recognizer from its last checkpoint (or from scratch) to `plan.steps`."""
+
+    def __init__(
+        self,
+        *,
+        run: Path,
+        plan: Plan,
+        recognizer: Recognizer,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        loader: Loader,
+        verify: Verify,
+        checkpoints: Checkpoints,
+        card: ModelCard,
+        metrics: Metrics | None,
+        device: torch.device,
+        processes: Processes,
+    ) -> None:
+        self.run_folder, self.plan = run, plan
+        self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
+        self.loader, self.verify, self.checkpoints = loader, verify, checkpoints
+        self.card, self.metrics, self.device, self.processes = card, metrics, device, processes
+        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "fp16")
+        self.model: nn.Module = recognizer
+        if processes.count > 1:
+            self.model = DistributedDataParallel(recognizer)
+        self.step = 0  # updates done
+        self._elapsed_before = 0.0
+        self._started = time.perf_counter()
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+        self._images, self._seconds = 0, 0.0
+        self._last: dict[str, float] = {}
+        self._accuracies: dict[str, float] = {}
+
+    def restore(self, checkpoint: Path, training: Training) -> None:
+        """Go on from a checkpoint of the same architecture, classes and samples."""
+        self.recognizer.backbone.load_state_dict(load_weights(checkpoint / MODEL_WEIGHTS))
+        self.recognizer.classifier.load_state_dict(training.classifier)
+        self.optimizer.load_state_dict(training.optimizer)
+        self.scaler.load_state_dict(training.scaler)
+        self.step = training.step
+        self._elapsed_before = training.elapsed_seconds
+
+    def run(self) -> dict[str, Any]:
+        """Train to the end; returns what summary.json holds. Raises Diverged, Interrupted."""
+        self.model.train()
+        window = _Window()
+        with Interrupts() as interrupts:
+            for batch in self.loader.batches(self.step, self.plan.steps):
+                logging = self._due(self.plan.log_every)
+                update = self._update(batch, measure=logging)
+                self.step += 1
+                window.images += len(batch.indices) * self.processes.count
+                window.waited += batch.wait_seconds
+                if logging or self.device.type == "cpu":
+                    self._check_finite(update.losses)
+                if logging:
+                    self._log(update, window)
+                    window = _Window()
+                if self.metrics is not None:
+                    self.metrics.advance(self.step)
+                if self._pause():
+                    window = _Window()
+                if self.processes.any(interrupts.received is not None):
+                    self._leave(interrupts.received)
+        return self._finish()
+
+    def _due(self, every: int) -> bool:
+        """Whether the update that is about to be made is one of every `every`, or the last."""
+        return (self.step + 1) % every == 0 or self.step + 1 == self.plan.steps
+
+    def _update(self, batch: Batch, measure: bool) -> _Update:
+        """One step; `measure`: also what is only known before the optimizer moves the weights."""
+        plan = self.plan
+        seed_step(plan.seed, self.step, self.processes.rank)
+        set_lr(self.optimizer, self.schedule.at(self.step))
+        low = plan.precision != "fp32"
+        with torch.autocast(self.device.type, DTYPES[plan.precision], enabled=low):
+            losses: Losses = self.model(batch.images, batch.labels)
+        bad = ~torch.isfinite(losses.total.detach()) & (self._first_bad < 0)
+        self._first_bad.masked_fill_(bad, self.step)
+        self.scaler.scale(losses.total).backward()
+        angles = self.recognizer.class_angles() if measure else None
+        norm = None
+        if measure or plan.grad_clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            norm = self._clip(plan.grad_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return _Update(losses._replace(total=losses.total.detach()), norm, angles)
+
+    def _clip(self, limit: float | None) -> torch.Tensor:
+        """The gradient's total norm, before it is clipped to `limit`."""
+        gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if limit is not None:
+            nn.utils.clip_grads_with_norm_(self.recognizer.parameters(), limit, norm)
+        return norm
+
+    def _check_finite(self, losses: Losses) -> None:
+        bad = int(self._first_bad)
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        if self.processes.any(bad >= 0):
+            raise Diverged(self._post_mortem(bad, losses))
+        if scale < SMALLEST_SCALE:
+            raise Diverged(
+                f"step {self.step}: the fp16 loss scale fell to {scale:g}, so gradients vanish; "
+                "use runtime.precision bf16 or fp32, or a smaller optimizer.lr"
+            )
+
+    def _post_mortem(self, bad_step: int, losses: Losses) -> str:
+        """The offending batch, loaded again (it is a function of the step), in one line."""
+        if bad_step < 0:
+            return f"step {self.step}: the loss is not finite in another process"
+        batch = next(self.loader.batches(bad_step, bad_step + 1))
+        images, labels = batch.images, batch.labels
+        facts = {
+            "step": bad_step + 1,
+            "lr": self.schedule.at(bad_step),
+            "loss_margin": float(losses.margin),
+            "loss_regularizer": float(losses.regularizer),
+            "images": len(labels),
+            "pixel_min": float(images.min()),
+            "pixel_mean": float(images.mean()),
+            "pixel_max": float(images.max()),
+            "labels": int(labels.unique().numel()),
+            "first_samples": batch.indices[:8].tolist(),
+            "last_finite": self._last,
+        }
+        write_text(self.run_folder / "diverged.json", json.dumps(facts, indent=2) + "\n")
+        last = self.checkpoints.last()
+        return (
+            f"step {bad_step + 1}: the loss is not finite (margin {facts['loss_margin']:g}, "
+            f"regularizer {facts['loss_regularizer']:g}; lr {facts['lr']:g}; {len(labels)} images "
+            f"of {facts['labels']} classes, pixels {facts['pixel_min']:.2f} … "
+            f"{facts['pixel_max']:.2f}, mean {facts['pixel_mean']:.2f}); "
+            f"last checkpoint: {last.name if last else 'none'}; try a smaller optimizer.lr, "
+            "optimizer.warmup_steps, or runtime.precision fp32 (details: diverged.json)"
+        )
+
+    def _log(self, update: _Update, window: _Window) -> None:
+        losses, grad_norm, angles = update
+        assert grad_norm is not None
+        assert angles is not None
+        seconds = time.perf_counter() - window.started
+        self._images += window.images
+        self._seconds += seconds
+        self._last = {
+            "step": self.step,
+            "epoch": self.loader.epoch(self.step),
+            "loss": float(losses.total),
+            "loss_margin": float(losses.margin),
+            "loss_regularizer": float(losses.regularizer),
+            "accuracy": float(losses.accuracy),
+            "lr": self.schedule.at(self.step - 1),
+            "grad_norm": float(grad_norm),
+            "images_per_second": window.images / seconds,
+            "data_wait_fraction": window.waited / seconds,
+            "min_angle_deg": math.degrees(float(angles.smallest())),
+            "mean_min_angle_deg": math.degrees(float(angles.mean())),
+            "peak_memory_mb": peak_memory_mb(self.device),
+        }
+        if self.scaler.is_enabled():
+            self._last["loss_scale"] = self.scaler.get_scale()
+        if self.metrics is not None:
+            self.metrics.log(self._last)
+
+    def _pause(self) -> bool:
+        """Verify and save where it is due; whether anything was done."""
+        done, last = self.step, self.step == self.plan.steps
+        saving = last or done % self.plan.checkpoint_every == 0
+        verifying = last or done % self.plan.verify_every == 0
+        if saving:
+            self._save()
+        if verifying and self.processes.first:
+            self._verify()
+        if saving or verifying:
+            self.processes.barrier()
+        return saving or verifying
+
+    def _verify(self) -> None:
+        self.recognizer.backbone.eval()
+        result = self.verify(self.recognizer.backbone)
+        self.recognizer.backbone.train()
+        folder = self.run_folder / "eval"
+        folder.mkdir(exist_ok=True)
+        result["checkpoint"] = f"step_{self.step:08d}"
+        text = json.dumps(result, indent=2) + "\n"
+        write_text(folder / f"step_{self.step:08d}.json", text)
+        self._accuracies = {t: r["accuracy"]["mean"] for t, r in result["targets"].items()}
+        if self.metrics is not None:
+            self.metrics.log_verification(self.step, self._accuracies)
+
+    def _save(self) -> None:
+        """Save unless something is not finite: no good checkpoint may give way to a bad one."""
+        parameters = [p.detach() for p in self.recognizer.parameters()]
+        total = nn.utils.get_total_norm(parameters)
+        if int(self._first_bad) >= 0 or not torch.isfinite(total):
+            raise Diverged(
+                f"step {self.step}: weights are not finite; nothing was saved since "
+                f"{getattr(self.checkpoints.last(), 'name', 'the start')}; try a smaller "
+                "optimizer.lr, optimizer.warmup_steps, or runtime.precision fp32"
+            )
+        if not self.processes.first:
+            return
+        training = Training(
+            step=self.step,
+            seed=self.plan.seed,
+            elapsed_seconds=self._elapsed(),
+            classes=len(self.recognizer.classifier.weight),
+            samples=self.loader.samples,
+            classifier=self.recognizer.classifier.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
+        )
+        card = self.card.at(self.step)
+        self.checkpoints.save(training, self.recognizer.backbone.state_dict(), card)
+
+    def _elapsed(self) -> float:
+        return self._elapsed_before + time.perf_counter() - self._started
+
+    def _leave(self, signal_number: int | None) -> None:
+        """Save where we are and say so."""
+        if self.step % self.plan.checkpoint_every and self.step != self.plan.steps:
+            self._save()
+        self.processes.barrier()
+        raise Interrupted(
+            signal_number or 15,
+            f"interrupted at step {self.step} of {self.plan.steps}; saved in {self.run_folder}, "
+            "the same command goes on from there",
+        )
+
+    def _finish(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "steps": self.step,
+            "loss": self._last.get("loss"),
+            "loss_margin": self._last.get("loss_margin"),
+            "loss_regularizer": self._last.get("loss_regularizer"),
+            "min_angle_deg": self._last.get("min_angle_deg"),
+            "mean_min_angle_deg": self._last.get("mean_min_angle_deg"),
+            "accuracy": self._accuracies,
+            "wall_seconds": round(self._elapsed(), 2),
+            "images_per_second": round(self._images / self._seconds, 2) if self._seconds else None,
+            "peak_memory_mb": peak_memory_mb(self.device),
+        }
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """The most memory held so far, in MB: of the GPU, or of the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
