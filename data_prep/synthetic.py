@@ -171,7 +171,7 @@ def generate(
         UserError: a count that makes no data set, or ``out`` holds one.
     """
     directory = Path(out)
-    _check(directory, identities, images, seed, pairs)
+    _check(directory, identities, images, seed, pairs, workers)
     plans = [(file, *plan_pairs(seed, file, pairs)) for file in PAIR_FILES]
     unique = [list(dict.fromkeys(photos)) for _, photos, _ in plans]
     total = identities * images + sum(map(len, unique))
@@ -274,7 +274,9 @@ class _Renderer:
             self._progress(self._done, self._total)
 
 
-def _check(directory: Path, identities: int, images: int, seed: int, pairs: int) -> None:
+def _check(
+    directory: Path, identities: int, images: int, seed: int, pairs: int, workers: int | None
+) -> None:
     if identities < 2:
         raise UserError(f"identities: {identities} is too few, training needs at least 2")
     if images < 1:
@@ -290,6 +292,8 @@ def _check(directory: Path, identities: int, images: int, seed: int, pairs: int)
         raise UserError(
             f"pairs: {pairs} does not make {FOLDS} balanced folds; use a multiple of {2 * FOLDS}"
         )
+    if workers is not None and workers < 1:
+        raise UserError(f"workers: {workers} processes cannot render; use 1 or more")
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory}: is a file; name a directory")
     for name in _file_names():
