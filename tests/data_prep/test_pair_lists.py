@@ -1,0 +1,376 @@
+"""Pair lists of every source → pairs in the source's folds → a .bin that both loaders read."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold
+
+from data_prep.errors import DataError, UserError
+from data_prep.image_header import image_header
+from data_prep.images import decode_rgb, encode_as, encode_jpeg
+from data_prep.pack_pairs import pack_pairs
+from data_prep.pair_lists import (
+    KINDS,
+    Pair,
+    deal,
+    fold_sizes,
+    has_both_kinds_in_each_fold,
+    read_pair_list,
+)
+from data_prep.pairs import read_pairs
+
+
+def plain(pairs: list[Pair]) -> list[tuple[str, str, bool]]:
+    return [(pair.a, pair.b, pair.same) for pair in pairs]
+
+
+def lfw_text(half: int = 3, folds: int = 10) -> tuple[str, list[tuple[str, str, bool]]]:
+    lines, wanted = [f"{folds}\t{half}"], []
+    for fold in range(folds):
+        for k in range(half):
+            lines.append(f"Al_{fold}\t{k + 1}\t{k + 12}")
+            stem = f"Al_{fold}/Al_{fold}"
+            wanted.append((f"{stem}_{k + 1:04d}.jpg", f"{stem}_{k + 12:04d}.jpg", True))
+        for k in range(half):
+            lines.append(f"Al_{fold}\t{k + 1}\tBo\t{k + 3}")
+            wanted.append((f"{stem}_{k + 1:04d}.jpg", f"Bo/Bo_{k + 3:04d}.jpg", False))
+    return "\n".join(lines) + "\n", wanted
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["auto", "lfw"])
+def test_lfw(tmp_path: Path, kind: str) -> None:
+    text, wanted = lfw_text()
+    assert plain(read_pair_list(write(tmp_path / "pairs.txt", text), kind)) == wanted
+    spaces = text.replace("\t", "  ").replace("\n", " \r\n")
+    assert plain(read_pair_list(write(tmp_path / "pairs.txt", spaces), kind)) == wanted
+
+
+def test_lfw_development_sets_are_dealt_into_ten_folds(tmp_path: Path) -> None:
+    text, _ = lfw_text(half=50, folds=1)
+    text = text.replace("1\t50", "50", 1)
+    pairs = read_pair_list(write(tmp_path / "pairsDevTest.txt", text))
+    assert len(pairs) == 100
+    for fold in range(10):
+        assert [pair.same for pair in pairs[10 * fold : 10 * fold + 10]] == [True] * 5 + [False] * 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("10\t3", "10\t4", "line 1 promises 80 pairs, 60 lines follow"),
+        ("10\t3", "7\t3", "line 1: 7 folds; a .bin has 10"),
+        ("10\t3", "Al\t3", "line 1: LFW's list begins with"),
+        ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: a same-person pair is due"),
+        ("Al_0\t1\tBo\t3\n", "Al_0\t1\t3\n", "line 5: a different-person pair is due"),
+        ("Al_9\t3\tBo\t5", "Al_9\tx\tBo\t5", "line 61: neither"),
+        ("Al_0\t1\t12\n", "Al_0\t1\n", "line 2: neither"),
+    ],
+)
+def test_lfw_mistakes(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write(tmp_path / "pairs.txt", lfw_text()[0].replace(old, new, 1))
+    with pytest.raises(DataError, match=rf"pairs\.txt: {message}"):
+        read_pair_list(path, "lfw")
+
+
+@pytest.fixture
+def cfp(tmp_path: Path) -> Path:
+    """CFP's folder with 4 pairs a fold instead of 700."""
+    root = tmp_path / "cfp"
+    frontal = [f"{n} ../Data/Images/{n:03d}/frontal/01.jpg" for n in range(1, 21)]
+    profile = [f"{n} ../Data/Images/{n:03d}/profile/02.jpg" for n in range(1, 21)]
+    write(root / "Protocol" / "image_list_F.txt", "\n".join(frontal))
+    write(root / "Protocol" / "image_list_P.txt", "\n".join(profile))
+    for split in ("FP", "FF"):
+        for fold in range(1, 11):
+            folder = root / "Protocol" / "Split" / split / f"{fold:02d}"
+            write(folder / "same.txt", f"{fold},{fold}\n{fold + 10},{fold + 10}\n")
+            write(folder / "diff.txt", f"{fold},{fold + 1}\n{fold + 1},{fold + 10}\n")
+    return root
+
+
+@pytest.mark.parametrize("start", ["", "Protocol"])
+def test_cfp(cfp: Path, start: str) -> None:
+    for kind, other in (("cfp-fp", "profile/02"), ("cfp-ff", "frontal/01")):
+        pairs = plain(read_pair_list(cfp / start, kind))
+        assert len(pairs) == 40
+        name = "../Data/Images/{:03d}/{}.jpg"
+        assert pairs[4:8] == [
+            (name.format(2, "frontal/01"), name.format(2, other), True),
+            (name.format(12, "frontal/01"), name.format(12, other), True),
+            (name.format(2, "frontal/01"), name.format(3, other), False),
+            (name.format(3, "frontal/01"), name.format(12, other), False),
+        ]
+
+
+def test_cfp_with_the_other_list_names(cfp: Path) -> None:
+    for letter in "FP":
+        path = cfp / "Protocol" / f"image_list_{letter}.txt"
+        path.rename(path.with_name(f"Pair_list_{letter}.txt"))
+    assert len(read_pair_list(cfp, "cfp-fp")) == 40
+
+
+def test_cfp_mistakes(cfp: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give --kind cfp-fp"):
+        read_pair_list(cfp)
+    with pytest.raises(DataError, match="no Split/FP in it; give CFP's Protocol folder"):
+        read_pair_list(tmp_path, "cfp-fp")
+    same = cfp / "Protocol" / "Split" / "FP" / "03" / "same.txt"
+    same.write_text("3,99\n13,13\n")
+    with pytest.raises(DataError, match=r"03/same\.txt: line 1: not two numbers of images"):
+        read_pair_list(cfp, "cfp-fp")
+    same.write_text("3,3\n")
+    with pytest.raises(DataError, match="folds of 4, 4, 3, 4"):
+        read_pair_list(cfp, "cfp-fp")
+    same.unlink()
+    with pytest.raises(DataError, match=r"same\.txt: No such file"):
+        read_pair_list(cfp, "cfp-fp")
+    (cfp / "Protocol" / "image_list_P.txt").write_text("x y\n")
+    with pytest.raises(DataError, match=r"image_list_P\.txt: line 1: not an image's number"):
+        read_pair_list(cfp, "cfp-fp")
+    (cfp / "Protocol" / "image_list_P.txt").unlink()
+    with pytest.raises(DataError, match=r"neither image_list_P\.txt nor Pair_list_P\.txt"):
+        read_pair_list(cfp, "cfp-fp")
+
+
+MIXED = [(f"a/{k}.jpg", f"b/{k}.jpg", k % 4 < 2) for k in range(40)]
+
+
+@pytest.mark.parametrize("header", ["", "a,b,same\n", "image1,image2,label\n"])
+def test_csv_keeps_the_order_that_has_folds(tmp_path: Path, header: str) -> None:
+    text = header + "".join(f"{a},{b},{int(same)}\n" for a, b, same in MIXED)
+    assert plain(read_pair_list(write(tmp_path / "p.csv", text))) == MIXED
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ";", ", "])
+@pytest.mark.parametrize("words", [("0", "1"), ("-1", "1"), ("False", "TRUE"), ("diff", "same")])
+def test_lists_as_agedb_is_spread(tmp_path: Path, separator: str, words: tuple[str, str]) -> None:
+    lines = [separator.join((a, b, words[same])) for a, b, same in MIXED]
+    assert plain(read_pair_list(write(tmp_path / "agedb_30_pair.txt", "\n".join(lines)))) == MIXED
+
+
+def test_all_same_first_is_dealt(tmp_path: Path) -> None:
+    """In the list's own order the folds would hold one kind alone: 100% accuracy for nothing."""
+    lines = [f"{k}.jpg,{k}.jpg,{int(k < 20)}" for k in range(50)]
+    pairs = read_pair_list(write(tmp_path / "p.csv", "\n".join(lines)))
+    assert sorted(pair.a for pair in pairs) == sorted(f"{k}.jpg" for k in range(50))
+    for fold in range(10):
+        assert [pair.same for pair in pairs[5 * fold : 5 * fold + 5]] == [True] * 2 + [False] * 3
+    assert [pair.a for pair in pairs[:5]] == ["0.jpg", "1.jpg", "20.jpg", "21.jpg", "22.jpg"]
+
+
+def test_explicit_folds(tmp_path: Path) -> None:
+    rows = [(f"{k}.jpg", f"{k}.jpg", int(k < 20), k % 10 + 1) for k in range(40)]
+    text = "a,b,same,fold\n" + "".join(f"{a},{b},{s},{f}\n" for a, b, s, f in rows)
+    pairs = read_pair_list(write(tmp_path / "p.csv", text))
+    assert [pair.a for pair in pairs[:4]] == ["0.jpg", "10.jpg", "20.jpg", "30.jpg"]
+    with pytest.raises(DataError, match=r"10 folds of 4 to 5 pairs; a \.bin has ten equal ones"):
+        read_pair_list(write(tmp_path / "p.csv", text + "x.jpg,y.jpg,1,4\n"))
+    with pytest.raises(DataError, match="1 lines lack the fold"):
+        read_pair_list(write(tmp_path / "p.csv", text + "x.jpg,y.jpg,1\n"))
+    with pytest.raises(DataError, match="line 42: the fold must be a whole number"):
+        read_pair_list(write(tmp_path / "p.csv", text + "x.jpg,y.jpg,1,four\n"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 70), st.integers(0, 70), st.integers(0, 2**32))
+def test_deal_is_a_permutation_with_equal_shares(same: int, different: int, seed: int) -> None:
+    pairs = [Pair(str(k), str(k), k < same, "") for k in range(same + different)]
+    random.Random(seed).shuffle(pairs)
+    if not pairs:
+        return
+    dealt = deal(pairs)
+    assert sorted(dealt) == sorted(pairs)
+    assert deal(dealt) == dealt
+    sizes = fold_sizes(len(pairs))
+    if len(pairs) >= 10:
+        assert sizes == [len(test) for _, test in KFold(10).split(np.zeros(len(pairs)))]
+    start = 0
+    for size in sizes:
+        kinds = [pair.same for pair in dealt[start : start + size]]
+        assert kinds == sorted(kinds, reverse=True)  # same first
+        assert abs(sum(kinds) - size * same / len(pairs)) <= 1
+        start += size
+    if min(same, different) >= 20:
+        assert has_both_kinds_in_each_fold(dealt)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no pairs in it"),
+        ("a,b,same\n", "no pairs in it"),
+        ("a.jpg,b.jpg\n", "line 1: two paths and 1"),
+        ("a.jpg,b.jpg,2\n", "line 1: two paths and 1"),
+        ("a.jpg,b.jpg,1\nc.jpg,,0\n", "line 2: two paths and 1"),
+        ("a.jpg,b.jpg,1\na,b,same person\n", "line 2: two paths and 1"),
+        ("a.jpg,b.jpg,1,1,1\n", "line 1: two paths and 1"),
+    ],
+)
+def test_list_mistakes(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_pair_list(write(tmp_path / "p.csv", text), "list")
+
+
+def test_unknown_kind_and_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--kind 'cfp' is not known; choose one of auto, lfw"):
+        read_pair_list(tmp_path, "cfp")
+    with pytest.raises(DataError, match=r"no\.txt: No such file"):
+        read_pair_list(tmp_path / "no.txt")
+
+
+# ---- lists and images → .bin
+
+
+def jpeg(seed: int, size: int = 112) -> bytes:
+    rng = np.random.default_rng(seed)
+    return encode_jpeg(rng.integers(0, 256, (size, size, 3), np.uint8), 80)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "crops"
+    for k, (a, b, _) in enumerate(MIXED):
+        for name in (a, b):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(jpeg(k))
+    return folder
+
+
+def mixed_csv(tmp_path: Path) -> Path:
+    return write(tmp_path / "p.csv", "".join(f"{a},{b},{int(s)}\n" for a, b, s in MIXED))
+
+
+def test_bin_holds_the_bytes_in_order(tmp_path: Path, root: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    out = tmp_path / "new" / "mixed.bin"
+    made = pack_pairs(
+        mixed_csv(tmp_path), root, out, progress=lambda done, total: calls.append((done, total))
+    )
+    assert (made.pairs, made.same, made.images, made.encoded, made.usable) == (40, 20, 80, 0, True)
+    assert calls[-1] == (40, 40)
+    wanted = [(root / name).read_bytes() for a, b, _ in MIXED for name in (a, b)]
+    images, same = read_pairs(out)
+    assert images == wanted
+    assert same.tolist() == [truth for _, _, truth in MIXED]
+    with out.open("rb") as file:  # as InsightFace's verification.py reads it
+        bins, issame_list = pickle.load(file, encoding="bytes")
+    assert bins == wanted
+    assert issame_list == same.tolist()
+    assert decode_rgb(bins[0]).shape == (112, 112, 3)
+
+
+def test_an_image_of_many_pairs_is_stored_once(tmp_path: Path, root: Path) -> None:
+    lines = [f"a/0.jpg,a/{k}.jpg,{k % 2}" for k in range(1, 31)]
+    made = pack_pairs(write(tmp_path / "p.csv", "\n".join(lines)), root, tmp_path / "x.bin")
+    assert made.images == 31
+    assert (tmp_path / "x.bin").stat().st_size < 33 * len(jpeg(0))
+
+
+def test_cfp_paths_are_found_wherever_the_tree_was_aligned(cfp: Path, tmp_path: Path) -> None:
+    for root in (tmp_path / "r1" / "Data" / "Images", tmp_path / "r2"):
+        for n in range(1, 21):
+            for name in ("frontal/01.jpg", "profile/02.jpg"):
+                path = root / f"{n:03d}" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(jpeg(n))
+    for root in ("r1", "r1/Data", "r1/Data/Images", "r2"):
+        out = tmp_path / f"{root.replace('/', '_')}.bin"
+        assert pack_pairs(cfp, tmp_path / root, out, kind="cfp-fp").pairs == 40
+    (tmp_path / "r2" / "007" / "profile" / "02.jpg").rename(tmp_path / "r2" / "02.jpg")
+    with pytest.raises(
+        DataError, match=r"diff\.txt: line 1: image .*/007/profile/02.jpg is not in"
+    ):
+        pack_pairs(cfp, tmp_path / "r2", tmp_path / "no.bin", kind="cfp-fp")
+    assert not (tmp_path / "no.bin").exists()
+
+
+def test_missing_and_unfit_images_are_named(tmp_path: Path, root: Path) -> None:
+    source, out = mixed_csv(tmp_path), tmp_path / "x.bin"
+    target = root / "b" / "1.jpg"
+    whole = target.read_bytes()
+    target.write_bytes(jpeg(1, 250))
+    with pytest.raises(
+        DataError, match=r"p\.csv: line 2: .*b/1.jpg is jpeg 250x250, not a 112x112"
+    ):
+        pack_pairs(source, root, out)
+    target.write_bytes(b"text")
+    with pytest.raises(
+        DataError, match=r"line 2: .* is no image we read, not a 112x112 JPEG: align"
+    ):
+        pack_pairs(source, root, out)
+    target.write_bytes(whole[:2000])
+    with pytest.raises(DataError, match=r"line 2: .*truncated or corrupt JPEG"):
+        pack_pairs(source, root, out)
+    target.unlink()
+    with pytest.raises(DataError, match=r"p\.csv: line 2: image b/1.jpg is not in .*--fallback"):
+        pack_pairs(source, root, out)
+    assert not out.exists()
+
+
+def test_encode_mends_size_and_format(tmp_path: Path, root: Path) -> None:
+    square = decode_rgb(jpeg(0))
+    (root / "a/0.jpg").unlink()
+    (root / "a/0.png").write_bytes(encode_as(".png", square))  # the list says .jpg
+    (root / "b/0.jpg").write_bytes(jpeg(5, 250))
+    made = pack_pairs(mixed_csv(tmp_path), root, tmp_path / "x.bin", encode=True, quality=100)
+    assert made.encoded == 2
+    images, _ = read_pairs(tmp_path / "x.bin")
+    assert [image_header(image) for image in images] == [("jpeg", 112, 112)] * 80
+    assert np.abs(decode_rgb(images[0]).astype(int) - square).mean() < 35  # noise, chroma halved
+    assert images[2] == (root / "a/1.jpg").read_bytes()
+
+
+def test_never_overwrites_and_never_leaves_the_root(tmp_path: Path, root: Path) -> None:
+    out = write(tmp_path / "x.bin", "precious")
+    with pytest.raises(UserError, match=r"x\.bin is there already"):
+        pack_pairs(mixed_csv(tmp_path), root, out)
+    assert out.read_text() == "precious"
+    (tmp_path / "secret.jpg").write_bytes(jpeg(0))
+    source = write(tmp_path / "q.csv", "../secret.jpg,a/0.jpg,1\n")
+    with pytest.raises(DataError, match=r"image \.\./secret.jpg is not in"):
+        pack_pairs(source, root, tmp_path / "y.bin")
+    with pytest.raises(DataError, match="no such folder of images"):
+        pack_pairs(source, tmp_path / "none", tmp_path / "y.bin")
+
+
+def test_too_few_pairs_are_written_and_reported(tmp_path: Path, root: Path) -> None:
+    source = write(tmp_path / "q.csv", "a/0.jpg,b/0.jpg,1\na/1.jpg,b/2.jpg,0\n")
+    assert not pack_pairs(source, root, tmp_path / "y.bin").usable
+
+
+FIELD = st.one_of(
+    st.sampled_from(["10", "1", "0", "a/0.jpg", "same", "", '"', "../x", "\x00", "x" * 300]),
+    st.text(max_size=5),
+)
+LINE = st.tuples(st.sampled_from([",", "\t", " "]), st.lists(FIELD, max_size=5)).map(
+    lambda parts: parts[0].join(parts[1])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(KINDS), st.lists(LINE, max_size=5).map("\n".join), st.booleans())
+def test_any_list_raises_user_error_alone(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, text: str, headed: bool
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / "fuzz.txt"
+    path.write_bytes(("10 1\n" * headed + text).encode("utf-8", "ignore"))
+    with contextlib.suppress(UserError):
+        assert read_pair_list(path, kind)
+    with contextlib.suppress(UserError):
+        pack_pairs(path, folder, folder / "never.bin", kind=kind)
+    assert not (folder / "never.bin").exists()
