@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data_prep.face_geometry import SIZE, Array, View, project
 from data_prep.face_parameters import Capture, Identity
-from data_prep.face_texture import skin_colour
+from data_prep.face_texture import Colour, dim, skin_colour
 
 _ROOM = 28  # the room is drawn this small, then enlarged: out of focus
 _SUBPIXEL_BITS = 4  # OpenCV draws with coordinates in 1/16 pixel
@@ -81,7 +81,7 @@ def draw_occluder(
         _hand(canvas, skin_colour(person), rng)
 
 
-def _hand(canvas: Array, skin: NDArray[np.float64], rng: np.random.Generator) -> None:
+def _hand(canvas: Array, skin: Colour, rng: np.random.Generator) -> None:
     palm = np.array((rng.uniform(15, 97), rng.uniform(100, 118)))
     lean = rng.uniform(-0.6, 0.6)
     for k in range(4):
@@ -91,7 +91,13 @@ def _hand(canvas: Array, skin: NDArray[np.float64], rng: np.random.Generator) ->
         finger = [_fixed(np.array([root, tip]))]
         for tone, width in ((0.72, 9), (0.90, 7)):
             cv2.polylines(
-                canvas, finger, False, (tone * skin).tolist(), width, cv2.LINE_8, _SUBPIXEL_BITS
+                canvas,
+                finger,
+                False,
+                dim(skin, tone, tone, tone),
+                width,
+                cv2.LINE_8,
+                _SUBPIXEL_BITS,
             )
     centre = (int(palm[0]), int(palm[1]) + 8)
-    cv2.ellipse(canvas, centre, (17, 16), 0, 0, 360, (0.86 * skin).tolist(), -1)
+    cv2.ellipse(canvas, centre, (17, 16), 0, 0, 360, dim(skin, 0.86, 0.86, 0.86), -1)

@@ -44,6 +44,7 @@ Image = NDArray[np.uint8]
 _CREASE_BLUR = 2.0  # sigma in pixels that melts the ellipsoids into one surface
 _WARM = np.array((0.10, 0.0, -0.14))  # gain of red, green, blue at temperature 1
 _BEHIND = np.float32(0.64)  # brightness of what the head shades: the neck and the hair behind it
+_RIM = np.ones((11, 11), np.uint8)  # reaches further than the blur and Sobel's kernel do
 _LUMA = np.array((0.299, 0.587, 0.114))
 _MIDDLE_GREY = 118.0  # what contrast leaves alone
 _GLOSS = 26.0  # grey levels of the skin's highlight under full directed light
@@ -65,8 +66,8 @@ def render(person: Identity, capture: Capture) -> Image:
             *skin_parts(person),
         ],
     )
-    hair = texture.hair_colour(person, capture.age).astype(np.float32)
-    skin = texture.skin_colour(person).astype(np.float32)
+    hair = np.array(texture.hair_colour(person, capture.age), np.float32)
+    skin = np.array(texture.skin_colour(person), np.float32)
     canvas = draw_room(detail)
     if hair_length(person, capture) > 0:
         _blend(canvas, hanging.window, _BEHIND * hair, cast(view, hanging)[1])
@@ -121,9 +122,7 @@ def _skin(
 ) -> tuple[Array, Array]:
     """Lays the flat face on the head and lights it; returns depth and diffuse light."""
     depth, cover = union_depth(view, parts)
-    smooth = cv2.GaussianBlur(depth, (7, 7), _CREASE_BLUR)
-    surface: Array = np.where(cover > 0.99, np.maximum(smooth, depth - 2), depth)
-    diffuse, gloss = _light(view, surface, capture)
+    diffuse, gloss = _light(view, _smooth(depth), capture)
     flat = texture.draw_face(person, capture)
     s = np.float32(texture.SCALE)
     column = (head_frame(view, depth, 0) + np.float32(texture.ORIGIN[0])) * s
@@ -133,6 +132,19 @@ def _skin(
     skin += _rgb(gloss)
     _blend(canvas, (slice(0, SIZE), slice(0, SIZE)), skin, cover)
     return depth, diffuse
+
+
+def _smooth(depth: Array) -> Array:
+    """The depth without creases where ellipsoids meet.
+
+    Beyond the silhouette the surface goes on at its lowest depth nearby; otherwise the blur would
+    turn the rim into a cliff, and a dark or a bright seam would run around the face.
+    """
+    outside = depth == FAR
+    surface = depth.copy()
+    surface[outside] = -FAR
+    surface[outside] = cv2.erode(surface, _RIM)[outside]
+    return np.asarray(cv2.GaussianBlur(surface, (7, 7), _CREASE_BLUR), dtype=np.float32)
 
 
 def _light(view: View, depth: Array, capture: Capture) -> tuple[Array, Array]:
