@@ -60,7 +60,7 @@ def _recognise(source: Path) -> str:
             "cfp-ff (frontal and frontal)"
         )
     first = next(_lines(source), (0, ""))[1]
-    return "lfw" if re.fullmatch(r"\d+(\s+\d+)?", first) else "list"
+    return "lfw" if re.fullmatch(r"[0-9]+(\s+[0-9]+)?", first) else "list"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -83,12 +83,12 @@ def read_lfw(path: Path) -> list[Pair]:
     """
     lines = list(_lines(path))
     header = lines[0][1].split() if lines else []
-    if not 1 <= len(header) <= 2 or not all(number.isdecimal() for number in header):
+    if not 1 <= len(header) <= 2 or not all(map(_is_count, header)):
         raise DataError(f"{path}: line 1: LFW's list begins with the numbers of folds and of pairs")
     folds, half = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     if folds not in (1, FOLDS):
         raise DataError(f"{path}: line 1: {folds} folds; a .bin has {FOLDS}")
-    if len(lines) - 1 != 2 * half * folds:
+    if len(lines) - 1 != 2 * half * folds or not half:
         raise DataError(
             f"{path}: line 1 promises {2 * half * folds} pairs, {len(lines) - 1} lines follow; "
             "the list is cut short or edited"
@@ -100,6 +100,10 @@ def read_lfw(path: Path) -> list[Pair]:
     return pairs if folds == FOLDS else deal(pairs)
 
 
+def _is_count(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,9}", text) is not None
+
+
 def _lfw_pair(line: str, same: bool, where: str) -> Pair:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) == 3:
@@ -107,7 +111,7 @@ def _lfw_pair(line: str, same: bool, where: str) -> Pair:
         is_same = True
     else:
         is_same = False
-    if len(fields) != 4 or not (fields[1].isdecimal() and fields[3].isdecimal()):
+    if len(fields) != 4 or not (_is_count(fields[1]) and _is_count(fields[3])):
         raise DataError(f"{where}: neither `name n1 n2` nor `name1 n1 name2 n2`")
     if is_same != same:
         kind = "same-person" if same else "different-person"
@@ -156,7 +160,7 @@ def _cfp_images(protocol: Path, letter: str) -> dict[str, str]:
     images = {}
     for number, line in _lines(path):
         fields = line.split(maxsplit=1)
-        if len(fields) != 2 or not fields[0].isdecimal():
+        if len(fields) != 2 or not _is_count(fields[0]):
             raise DataError(f"{path}: line {number}: not an image's number and its path")
         images[fields[0]] = fields[1]
     return images
@@ -182,7 +186,7 @@ def read_list(path: Path) -> list[Pair]:
             raise DataError(f"{where}: two paths and 1 (same) or 0 (different) are wanted")
         pairs.append(Pair(fields[0], fields[1], truth, where))
         if len(fields) == 4:
-            if not re.fullmatch(r"\d{1,9}", fields[3], re.ASCII):
+            if not _is_count(fields[3]):
                 raise DataError(f"{where}: the fold must be a whole number")
             folds.append(int(fields[3]))
     if not pairs:

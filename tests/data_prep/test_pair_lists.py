@@ -72,6 +72,8 @@ def test_lfw_development_sets_are_dealt_into_ten_folds(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("10\t3", "10\t4", "line 1 promises 80 pairs, 60 lines follow"),
+        ("10\t3", "10\t0", "line 1 promises 0 pairs, 60 lines"),
+        ("10\t3", "9" * 5000, "line 1: LFW's list begins with"),
         ("10\t3", "7\t3", "line 1: 7 folds; a .bin has 10"),
         ("10\t3", "Al\t3", "line 1: LFW's list begins with"),
         ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: a same-person pair is due"),
