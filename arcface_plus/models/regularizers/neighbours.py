@@ -144,33 +144,43 @@ def _column_maxima(tile: Tensor) -> tuple[Tensor, Tensor]:
 def _search_close_rows(weight: Tensor, norms: Tensor, cosine: Tensor, index: Tensor) -> None:
     """Correct ``index`` in place for the rows that have a close neighbour.
 
-    Closeness is mutual, so that the nearest neighbour of such a row is among them. On a GPU, whose
-    number of them cannot be known without waiting for it, the closest 1,024 rows are taken.
+    Closeness is mutual, so that the nearest neighbour of such a row is among them.
     """
     close = cosine > _CLOSE_COSINE
     if not may_hold(close):
         return
-    if close.is_cuda:
-        members = cosine.topk(min(_CLOSE_ROWS_ON_GPU, cosine.numel())).indices.sort().values
-    else:
-        members = close.nonzero().squeeze(1)
+    members = _close_rows(cosine, close)
     unit = unit_rows(weight, norms, members)
     for rows in row_blocks(len(members), max(1, _CLOSE_TILE_ELEMENTS // len(members))):
-        found = members[_nearest_of_few(unit, rows)]
         own = members[rows]
-        index[own] = torch.where(close[own], found, index[own])
+        position, distance = _nearest_of_few(unit, rows)
+        found, known = members[position], index[own]
+        known_distance = (unit_rows(weight, norms, known) - unit[rows]).square().sum(dim=1)
+        nearer = (distance < known_distance) | ((distance == known_distance) & (found < known))
+        index[own] = torch.where(close[own] & nearer, found, known)
 
 
-def _nearest_of_few(unit: Tensor, rows: slice) -> Tensor:
-    """Positions of the rows of ``unit`` (float64) nearest to ``unit[rows]``: the best candidates
-    by cosine are ranked by |u − v|², which stays exact where cosines are all 1."""
+def _close_rows(cosine: Tensor, close: Tensor) -> Tensor:
+    """The rows that are ``close``, ascending. On a GPU, where their number cannot be known without
+    waiting for it, the 1,024 closest rows, whether close or not."""
+    if close.device.type == "cpu":
+        return close.nonzero().squeeze(1)
+    return cosine.topk(min(_CLOSE_ROWS_ON_GPU, len(cosine))).indices.sort().values
+
+
+def _nearest_of_few(unit: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+    """Positions of the rows of ``unit`` (float64) nearest to ``unit[rows]``, and |u − v|².
+
+    The best candidates by cosine are ranked by |u − v|², which is exact where all cosines are 1.
+    """
     products = unit[rows] @ unit.T
-    position = torch.arange(rows.start, rows.stop, device=unit.device).unsqueeze(1)
-    products.scatter_(1, position, -torch.inf)
+    own = torch.arange(rows.start, rows.stop, device=unit.device).unsqueeze(1)
+    products.scatter_(1, own, -torch.inf)
     candidates = products.topk(min(_CLOSE_CANDIDATES, unit.shape[0] - 1), dim=1).indices
     candidates = candidates.sort(dim=1).values
-    distance = (unit[candidates] - unit[rows].unsqueeze(1)).square().sum(dim=2)
-    return candidates.gather(1, distance.argmin(dim=1, keepdim=True)).squeeze(1)
+    distances = (unit[candidates] - unit[rows].unsqueeze(1)).square().sum(dim=2)
+    distance, best = distances.min(dim=1, keepdim=True)
+    return candidates.gather(1, best).squeeze(1), distance.squeeze(1)
 
 
 @contextmanager
