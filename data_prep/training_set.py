@@ -8,6 +8,7 @@ a record 0 (plain im2rec) is read too: there every key is an image.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from data_prep.recordio import RecordReader, RecordWriter
 
 EXACT_LABELS = 1 << 24  # float32 holds every integer up to here
 _PROPERTY_LIMIT = 1000  # characters of a property file that are looked at
+_PROPERTY_NUMBER = re.compile(r"\s*[0-9]{1,9}\s*")
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,24 @@ def read_index(reader: RecordReader) -> TrainingIndex:
 
 def read_property(path: Path) -> int | None:
     """The class count of a property file (`classes,height,width`), None where it is absent."""
+    numbers = _property(path)
+    return numbers[0] if numbers else None
+
+
+def read_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of a set's images by its property file, None where it is absent."""
+    numbers = _property(path)
+    return (numbers[1], numbers[2]) if numbers else None
+
+
+def _property(path: Path) -> list[int]:
     if not path.is_file():
-        return None
+        return []
     with open(path, encoding="ascii", errors="replace") as file:
         words = file.read(_PROPERTY_LIMIT).strip().split(",")
-    if len(words) != 3 or not all(word.strip().isdigit() for word in words):
+    if len(words) != 3 or not all(_PROPERTY_NUMBER.fullmatch(word) for word in words):
         raise DataError(f"{path}: expected `classes,height,width`, found {','.join(words)[:60]!r}")
-    return int(words[0])
+    return [int(word) for word in words]
 
 
 class TrainingSetWriter:

@@ -1,0 +1,115 @@
+"""An inspection as lines for a terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.inspect import BATCH, STEPS, Inspection
+
+_LISTED = 5
+_BAR = 40
+
+
+def describe(found: Inspection) -> list[str]:
+    """Everything about a data set in some twenty lines."""
+    lines = [f"{found.path} ({found.kind})"]
+    lines += _pair_lines(found) if found.kind == "pair file" else _class_lines(found)
+    lines += _image_lines(found)
+    if found.kind != "pair file":
+        lines += [
+            f"{'one epoch':<14} {found.steps_per_epoch:.1f} steps at batch {BATCH}; the recipe's "
+            f"{STEPS:,} steps are {STEPS / found.steps_per_epoch:.1f} epochs",
+            f"{'to train':<14} {size(found.bytes_on_disk)} on disk; {size(found.cache_bytes)} more "
+            "of memory with data.cache: memory or device",
+        ]
+    return lines
+
+
+def _pair_lines(found: Inspection) -> list[str]:
+    pairs = found.images // 2
+    lines = [
+        f"{'pairs':<14} {pairs:,}: {found.same:,} same, {pairs - found.same:,} different",
+        f"{'images':<14} {found.images:,}, of which {found.unique_images:,} differ",
+    ]
+    if pairs < 10 or pairs % 10:
+        lines.append(f"{'':<14} {pairs} pairs do not make ten equal folds")
+    return lines
+
+
+def _class_lines(found: Inspection) -> list[str]:
+    counts = found.per_class[found.per_class > 0]
+    low, middle, high = counts.min(), np.median(counts), counts.max()
+    lines = [
+        f"{'images':<14} {found.images:,}",
+        f"{'classes':<14} {found.classes:,}; images in each: {low} to {high}, median {middle:g}",
+    ]
+    if found.gaps:
+        some = ", ".join(map(str, found.gaps[:_LISTED]))
+        more = ", …" if len(found.gaps) > _LISTED else ""
+        lines.append(f"{'label gaps':<14} {len(found.gaps):,} labels have no image: {some}{more}")
+    else:
+        lines.append(f"{'label gaps':<14} none")
+    if found.promised_classes not in (None, found.classes):
+        lines.append(
+            f"{'property':<14} says {found.promised_classes} classes, the labels {found.classes}"
+        )
+    if found.other_files:
+        lines.append(f"{'other files':<14} {found.other_files:,}, ignored")
+    return lines + histogram_lines(counts)
+
+
+def histogram_lines(counts: NDArray[np.int64]) -> list[str]:
+    """Classes by their number of images, as bars; the bins double where the range is wide."""
+    edges = histogram_edges(counts)
+    heights, _ = np.histogram(counts, [*edges, edges[-1] + 1])
+    heights = heights[:-1] if heights[-1] == 0 else heights
+    lines = [f"{'images a class':<14} classes"]
+    for low, end, height in zip(edges[:-1], edges[1:], heights, strict=False):
+        span = f"{low}" if end == low + 1 else f"{low} to {end - 1}"
+        bar = "█" * round(_BAR * height / heights.max()) or ("▏" if height else "")
+        lines.append(f"{span:>14} {height:>7,} {bar}")
+    return lines
+
+
+def histogram_edges(counts: NDArray[np.int64]) -> list[int]:
+    """First numbers of at most some fifteen bins over all counts, and one past the last."""
+    low, high = int(counts.min()), int(counts.max())
+    if high - low < 12:
+        return list(range(low, high + 2))
+    edges = [1]
+    while edges[-1] <= high:
+        edges.append(edges[-1] * 2)
+    return [edge for k, edge in enumerate(edges) if edges[min(k + 1, len(edges) - 1)] > low]
+
+
+def _image_lines(found: Inspection) -> list[str]:
+    low, middle, high = found.image_bytes
+    of = f"of {found.sampled:,} sampled" if found.sampled < found.images else "of all"
+    lines = [
+        f"{'formats':<14} {_counts(found.formats)} ({of})",
+        f"{'sizes':<14} {_counts(found.sizes)}",
+        f"{'bytes':<14} {low:,} to {high:,} an image, median {middle:,}",
+        f"{'mean colour':<14} R {found.mean_rgb[0]:.1f} G {found.mean_rgb[1]:.1f} "
+        f"B {found.mean_rgb[2]:.1f}: {found.colour}",
+    ]
+    if found.unreadable:
+        lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` names all:")
+        lines += [f"{'':<14} {reason}" for reason in found.unreadable[:_LISTED]]
+    return lines
+
+
+def _counts(of: dict[str, int]) -> str:
+    if len(of) == 1:
+        return next(iter(of))
+    shown = [f"{name} {count:,}" for name, count in list(of.items())[:_LISTED]]
+    return ", ".join(shown) + (f", {len(of) - _LISTED} more" if len(of) > _LISTED else "")
+
+
+def size(count: float) -> str:
+    """Bytes for a person: 18.6 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1000
+    return f"{count:.3g} TB"
