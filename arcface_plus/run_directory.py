@@ -35,13 +35,14 @@ def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
 
     UserError if RUN holds something that is not a run, or a run of another config.
     """
-    if fresh:
-        _discard(run)
     if run.exists() and not run.is_dir():
         raise UserError(f"{run}: is a file, not a run directory; choose another --out")
-    if run.is_dir() and any(run.iterdir()) and not (run / CONFIG_FILE).is_file():
+    is_run = (run / CONFIG_FILE).is_file()
+    if run.is_dir() and any(run.iterdir()) and not is_run:
         raise UserError(f"{run}: is not empty and not a run; choose another --out")
-    if (run / CONFIG_FILE).is_file():
+    if is_run and fresh:
+        _discard(run)
+    elif is_run:
         _check_same_run(run, config)
     run.mkdir(parents=True, exist_ok=True)
     return Checkpoints(run, keep=1).last()

@@ -6,7 +6,7 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,7 +112,7 @@ class Trainer:
         self.model.train()
         window = _Window()
         with Interrupts() as interrupts:
-            for batch in self.loader.batches(self.step, self.plan.steps):
+            for batch in self._batches():
                 logging = self._due(self.plan.log_every)
                 update = self._update(batch, measure=logging)
                 self.step += 1
@@ -130,6 +130,15 @@ class Trainer:
                 if self.processes.any(interrupts.received is not None):
                     self._leave(interrupts.received)
         return self._finish()
+
+    def _batches(self) -> Iterator[Batch]:
+        """The loader's batches; a record that cannot be read ends the run, but loses nothing."""
+        try:
+            yield from self.loader.batches(self.step, self.plan.steps)
+        except ValueError:
+            if self.step:
+                self._save()
+            raise
 
     def _due(self, every: int) -> bool:
         """Whether the update that is about to be made is one of every `every`, or the last."""

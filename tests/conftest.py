@@ -15,3 +15,33 @@ def real_data() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("no real data here (set ARCFACE_PLUS_REAL_DATA to its folder)")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small generated data set: 6 people with 8 images each, 40 pairs a pair file. Read only."""
+    from data_prep.synthetic import generate
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    generate(folder / "set", identities=6, images=8, pairs=40, seed=3)
+    return folder / "set"
+
+
+@pytest.fixture
+def tiny_settings(synthetic: Path) -> list[str]:
+    """`--set` arguments that make any shipped config a matter of seconds on a CPU."""
+    return [
+        f"data.train={synthetic}",
+        "data.batch_size=8",
+        "data.threads=1",
+        "model.backbone={name: mobilefacenet, width: 0.125}",
+        "model.embedding_dim=16",
+        "optimizer.steps=2",
+        "optimizer.lr=0.01",
+        "runtime.precision=fp32",
+        "runtime.device=cpu",
+        "eval.targets=[synth_frontal]",
+        "eval.every=1000",
+        "checkpoint.every=1000",
+        "logging.every=1",
+    ]

@@ -1,0 +1,111 @@
+"""Batches: the same whatever the cache, the threads, the processes and the place of the start."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from arcface_plus.data.images import UndecodableImage, decode, flip, normalise
+from arcface_plus.data.loader import Loader
+from arcface_plus.data.order import batch_flips, batch_indices
+from arcface_plus.data.sources import open_source
+from data_prep.errors import DataError
+from data_prep.training_set import TrainingSetWriter
+
+
+def loader(source, **changed) -> Loader:
+    settings = {
+        "batch_size": 10, "seed": 2, "flip": True, "cache": "none", "threads": 2,
+        "device": torch.device("cpu"),
+    }  # fmt: skip
+    return Loader(source, **(settings | changed))
+
+
+@pytest.fixture(scope="module")
+def source(synthetic):
+    return open_source(synthetic)
+
+
+def test_images_are_decoded_rgb_flipped_and_normalised(source):
+    batch = next(loader(source).batches(3, 4))
+    indices, flips = batch_indices(2, 3, 10, len(source)), batch_flips(2, 3, 10)
+    assert flips.any()
+    assert not flips.all()
+    for place, index in enumerate(indices):
+        pixels = source.image(int(index))[:, :: -1 if flips[place] else 1].astype(np.float64)
+        expected = ((pixels - 127.5) / 127.5).transpose(2, 0, 1)
+        assert np.allclose(batch.images[place].numpy(), expected, atol=1e-6)
+        assert batch.labels[place] == source.labels[index]
+
+
+@pytest.mark.parametrize("changed", [{"cache": "memory"}, {"cache": "device"}, {"threads": 1}])
+def test_cache_and_threads_change_nothing(source, changed):
+    for one, other in zip(
+        loader(source).batches(0, 6), loader(source, **changed).batches(0, 6), strict=True
+    ):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
+
+
+def test_a_later_start_sees_the_same_batches(source):
+    whole = list(loader(source).batches(0, 7))
+    for one, other in zip(whole[4:], loader(source).batches(4, 7), strict=True):
+        assert torch.equal(one.images, other.images)
+
+
+def test_processes_share_the_global_batch(source):
+    whole = next(loader(source).batches(2, 3))
+    parts = [next(loader(source, rank=r, processes=2).batches(2, 3)) for r in (0, 1)]
+    assert torch.equal(whole.images, torch.cat([p.images for p in parts]))
+    assert torch.equal(whole.labels, torch.cat([p.labels for p in parts]))
+
+
+def test_a_batch_that_cannot_be_split_is_refused(source):
+    with pytest.raises(ValueError, match="10 is not divisible by the 3 processes"):
+        loader(source, processes=3)
+
+
+def test_a_folder_of_class_folders_is_a_source_too(tmp_path):
+    for name in ("b", "a", "empty"):
+        (tmp_path / name).mkdir()
+    for name, count in (("a", 2), ("b", 1)):
+        for i in range(count):
+            image = np.full((112, 112, 3), 40 * i, np.uint8)
+            image[..., 2] = 200  # red, in OpenCV's order
+            cv2.imwrite(str(tmp_path / name / f"{i}.png"), image)
+    source = open_source(tmp_path)
+    assert (len(source), source.classes, source.labels.tolist()) == (3, 2, [0, 0, 1])
+    assert source.image(0)[0, 0].tolist() == [200, 0, 0]
+
+
+def test_what_cannot_be_trained_on_is_named(tmp_path):
+    with pytest.raises(DataError, match="no such training data"):
+        open_source(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"no train\.rec and no class folders"):
+        open_source(tmp_path)
+    with TrainingSetWriter(tmp_path) as writer:
+        writer.add(0, b"no image")
+        writer.add(1, cv2.imencode(".png", np.zeros((50, 60, 3), np.uint8))[1].tobytes())
+    source = open_source(tmp_path)
+    with pytest.raises(DataError, match=r"train\.rec: record 1 at byte \d+ cannot be decoded"):
+        source.image(0)
+    with pytest.raises(DataError, match=r"record 2 at byte \d+ is 60×50, not 112×112.*data align"):
+        source.image(1)
+    with pytest.raises(DataError, match="record [12]"):
+        next(loader(source, batch_size=2).batches(0, 1))
+
+
+def test_decode_refuses_nothing_at_all():
+    with pytest.raises(UndecodableImage, match="is empty"):
+        decode(b"")
+
+
+def test_normalise_and_flip_to_the_formula():
+    pixels = torch.arange(2 * 112 * 112 * 3).reshape(2, 112, 112, 3).to(torch.uint8)
+    images = normalise(pixels)
+    assert torch.allclose(images, (pixels.permute(0, 3, 1, 2).double() / 127.5 - 1).float())
+    mirrored = flip(images, torch.tensor([True, False]))
+    assert torch.equal(mirrored[0], images[0].flip(-1))
+    assert torch.equal(mirrored[1], images[1])

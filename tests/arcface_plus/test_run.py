@@ -1,0 +1,266 @@
+"""Whole runs on generated faces: what they write, resume bit for bit, how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from arcface_plus.checkpoint import Checkpoints, load_training, load_weights
+from arcface_plus.config import load, shipped
+from arcface_plus.data.sources import open_source
+from arcface_plus.errors import Diverged
+from arcface_plus.run import build_recognizer, execute
+from data_prep.errors import DataError, UserError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+METRICS = {
+    "step", "epoch", "loss", "loss_margin", "loss_regularizer", "accuracy", "lr", "grad_norm",
+    "images_per_second", "data_wait_fraction", "min_angle_deg", "mean_min_angle_deg",
+    "peak_memory_mb",
+}  # fmt: skip
+
+
+def configured(settings: list[str], *more: str, name: str = "demo_arcface_plus.yaml"):
+    return load(shipped(name), [*settings, *more])
+
+
+def state(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Every tensor that decides how the run goes on."""
+    training = load_training(checkpoint)
+    tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
+    for number, entry in training.optimizer["state"].items():
+        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
+    return tensors
+
+
+def assert_same_bits(one: Path, other: Path) -> None:
+    first, second = state(one), state(other)
+    assert first.keys() == second.keys()
+    assert [k for k in first if not torch.equal(first[k], second[k])] == []
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_shipped_config_trains(path, tiny_settings, tmp_path):
+    execute(load(path, tiny_settings), tmp_path / "run")
+    assert lines(tmp_path / "run")[-1]["step"] == 2
+
+
+def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
+    run = tmp_path / "run"
+    execute(configured(tiny_settings), run)
+    assert {p.name for p in run.iterdir()} == {
+        "config.yaml", "environment.json", "metrics.jsonl", "tb", "checkpoints",
+        "model.safetensors", "model.json", "eval", "summary.json",
+    }  # fmt: skip
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["step_00000002"]
+    assert set(lines(run)[0]) == METRICS
+    verified = json.loads((run / "eval" / "step_00000002.json").read_text())
+    summary = json.loads((run / "summary.json").read_text())
+    mean = verified["targets"]["synth_frontal"]["accuracy"]["mean"]
+    assert summary["accuracy"] == {"synth_frontal": mean}
+    assert summary["steps"] == 2
+    assert json.loads((run / "environment.json").read_text())["seed"] == 0
+    assert json.loads((run / "model.json").read_text())["step"] == 2
+
+
+def test_config_yaml_repeats_the_run(tiny_settings, tmp_path):
+    execute(configured(tiny_settings), tmp_path / "a")
+    execute(load(tmp_path / "a" / "config.yaml"), tmp_path / "b")
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000002" for r in "ab"))
+
+
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_resume_is_bit_identical(tiny_settings, tmp_path, cache):
+    settings = [*tiny_settings, "model.dropout=0.3", f"data.cache={cache}", "checkpoint.every=3"]
+    execute(configured(settings, "optimizer.steps=9"), tmp_path / "whole")
+    execute(configured(settings, "optimizer.steps=3"), tmp_path / "parts")
+    execute(configured(settings, "optimizer.steps=9"), tmp_path / "parts")
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000009" for r in ("whole", "parts")))
+    losses = [[line["loss"] for line in lines(tmp_path / r)] for r in ("whole", "parts")]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 9
+
+
+def test_weight_zero_and_none_are_the_same_bits_and_mma_is_not(tiny_settings, tmp_path):
+    settings = [*tiny_settings, "optimizer.steps=4"]
+    execute(configured(settings, name="demo_arcface.yaml"), tmp_path / "none")
+    execute(configured(settings, "regularizer.weight=0"), tmp_path / "zero")
+    execute(configured(settings, "regularizer.weight=0.5"), tmp_path / "mma")
+    ends = [tmp_path / r / "checkpoints/step_00000004" for r in ("none", "zero", "mma")]
+    assert_same_bits(*ends[:2])
+    assert not torch.equal(state(ends[0])["weight"], state(ends[2])["weight"])
+    assert lines(tmp_path / "mma")[0]["loss_regularizer"] < 0
+    angles = [lines(tmp_path / r)[0]["mean_min_angle_deg"] for r in ("none", "mma")]
+    assert angles[0] == pytest.approx(angles[1], abs=1e-4)  # both before the first update
+
+
+def test_old_checkpoints_go_and_metrics_are_not_doubled(tiny_settings, tmp_path):
+    run = tmp_path / "run"
+    settings = [*tiny_settings, "checkpoint.every=2", "checkpoint.keep=2"]
+    execute(configured(settings, "optimizer.steps=6"), run)
+    assert [p.name for p in Checkpoints(run, 2).all()] == ["step_00000004", "step_00000006"]
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == [
+        "step_00000004", "step_00000006"
+    ]  # fmt: skip
+    last = run / "checkpoints" / "step_00000006"
+    last.rename(run / "checkpoints" / ".gone")
+    execute(configured(settings, "optimizer.steps=6"), run)
+    assert [line["step"] for line in lines(run)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_finished_run_is_left_alone(tiny_settings, tmp_path):
+    run = tmp_path / "run"
+    execute(configured(tiny_settings), run)
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()}
+    execute(configured(tiny_settings), run)
+    assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()}
+
+
+def test_another_config_or_other_data_is_refused_unless_fresh(tiny_settings, synthetic, tmp_path):
+    run = tmp_path / "run"
+    execute(configured(tiny_settings), run)
+    other = configured(tiny_settings, "head.margin=0.4")
+    with pytest.raises(UserError, match=r"another configuration \(head\.margin 0\.3 → 0\.4\)"):
+        execute(other, run)
+    with pytest.raises(UserError, match="another configuration"):
+        execute(configured(tiny_settings, "model.embedding_dim=24"), run)
+    (run / "note.txt").write_text("mine")
+    execute(other, run, fresh=True)
+    assert (run / "note.txt").read_text() == "mine"
+    assert [line["step"] for line in lines(run)] == [1, 2]
+    with pytest.raises(UserError, match="was trained on 48 images of 6 classes"):
+        from arcface_plus.run_directory import load_fitting
+
+        load_fitting(run / "checkpoints/step_00000002", 7, 48)
+
+
+def test_a_directory_with_something_else_is_never_used(tiny_settings, tmp_path):
+    (tmp_path / "thesis.tex").write_text("…")
+    with pytest.raises(UserError, match="is not empty and not a run"):
+        execute(configured(tiny_settings), tmp_path)
+    with pytest.raises(UserError, match="is a file"):
+        execute(configured(tiny_settings), tmp_path / "thesis.tex")
+
+
+def test_a_missing_pair_file_is_found_out_before_training(tiny_settings, tmp_path):
+    with pytest.raises(UserError, match=r"synth_back\.bin: no such pair file.*synth_age"):
+        execute(configured(tiny_settings, "eval.targets=[synth_back]"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_divergence_stops_with_the_step_and_keeps_the_last_checkpoint(tiny_settings, tmp_path):
+    run = tmp_path / "run"
+    settings = [*tiny_settings, "checkpoint.every=2"]
+    execute(configured(settings, "optimizer.steps=2"), run)
+    kept = run / "checkpoints/step_00000002"
+    training = load_training(kept)
+    training.classifier["weight"][0, 0] = float("nan")
+    torch.save(vars(training), kept / "training.pt")
+    before = sorted(p.name for p in (run / "checkpoints").iterdir())
+    with pytest.raises(Diverged, match=r"step 3: the loss is not finite.*step_00000002"):
+        execute(configured(settings, "optimizer.steps=6"), run)
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == before
+    facts = json.loads((run / "diverged.json").read_text())
+    assert (facts["step"], facts["images"]) == (3, 8)
+    assert -1 <= facts["pixel_min"] < facts["pixel_mean"] < facts["pixel_max"] <= 1
+
+
+def test_weights_that_are_not_finite_are_never_saved(tiny_settings, tmp_path):
+    """The loss of the last step may be finite when its update was not."""
+    settings = [*tiny_settings, "optimizer.lr=1e38", "optimizer.steps=1"]
+    with pytest.raises(Diverged):
+        execute(configured(settings), tmp_path / "run")
+    assert Checkpoints(tmp_path / "run", 1).all() == []
+
+
+def test_a_broken_record_ends_the_run_but_loses_nothing(tiny_settings, synthetic, tmp_path):
+    for name in ("train.rec", "train.idx", "property", "synth_frontal.bin"):
+        (tmp_path / name).write_bytes((synthetic / name).read_bytes())
+    offset = open_source(tmp_path)._reader.offset(20)
+    with open(tmp_path / "train.rec", "r+b") as file:
+        file.seek(offset + 40)
+        file.write(bytes(600))
+    settings = [*tiny_settings, f"data.train={tmp_path}", "optimizer.steps=40"]
+    with pytest.raises(DataError, match=f"record 20 at byte {offset} cannot be decoded"):
+        execute(configured(settings, "run.seed=3"), tmp_path / "run")
+    last = Checkpoints(tmp_path / "run", 1).last()
+    assert last is not None
+    assert load_training(last).step > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_leaves_and_the_run_goes_on(tiny_settings, tmp_path, number):
+    run = tmp_path / "run"
+    sets = [word for s in [*tiny_settings, "optimizer.steps=3000"] for word in ("--set", s)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arcface_plus", "train", str(shipped("demo_arcface_plus.yaml")),
+         *sets, "--out", str(run)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.time() + 120
+    while time.time() < deadline and not (
+        (run / "metrics.jsonl").is_file() and (run / "metrics.jsonl").read_text().count("\n") > 2
+    ):
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    saved = Checkpoints(run, 1).last()
+    assert saved is not None
+    step = load_training(saved).step
+    assert f"interrupted at step {step} of 3000" in errors
+    settings = [*tiny_settings, f"optimizer.steps={step + 2}"]
+    execute(configured(settings), run)
+    execute(configured(settings), tmp_path / "whole")
+    name = f"checkpoints/step_{step + 2:08d}"
+    assert_same_bits(run / name, tmp_path / "whole" / name)
+
+
+def test_a_killed_save_leaves_no_checkpoint_and_is_forgotten(tiny_settings, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    settings = [*tiny_settings, "checkpoint.every=2"]
+    execute(configured(settings, "optimizer.steps=2"), run)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "training.pt")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        execute(configured(settings, "optimizer.steps=4"), run)
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["step_00000002"]
+
+
+def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path):
+    """DDP over gloo: the mean loss over processes is that of one process while weights agree."""
+    sets = [word for s in tiny_settings for word in ("--set", s)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    run = tmp_path / "two"
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0",
+         "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "-m", "arcface_plus", "train",
+         str(shipped("demo_arcface_plus.yaml")), *sets, "--out", str(run)],
+        check=True, env=environment, timeout=240, capture_output=True,
+    )  # fmt: skip
+    assert [line["step"] for line in lines(run)] == [1, 2]
+    assert load_training(run / "checkpoints/step_00000002").step == 2
+    assert json.loads((run / "environment.json").read_text())["processes"] == 2
+
+
+def test_initial_weights_are_a_function_of_the_seed_alone(tiny_settings):
+    config = configured(tiny_settings)
+    one, two = build_recognizer(config, 6), build_recognizer(config, 6)
+    other = build_recognizer(configured(tiny_settings, "run.seed=1"), 6)
+    assert torch.equal(one.classifier.weight, two.classifier.weight)
+    assert not torch.equal(one.classifier.weight, other.classifier.weight)
