@@ -58,8 +58,9 @@ class PairFile:
     right: Conditions
 
 
+_FACING = Conditions(yaw=(0, 20), age=(-0.5, 0.5))  # everything else as in the training set
 PAIR_FILES = (
-    PairFile("synth_frontal", 1, Conditions(), Conditions()),
+    PairFile("synth_frontal", 1, _FACING, _FACING),
     PairFile("synth_pose", 2, Conditions(yaw=(0, 10)), Conditions(yaw=(45, 75))),
     PairFile("synth_age", 3, Conditions(age=(-1.0, -0.6)), Conditions(age=(0.6, 1.0))),
 )
