@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -214,6 +215,15 @@ def _start_worker() -> None:
     # The parent handles Ctrl-C; and one process a core needs no OpenCV threads on top.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed tells nobody; its workers would wait for tasks for ever.
+    parent = parent_process()
+    assert parent is not None, "only workers run this"
+    parent.join()
+    os._exit(1)
 
 
 class _Renderer:
