@@ -152,15 +152,20 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[str, str, str]]:
     for number, line, _ in _stripped(file, path):
         where = f"{path}: line {number}"
         name, label = _path_and_label(line, where)
-        if number > 1 or is_image_name(name):
+        if number > 1 or _is_image(name, path):
             yield name, label, where
 
 
 def _offsets(file: BinaryIO, path: Path) -> Iterator[tuple[str, str, int]]:
     for number, line, offset in _stripped(file, path):
         name, label = _path_and_label(line, f"{path}: line {number}")
-        if number > 1 or is_image_name(name):
+        if number > 1 or _is_image(name, path):
             yield name, label, offset
+
+
+def _is_image(name: str, path: Path) -> bool:
+    """Whether the first line names an image, as opposed to columns."""
+    return is_image_name(name) or os.path.isfile(path.parent / name)
 
 
 def _stripped(file: BinaryIO, path: Path) -> Iterator[tuple[int, str, int]]:

@@ -131,6 +131,7 @@ def write_histogram(found: Inspection, path: str | os.PathLike[str]) -> None:
     if not found.classes:
         raise UserError(f"{found.path}: a pair file has no classes to draw a histogram of")
     from matplotlib.figure import Figure  # half a second that only this picture needs
+    from matplotlib.ticker import MaxNLocator
 
     counts: NDArray[np.int64] = found.per_class[found.per_class > 0]
     edges = histogram_edges(counts)
@@ -143,7 +144,7 @@ def write_histogram(found: Inspection, path: str | os.PathLike[str]) -> None:
         axes.set_xticks(edges, [str(edge) for edge in edges])
     else:
         axes.set_xlim(edges[0] - 2, edges[-1] + 1)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("images of the class")
     axes.set_ylabel("classes")
     axes.set_title(f"{found.images:,} images of {len(counts):,} classes")
