@@ -114,7 +114,7 @@ def test_large_photos_give_the_same_crop_without_aliasing(factor: float) -> None
     ratio = np.array((large.shape[1] / 160, large.shape[0] / 180))
     points = (POINTS + 0.5) * ratio - 0.5
     difference = np.abs(crop(large, points).astype(int) - crop(small, POINTS))
-    assert difference[:, :100].mean() < 1.5
+    assert difference[:, :100].mean() < 0.6
     noise = np.random.default_rng(0).integers(0, 256, large.shape, np.uint8)
     if factor > 2:  # averaged noise is calmer than sampled noise
         assert crop(noise, points)[20:90, 20:90].std() < 45
