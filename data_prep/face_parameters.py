@@ -30,25 +30,25 @@ class Identity:
     # Skull and jaw: half widths, and how far below the eyes the chin ends.
     head_width: float = _trait(40.0, 2.6)
     jaw_width: float = _trait(33.0, 3.6)
-    jaw_height: float = _trait(17.0, 3.5)
+    jaw_height: float = _trait(17.0, 4.0)
     chin_length: float = _trait(62.0, 4.0)
-    chin_width: float = _trait(13.0, 2.6)
-    cheek_fullness: float = _trait(0.0, 1.0)
+    chin_width: float = _trait(13.0, 3.0)
+    cheek_fullness: float = _trait(0.0, 1.6)
     # Eyes: half distance, half width, half opening, upward slant of the outer corner (radians).
     eye_spacing: float = _trait(17.6, 1.5)
     eye_width: float = _trait(7.4, 1.0)
     eye_opening: float = _trait(3.5, 0.75, 2.0)
     eye_tilt: float = _trait(0.06, 0.12)
-    lid_fold: float = _trait(2.4, 0.9, 0.6)
+    lid_fold: float = _trait(2.4, 1.1, 0.6)
     iris_melanin: float = _trait(0.55, 0.45, 0.0, 1.0)  # 0 blue, 0.5 hazel, 1 dark brown
-    iris_size: float = _trait(3.5, 0.25)
+    iris_size: float = _trait(3.5, 0.35)
     # Brows: distance above the eyes, thickness, outward slope, arch, length, darkness.
     brow_height: float = _trait(11.5, 1.9, 8.0)
     brow_thickness: float = _trait(2.3, 0.95, 0.8)
     brow_slope: float = _trait(0.0, 2.0)
-    brow_arch: float = _trait(1.6, 1.1, 0.0)
-    brow_length: float = _trait(17.0, 1.8)
-    brow_gap: float = _trait(7.5, 1.5, 3.5)
+    brow_arch: float = _trait(1.6, 1.4, 0.0)
+    brow_length: float = _trait(17.0, 2.2)
+    brow_gap: float = _trait(7.5, 1.8, 3.5)
     # Nose: tip below the eyes, half width, how far it stands out, bridge half width.
     nose_length: float = _trait(20.5, 2.6)
     nose_width: float = _trait(7.0, 1.45)
@@ -63,28 +63,28 @@ class Identity:
     lip_redness: float = _trait(0.45, 0.3, 0.05, 1.0)
     # Skin and hair colours: 0 lightest … 1 darkest; red is the share of red pigment.
     skin_melanin: float = _trait(0.38, 0.27, 0.0, 0.95)
-    skin_red: float = _trait(0.0, 0.5)
+    skin_red: float = _trait(0.0, 0.8)
     hair_melanin: float = _trait(0.68, 0.34, 0.05, 1.0)
     hair_red: float = _trait(0.15, 0.42, 0.0, 1.0)
     # Hair: height of the hairline above the eyes, how steeply it falls to the temples, parting,
     # jaggedness of its edge, widow's peak, thickness, length (below 0 short, above 0 long).
-    hairline: float = _trait(33.0, 7.5, 20.0)
+    hairline: float = _trait(33.0, 8.5, 20.0)
     hairline_fall: float = _trait(1.0, 0.3, 0.35)
     parting: float = _trait(0.0, 0.32)
-    fringe_wave: float = _trait(0.8, 0.9, 0.0)
+    fringe_wave: float = _trait(0.8, 1.1, 0.0)
     fringe_frequency: float = _trait(0.55, 0.25, 0.15)
-    widows_peak: float = _trait(0.0, 0.12)
+    widows_peak: float = _trait(0.0, 0.16)
     hair_volume: float = _trait(5.0, 2.8, 1.0)
-    hair_length: float = _trait(-0.1, 1.0)
+    hair_length: float = _trait(-0.1, 1.3)
     hair_grain: float = _trait(0.0, 1.0)
     # Beard and moustache: below 0 none, 1 full.
-    beard: float = _trait(-0.5, 0.6, -1.0, 1.0)
-    moustache: float = _trait(-0.4, 0.6, -1.0, 1.0)
+    beard: float = _trait(-0.45, 0.8, -1.0, 1.0)
+    moustache: float = _trait(-0.4, 0.75, -1.0, 1.0)
     # Ears: size and how far they stand off.
     ear_size: float = _trait(1.0, 0.15)
-    ear_flare: float = _trait(1.5, 1.3)
+    ear_flare: float = _trait(1.5, 1.5)
     # Freckles below 0 none. Moles: (x, y, radius) on the front of the face.
-    freckles: float = _trait(-0.8, 0.9, -3.0, 1.2)
+    freckles: float = _trait(-0.6, 1.0, -3.0, 1.2)
     moles: tuple[tuple[float, float, float], ...] = ()
 
 
@@ -162,22 +162,22 @@ def draw_capture(
         zoom=math.exp(rng.normal(0, 0.03)),
         light_azimuth=rng.uniform(-70, 70),
         light_elevation=rng.uniform(-10, 60),
-        light_strength=rng.uniform(0.15, 0.65),
-        exposure=math.exp(rng.normal(0.0, 0.17)),
-        temperature=rng.uniform(-0.8, 0.8),
+        light_strength=rng.uniform(0.15, 0.55),
+        exposure=math.exp(rng.normal(0.0, 0.13)),
+        temperature=rng.uniform(-0.6, 0.6),
         contrast=math.exp(rng.normal(0, 0.10)),
-        saturation=rng.uniform(0.6, 1.15) if rng.random() > 0.04 else 0.0,
+        saturation=rng.uniform(0.7, 1.15) if rng.random() > 0.04 else 0.0,
         blur=abs(rng.normal(0, 0.6)),
         noise=abs(rng.normal(0, 5.0)),
         jpeg_quality=int(rng.integers(45, 96)),
         age=_within(rng.normal(0, 0.4), -1, 1) if age is None else rng.uniform(*age),
-        smile=rng.uniform(-0.6, 1.0),
+        smile=rng.uniform(-0.4, 0.9),
         mouth_open=max(0.0, rng.normal(-0.2, 0.5)),
-        brow_raise=rng.uniform(-1, 1),
-        blink=max(0.0, rng.normal(-0.1, 0.3)) if rng.random() > 0.06 else 1.0,
+        brow_raise=rng.uniform(-0.7, 0.7),
+        blink=max(0.0, rng.normal(-0.1, 0.3)) if rng.random() > 0.04 else 1.0,
         gaze=rng.uniform(-1, 1),
         hair_change=rng.uniform(-1, 1),
-        glasses=rng.uniform(9, 13) if rng.random() < 0.15 else 0.0,
+        glasses=rng.uniform(9, 13) if rng.random() < 0.12 else 0.0,
         dark_glasses=rng.random() < 0.25,
         occluder=_draw_occluder(rng),
         detail_seed=int(rng.integers(0, 2**63)),
