@@ -138,7 +138,8 @@ def _from_state_dict(path: Path) -> tuple[nn.Module, str]:
             "from .safetensors with its .json, or from .onnx"
         )
     network = IResNet(layers, embedding_dim=state["fc.weight"].shape[0])
-    name = f"r{sum(layers) * 2 + 2 + sum(layers) % 2}"
+    units = sum(layers)
+    name = "r200" if units == 98 else f"r{2 * units + 2}"  # two convolutions a unit, stem and fc
     _load(network, state, path, f"IResNet {layers}")
     return network, name
 

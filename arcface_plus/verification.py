@@ -21,6 +21,10 @@ from eval.verification import verify
 
 Progress = Callable[[int, int], None]
 
+BLOCK = 64
+"""Images the network sees at once, whatever the batch size: a convolution's last bits depend on it,
+and the digits of a verification must not. The last block is filled up."""
+
 
 def target_file(data: Path, target: str) -> Path:
     """DATA/<target>.bin; UserError that lists what is there if it is not."""
@@ -91,8 +95,10 @@ def embed_both(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Embeddings of n encoded images and of their mirror images: two (n, d) arrays.
 
-    Memory is bounded by two batches of pixels. `name(i)` names image i in a DataError.
+    `batch_size` images are decoded at a time (rounded up to whole blocks) while the former are
+    embedded, so memory is bounded by two batches of pixels. `name(i)` names image i in a DataError.
     """
+    batch_size = -(-batch_size // BLOCK) * BLOCK
 
     def pixels(start: int) -> NDArray[np.uint8]:
         batch = np.empty((min(batch_size, len(encoded) - start), SIZE, SIZE, 3), np.uint8)
@@ -111,8 +117,15 @@ def embed_both(
             batch = upcoming.result()
             if start + batch_size < len(encoded):
                 upcoming = pool.submit(pixels, start + batch_size)
-            plain.append(embedder(batch))
-            mirrored.append(embedder(batch[:, :, ::-1]))
+            for block in range(0, len(batch), BLOCK):
+                plain.append(_embed_block(embedder, batch[block : block + BLOCK]))
+                mirrored.append(_embed_block(embedder, batch[block : block + BLOCK, :, ::-1]))
             if progress is not None:
                 progress(start + len(batch), len(encoded))
     return np.concatenate(plain), np.concatenate(mirrored)
+
+
+def _embed_block(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    missing = BLOCK - len(images)
+    full = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)), mode="edge")
+    return embedder(full)[: len(images)]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Two workers on two cores: a pool of threads in each would only spin against the other's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_trained_on_is_named(tmp_path):
         source.image(0)
     with pytest.raises(DataError, match=r"record 2 at byte \d+ is 60×50, not 112×112.*data align"):
         source.image(1)
-    with pytest.raises(DataError, match="record [12]"):
+    with pytest.raises(DataError, match=r"record [12]"):
         next(loader(source, batch_size=2).batches(0, 1))
 
 

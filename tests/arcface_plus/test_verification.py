@@ -1,0 +1,88 @@
+"""A pair file through an embedder: flip, order of pairs, identical images once, any batch size."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from arcface_plus.data.images import decode
+from arcface_plus.embedder import Embedder, load_embedder, network_embedder
+from arcface_plus.models.backbones import MobileFaceNet
+from arcface_plus.verification import BLOCK, embed_both, verify_file
+from data_prep.pairs import read_pairs
+from eval.verification import verify
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    torch.manual_seed(0)
+    network = MobileFaceNet(embedding_dim=32, width=0.25).eval()
+    return network_embedder(network, torch.device("cpu"), "mobilefacenet")
+
+
+def test_it_is_the_protocol_done_by_hand(embedder, synthetic):
+    path = synthetic / "synth_pose.bin"
+    images, same = read_pairs(path)
+    rows = []
+    for encoded in images:
+        pixels = cv2.cvtColor(cv2.imdecode(np.frombuffer(encoded, np.uint8), 1), cv2.COLOR_BGR2RGB)
+        both = embedder(np.stack([pixels, pixels[:, ::-1]])).astype(np.float64)
+        rows.append(both[0] + both[1])
+    by_hand = verify(np.array(rows[0::2]), np.array(rows[1::2]), same)
+    found = verify_file(embedder, path, batch_size=16)
+    assert found["accuracy"]["folds"] == by_hand.fold_accuracies.tolist()
+    assert found["accuracy"]["thresholds"] == by_hand.fold_thresholds.tolist()
+    assert found["auc"] == pytest.approx(by_hand.auc, abs=1e-9)
+
+
+def test_identical_images_are_embedded_once(embedder, synthetic):
+    seen = []
+
+    def counting(images):
+        seen.append(len(images))
+        return embedder(images)
+
+    found = verify_file(counting, synthetic / "synth_frontal.bin", batch_size=7)
+    blocks = -(-found["unique_images"] // BLOCK)
+    assert found["unique_images"] < found["images"]
+    assert seen == [BLOCK] * 2 * blocks
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 1000])
+def test_any_batch_size_gives_the_same_digits(embedder, synthetic, batch_size):
+    path = synthetic / "synth_frontal.bin"
+    one, other = verify_file(embedder, path, 16), verify_file(embedder, path, batch_size)
+    assert one == other
+
+
+def test_progress_reaches_the_end(embedder, synthetic):
+    images, _ = read_pairs(synthetic / "synth_age.bin")
+    calls = []
+    embed_both(embedder, images[:10], 4, str, lambda done, total: calls.append((done, total)))
+    assert calls == [(10, 10)]
+    embed_both(embedder, images * 2, 4, str, lambda done, total: calls.append((done, total)))
+    assert calls[1:] == [(64, 2 * len(images)), (128, 2 * len(images)), (160, 2 * len(images))]
+
+
+def test_an_untrained_network_sees_the_real_lfw_above_chance(embedder, real_data):
+    """The first 300 pairs of the real file: structure, flip and decoding on what users have."""
+    images, same = read_pairs(real_data / "lfw" / "lfw.bin")
+    assert (len(images), int(same.sum()), len(set(images))) == (12_000, 3000, 7701)
+    subset = images[:600]
+    assert decode(subset[0]).shape == (112, 112, 3)
+    plain, mirrored = embed_both(embedder, subset, 100, str)
+    summed = plain.astype(np.float64) + mirrored
+    assert verify(summed[0::2], summed[1::2], same[:300]).accuracy_mean > 0.4
+
+
+def test_a_published_model_if_there_is_one(real_data):
+    """ARCFACE_PLUS_MODEL names a model file to judge on the real lfw.bin; none ships here."""
+    named = os.environ.get("ARCFACE_PLUS_MODEL")
+    if not named:
+        pytest.skip("no model named in ARCFACE_PLUS_MODEL")
+    found = verify_file(load_embedder(named), real_data / "lfw" / "lfw.bin", 128)
+    assert found["accuracy"]["mean"] > 0.9
