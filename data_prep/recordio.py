@@ -184,6 +184,8 @@ def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         or (ends - starts > 18).any()
     ):
         raise DataError(f"{path}: line {_bad_line(text)} is not `key<TAB>byte offset`")
+    if not len(starts):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     numbers = np.fromstring(text, np.int64, sep=" ").reshape(-1, 2)
     return numbers[:, 0].copy(), numbers[:, 1].copy()
 

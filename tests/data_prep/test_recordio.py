@@ -171,9 +171,10 @@ def test_index_oddities_that_are_fine(tmp_path: Path) -> None:
 
 def test_empty_index_and_repeated_key_and_missing_files(tmp_path: Path) -> None:
     path = naive_set(tmp_path, [(0.0, b"x")])
-    path.with_suffix(".idx").write_text("")
-    with pytest.raises(DataError, match="no record 0"):
-        RecordReader(path)[0]
+    for nothing in ("", "\n", " \r\n\n"):
+        path.with_suffix(".idx").write_text(nothing)
+        with pytest.raises(DataError, match="no record 0"):
+            RecordReader(path)[0]
     path.with_suffix(".idx").write_text("4\t0\n4\t8\n")
     with pytest.raises(DataError, match="key 4 stands twice"):
         RecordReader(path)
