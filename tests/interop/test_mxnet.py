@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep.extract import extract
+from data_prep.pack import pack
 from data_prep.pairs import read_pairs, write_pairs
 from data_prep.recordio import RecordReader, RecordWriter
 from data_prep.training_set import TrainingSetWriter, read_index
@@ -149,14 +151,12 @@ def test_we_read_pairs_pickled_with_old_numpy(judge: Judge, tmp_path: Path) -> N
         assert same.tolist() == [True, False, True]
 
 
-def test_mxnet_reads_the_real_set_packed_again(
+def test_mxnet_reads_the_real_set_extracted_and_packed_again(
     judge: Judge, real_data: Path, tmp_path: Path
 ) -> None:
     source = real_data / "cfp_train" / "train.rec"
-    with RecordReader(source) as reader, TrainingSetWriter(tmp_path) as writer:
-        index = read_index(reader)
-        for key, label in zip(index.keys.tolist(), index.labels.tolist(), strict=True):
-            writer.add(label, reader[key].image)
+    extract(source, tmp_path / "files")
+    pack(tmp_path / "files", tmp_path / "set")
     theirs = judge("read-insightface", source)
     assert len(theirs["labels"]) == 4536
-    assert judge("read-insightface", tmp_path / "train.rec") == theirs
+    assert judge("read-insightface", tmp_path / "set" / "train.rec") == theirs
