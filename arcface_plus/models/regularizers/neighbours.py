@@ -86,7 +86,7 @@ def nearest_neighbours(weight: Tensor, block: int | None = None) -> Neighbours:
     if block < _GROUP or block % _GROUP:
         raise ValueError(f"block must be a positive multiple of {_GROUP}, not {block}")
     weight = at_least_float32(weight.detach())
-    with without_autocast(weight), _full_precision_products():
+    with without_autocast(weight), _full_precision_products(weight.device):
         norms = row_norms(weight)
         zero = norms == 0.0
         unit = torch.empty_like(weight)
@@ -184,14 +184,12 @@ def _nearest_of_few(unit: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _full_precision_products() -> Iterator[None]:
+def _full_precision_products(device: torch.device) -> Iterator[None]:
     """float32 products as float32, also where the program allows TF32 or bf16 for its matmuls."""
-    before = torch.get_float32_matmul_precision()
-    if before == "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
+    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
+    allowed = backend.matmul.fp32_precision
+    backend.matmul.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        backend.matmul.fp32_precision = allowed
