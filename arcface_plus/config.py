@@ -153,7 +153,7 @@ class Runtime(_Section):
         Literal["auto", "bf16", "fp16", "fp32"], Field(description="auto: bf16 on GPUs that do it")
     ] = "auto"
     compile: Annotated[bool | Literal["auto"], Field(description="auto: on CUDA")] = "auto"
-    channels_last: Annotated[bool | Literal["auto"], Field(description="auto: on CUDA")] = "auto"
+    channels_last: Annotated[bool | Literal["auto"], Field(description="auto: on")] = "auto"
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
 
 

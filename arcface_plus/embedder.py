@@ -43,7 +43,8 @@ class Embedder:
             )
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-            embeddings = self._forward(normalise(pixels))
+            images_last = normalise(pixels).contiguous(memory_format=torch.channels_last)
+            embeddings = self._forward(images_last)
         return embeddings.float().cpu().numpy()
 
 
@@ -55,8 +56,10 @@ def network_embedder(network: nn.Module, device: torch.device, name: str) -> Emb
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return cast(torch.Tensor, network.forward(images.contiguous()))
+            return cast(torch.Tensor, network.forward(images))
 
+    # One memory format for all: last bits depend on it, and this one is the faster, on CPUs too.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Embedder(forward, device, name)
 
 

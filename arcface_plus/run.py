@@ -108,7 +108,8 @@ def _trainer(
 ) -> Trainer:
     on_gpu = device.type == "cuda"
     recognizer = build_recognizer(config, source.classes).to(device)
-    if _switch(config.runtime.channels_last, on_gpu):
+    channels_last = _switch(config.runtime.channels_last, default=True)
+    if channels_last:
         recognizer.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if _switch(config.runtime.compile, on_gpu):
         recognizer.backbone.compile()
@@ -122,6 +123,7 @@ def _trainer(
             cache=config.data.cache,
             threads=config.data.threads,
             device=device,
+            channels_last=channels_last,
             rank=processes.rank,
             processes=processes.count,
             progress=progress,

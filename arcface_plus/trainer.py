@@ -258,6 +258,8 @@ class Trainer:
         self.recognizer.backbone.eval()
         result = self.verify(self.recognizer.backbone)
         self.recognizer.backbone.train()
+        if not result["targets"]:
+            return
         folder = self.run_folder / "eval"
         folder.mkdir(exist_ok=True)
         result["checkpoint"] = f"step_{self.step:08d}"

@@ -49,6 +49,7 @@ class Loader:
         cache: str,
         threads: int,
         device: torch.device,
+        channels_last: bool = True,
         rank: int = 0,
         processes: int = 1,
         progress: Progress | None = None,
@@ -59,6 +60,7 @@ class Loader:
             )
         self._source, self._seed, self._flip, self._device = source, seed, flip, device
         self._batch = batch_size
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
         share = batch_size // processes
         self._slice = slice(rank * share, (rank + 1) * share)
         cv2.setNumThreads(1)  # one image a thread; OpenCV's own pool would fight with ours
@@ -138,6 +140,7 @@ class Loader:
         if self._flip:
             which = torch.from_numpy(batch_flips(self._seed, step, self._batch)[self._slice])
             images = flip(images, which.to(self._device, non_blocking=True))
+        images = images.contiguous(memory_format=self._format)
         return Batch(images, labels.to(self._device, non_blocking=True), indices, waited)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100
 from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
+from arcface_plus.models.backbones.tiny import Tiny
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "r18": r18,
@@ -17,6 +18,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "r50": r50,
     "r100": r100,
     "mobilefacenet": MobileFaceNet,
+    "tiny": Tiny,
 }
 
-__all__ = ["BACKBONES", "IResNet", "MobileFaceNet", "r18", "r34", "r50", "r100"]
+__all__ = ["BACKBONES", "IResNet", "MobileFaceNet", "Tiny", "r18", "r34", "r50", "r100"]
