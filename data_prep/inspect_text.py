@@ -17,9 +17,10 @@ def describe(found: Inspection) -> list[str]:
     lines += _pair_lines(found) if found.kind == "pair file" else _class_lines(found)
     lines += _image_lines(found)
     if found.kind != "pair file":
+        epochs = _about(STEPS / found.steps_per_epoch)
         lines += [
-            f"{'one epoch':<14} {found.steps_per_epoch:.1f} steps at batch {BATCH}; the recipe's "
-            f"{STEPS:,} steps are {STEPS / found.steps_per_epoch:.1f} epochs",
+            f"{'one epoch':<14} {_about(found.steps_per_epoch)} steps at batch {BATCH}; "
+            f"the recipe's {STEPS:,} steps are {epochs} epochs",
             f"{'to train':<14} {size(found.bytes_on_disk)} on disk; {size(found.cache_bytes)} more "
             "of memory with data.cache: memory or device",
         ]
@@ -97,6 +98,10 @@ def _image_lines(found: Inspection) -> list[str]:
         lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` names all:")
         lines += [f"{'':<14} {reason}" for reason in found.unreadable[:_LISTED]]
     return lines
+
+
+def _about(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
 
 
 def _counts(of: dict[str, int]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from data_prep.class_names import NAME, write_class_names
 from data_prep.collection import read_file
 from data_prep.errors import DataError, UserError
-from data_prep.image_damage import END_OF_IMAGE, container_damage
+from data_prep.image_container import END_OF_IMAGE, container_damage
 from data_prep.image_header import ImageHeader, image_header
 from data_prep.image_lists import Listed, class_folders, list_file
 from data_prep.images import Image, decode_rgb, encode_jpeg, one_thread_each

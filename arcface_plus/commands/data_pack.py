@@ -32,11 +32,11 @@ def pack(
         packed = pack_images(src, out, quality=quality, threads=threads, progress=progress)
     print(f"{out}: {packed.images:,} images of {packed.classes:,} classes")
     if packed.encoded:
-        print(f"{packed.encoded:,} were not 112x112 JPEG and were encoded at quality {quality}")
+        print(f"not 112x112 JPEG, so encoded at quality {quality}: {packed.encoded:,}")
     if packed.resized:
         print(
-            f"{packed.resized:,} were not 112x112 and were resized: if these are photos, not "
-            "crops, run `data align` first"
+            f"not 112x112, so resized: {packed.resized:,}; if these are photos, not crops, run "
+            "`data align` first"
         )
     if packed.other_files:
-        print(f"{packed.other_files:,} files are no images by their names and were left out")
+        print(f"left out, by their names no images: {packed.other_files:,} files")

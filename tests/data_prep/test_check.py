@@ -74,6 +74,19 @@ def test_broken_images(tmp_path: Path, name: str) -> None:
     assert report.findings[0].image == 12
 
 
+def test_small_files_that_claim_to_be_large() -> None:
+    png = bytearray(face(0, 9, ".png"))
+    png[33:37] = (0x7FFFFFF0).to_bytes(4, "big")  # the length of the chunk after the header
+    assert damage(bytes(png)) == "truncated PNG (no end chunk)"
+    jpeg = bytearray(face(0, 16))
+    at = jpeg.find(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = (11_000).to_bytes(2, "big") * 2
+    assert damage(bytes(jpeg)) == f"{len(jpeg)} bytes cannot hold 11000x11000 pixels"
+    assert damage(face(0, 2000, ".png")) is None
+    flat = cv2.imencode(".jpg", np.zeros((3000, 3000), np.uint8))[1].tobytes()
+    assert damage(flat) is None
+
+
 def test_sound_images_of_every_kind() -> None:
     progressive = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     restarts = (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)

@@ -46,7 +46,7 @@ def test_from_folder_to_folder(photos: Path, tmp_path: Path) -> None:
     packed = run("pack", photos, tmp_path / "set", "--quality", 80)
     assert packed.exit_code == 0
     assert "6 images of 2 classes" in packed.output
-    assert "1 were not 112x112 JPEG and were encoded at quality 80" in packed.output
+    assert "not 112x112 JPEG, so encoded at quality 80: 1" in packed.output
     assert "run `data align` first" in packed.output
     inspected = run(
         "inspect", tmp_path / "set", "--sheet", tmp_path / "s.png", "--rows", 1,
