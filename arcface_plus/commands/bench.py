@@ -18,7 +18,7 @@ def mma(device: DeviceOption = "auto", json_file: JsonOption = None) -> None:
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
-    _publish(run(str(resolve_device(device))), json_file)
+    _publish([run(str(resolve_device(device)))], json_file)
 
 
 @bench.command("eval")
@@ -26,19 +26,23 @@ def evaluation(json_file: JsonOption = None) -> None:
     """10-fold verification of 6,000 pairs against the loop over folds and thresholds."""
     from arcface_plus.bench.evaluation import run
 
-    _publish(run(), json_file)
+    _publish([run()], json_file)
 
 
 @bench.command()
-def data(json_file: JsonOption = None) -> None:
-    """Records to decoded RGB against the MXNet-like way (PIL and float tensors)."""
-    from arcface_plus.bench.data import run
+def data(
+    photos: Annotated[Path | None, typer.Option(help="Photos to align; default: noise.")] = None,
+    model: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, for detection.")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Decoding against the MXNet-like way (PIL and float tensors), and the data tools."""
+    from arcface_plus.bench import alignment, data, data_tools
 
-    _publish(run(), json_file)
+    _publish([data.run(), data_tools.run(), alignment.run(photos, model)], json_file)
 
 
-def _publish(result: dict[str, Any], json_file: Path | None) -> None:
-    """A table on stdout, JSON with the machine's facts on request."""
+def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
+    """A table each on stdout, JSON with the machine's facts on request."""
     import json
 
     from rich.console import Console
@@ -47,16 +51,16 @@ def _publish(result: dict[str, Any], json_file: Path | None) -> None:
     from arcface_plus.bench.machine import facts
     from arcface_plus.checkpoint import write_text
 
-    rows = result["rows"]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(title=result["title"])
-    for column in columns:
-        table.add_column(column, justify="left" if column == "name" else "right")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
+    for result in results:
+        columns = list(dict.fromkeys(key for row in result["rows"] for key in row))
+        table = Table(title=result["title"])
+        for column in columns:
+            table.add_column(column, justify="left" if column == "name" else "right")
+        for row in result["rows"]:
+            table.add_row(*(_cell(row.get(column)) for column in columns))
+        Console().print(table)
     if json_file is not None:
-        content = {"schema": 1, **result, "machine": facts()}
+        content = {"schema": 1, "results": results, "machine": facts()}
         write_text(json_file, json.dumps(content, indent=2) + "\n")
 
 

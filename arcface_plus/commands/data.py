@@ -7,9 +7,21 @@ from typing import Annotated
 
 import typer
 
+from arcface_plus.commands.data_align import align
+from arcface_plus.commands.data_check import check
+from arcface_plus.commands.data_extract import extract
+from arcface_plus.commands.data_inspect import inspect
+from arcface_plus.commands.data_pack import pack
+from arcface_plus.commands.data_pairs import pairs
 from arcface_plus.commands.progress import console, progress_bar
 
 data = typer.Typer(help="Make, inspect and mend data sets.", no_args_is_help=True)
+data.command("align")(align)
+data.command("pack")(pack)
+data.command("pairs")(pairs)
+data.command("inspect")(inspect)
+data.command("check")(check)
+data.command("extract")(extract)
 
 
 @data.command()
@@ -17,15 +29,17 @@ def synth(
     out: Annotated[Path, typer.Argument(help="Directory for the new data set.")],
     identities: Annotated[int, typer.Option(help="People in the training set.")] = 200,
     images: Annotated[int, typer.Option(help="Images of each of them.")] = 30,
-    pairs: Annotated[int, typer.Option(help="Pairs in each pair file, a multiple of 20.")] = 600,
+    pair_count: Annotated[
+        int, typer.Option("--pairs", help="Pairs in each pair file, a multiple of 20.")
+    ] = 600,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Generated faces: a training set and synth_frontal, synth_pose, synth_age.bin."""
     from data_prep.synthetic import generate
 
     with progress_bar("drawing faces") as progress:
-        generate(out, identities, images, seed, pairs=pairs, progress=progress)
+        generate(out, identities, images, seed, pairs=pair_count, progress=progress)
     console.print(
-        f"{out}: {identities * images} images of {identities} people, {pairs} pairs a pair file",
+        f"{out}: {identities * images} images of {identities} people, {pair_count} pairs a file",
         highlight=False,
     )

@@ -24,7 +24,9 @@ def verify(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")] = 128,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
+    ] = 128,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
