@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
-.PHONY: demo test lint image clean
+.PHONY: demo test lint image install-dev clean
 
 demo: $(STAMP)
 	$(BIN)/arcface-plus demo --out demo_out
@@ -17,6 +17,8 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+install-dev: $(DEV)
 
 image:
 	docker/build.sh
