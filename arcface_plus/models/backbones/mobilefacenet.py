@@ -9,10 +9,10 @@ centre.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcface_plus.models.backbones.checks import IMAGE_SIZE, check_images, check_parameters
+from arcface_plus.models.backbones.prelu import ChannelPReLU
 from arcface_plus.models.precision import without_autocast
 
 _FINAL_SIDE = IMAGE_SIZE // 16
@@ -54,18 +54,6 @@ class MobileFaceNet(nn.Module):
         x = self.dropout(torch.flatten(self.pool(x), 1))
         with without_autocast(x):
             return self.features(self.fc(x.to(self.fc.weight.dtype)))
-
-
-class ChannelPReLU(nn.PReLU):
-    """PReLU with a slope per channel, as a·x + (1 − a)·max(x, 0).
-
-    The same function as ``nn.PReLU``, to rounding. On a CPU, PyTorch's own kernel takes half of
-    this network's training step; this form takes half of that.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        slope = self.weight.to(x.dtype).view(-1, 1, 1)
-        return slope * x + (1.0 - slope) * F.relu(x)
 
 
 class Bottleneck(nn.Module):
