@@ -6,9 +6,8 @@ Every complaint is collected before anything is raised.
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
@@ -18,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
+from arcface_plus.config_errors import complaint
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.registry import Factory, build, defaults
@@ -205,7 +205,7 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
     except pydantic.ValidationError as error:
-        complaints = "; ".join(_complaint(e) for e in error.errors())
+        complaints = "; ".join(complaint(e, RunConfig) for e in error.errors())
         raise UserError(f"{source}: {complaints}") from None
 
 
@@ -280,44 +280,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _complaint(error: Any) -> str:
-    """One pydantic error in the user's words."""
-    location = [str(part) for part in error["loc"] if not _is_union_branch(part)]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {key}{_nearest(location)}"
-    if error["type"] == "missing":
-        return f"missing key {key}"
-    message = error["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(error["input"], dict | BaseModel) else f" (got {error['input']!r})"
-    return f"{key}: {message}{shown}"
-
-
-def _is_union_branch(part: object) -> bool:
-    """pydantic adds the branch of a union (`bool`, `literal['auto']`) to the location."""
-    return isinstance(part, str) and (part in {"bool", "float", "int"} or "[" in part)
-
-
-def _nearest(location: Sequence[str]) -> str:
-    """` (did you mean …?)` for a key that nobody knows."""
-    section: Any = RunConfig
-    for part in location[:-1]:
-        section = section.model_fields[part].annotation
-    known = _known_keys(section)
-    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-    if near:
-        prefix = ".".join(location[:-1])
-        return f" (did you mean {prefix}{'.' if prefix else ''}{near[0]}?)"
-    elsewhere = [
-        f"{name}.{location[-1]}"
-        for name, field in RunConfig.model_fields.items()
-        if location[-1] in _known_keys(field.annotation)
-    ]
-    return f" (did you mean {elsewhere[0]}?)" if elsewhere else f" (known: {', '.join(known)})"
-
-
-def _known_keys(section: Any) -> list[str]:
-    fields: Iterable[str] = getattr(section, "model_fields", {})
-    return [*fields]

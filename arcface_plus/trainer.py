@@ -24,6 +24,7 @@ from arcface_plus.checkpoint import (
     write_text,
 )
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.divergence import ADVICE, post_mortem, report
 from arcface_plus.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
@@ -185,34 +186,17 @@ class Trainer:
             )
 
     def _post_mortem(self, bad_step: int, losses: Losses) -> str:
-        """The offending batch, loaded again (it is a function of the step), in one line."""
+        """The offending batch is loaded again: it is a function of the step."""
         if bad_step < 0:
             return f"step {self.step}: the loss is not finite in another process"
         batch = next(self.loader.batches(bad_step, bad_step + 1))
-        images, labels = batch.images, batch.labels
-        facts = {
-            "step": bad_step + 1,
-            "lr": self.schedule.at(bad_step),
-            "loss_margin": float(losses.margin),
-            "loss_regularizer": float(losses.regularizer),
-            "images": len(labels),
-            "pixel_min": float(images.min()),
-            "pixel_mean": float(images.mean()),
-            "pixel_max": float(images.max()),
-            "labels": int(labels.unique().numel()),
-            "first_samples": batch.indices[:8].tolist(),
-            "last_finite": self._last,
-        }
-        write_text(self.run_folder / "diverged.json", json.dumps(facts, indent=2) + "\n")
+        lr = self.schedule.at(bad_step)
+        facts = post_mortem(bad_step + 1, batch, losses, lr, self._last)
+        return report(facts, self.run_folder, self._last_checkpoint())
+
+    def _last_checkpoint(self) -> str:
         last = self.checkpoints.last()
-        return (
-            f"step {bad_step + 1}: the loss is not finite (margin {facts['loss_margin']:g}, "
-            f"regularizer {facts['loss_regularizer']:g}; lr {facts['lr']:g}; {len(labels)} images "
-            f"of {facts['labels']} classes, pixels {facts['pixel_min']:.2f} … "
-            f"{facts['pixel_max']:.2f}, mean {facts['pixel_mean']:.2f}); "
-            f"last checkpoint: {last.name if last else 'none'}; try a smaller optimizer.lr, "
-            "optimizer.warmup_steps, or runtime.precision fp32 (details: diverged.json)"
-        )
+        return last.name if last else "none"
 
     def _log(self, update: _Update, window: _Window) -> None:
         losses, grad_norm, angles = update
@@ -275,9 +259,8 @@ class Trainer:
         total = nn.utils.get_total_norm(parameters)
         if int(self._first_bad) >= 0 or not torch.isfinite(total):
             raise Diverged(
-                f"step {self.step}: weights are not finite; nothing was saved since "
-                f"{getattr(self.checkpoints.last(), 'name', 'the start')}; try a smaller "
-                "optimizer.lr, optimizer.warmup_steps, or runtime.precision fp32"
+                f"step {self.step}: the weights are not finite; "
+                f"last checkpoint: {self._last_checkpoint()}; {ADVICE}"
             )
         if not self.processes.first:
             return

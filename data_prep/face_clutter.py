@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.face_geometry import SIZE, Array, View, project
+from data_prep.face_crop import SIZE
+from data_prep.face_geometry import Array, View, project
 from data_prep.face_parameters import Capture, Identity
 from data_prep.face_texture import Colour, dim, skin_colour
 

@@ -14,21 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.face_crop import SIZE, TEMPLATE
 from data_prep.face_parameters import Capture, Identity
 
 Array = NDArray[np.float32]
 
-SIZE = 112
-#: ArcFace's five points of the 112×112 crop: eye, eye, nose tip, mouth corner, mouth corner.
-TEMPLATE = np.array(
-    [
-        (38.2946, 51.6963),
-        (73.5318, 51.5014),
-        (56.0252, 71.7366),
-        (41.5493, 92.3655),
-        (70.7299, 92.2041),
-    ]
-)
 #: Depth of the face's plane, between the eyes.
 FRONT = 46.0
 #: Depth of pixels that see no head: behind everything.

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from data_prep import face_texture as texture
 from data_prep.face_clutter import draw_glasses, draw_occluder, draw_room
+from data_prep.face_crop import SIZE
 from data_prep.face_geometry import (
     FAR,
     FRONT,
-    SIZE,
     Array,
     Quadric,
     View,

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data_prep.image_container import container_damage
+
 SIZE = 112
 MEAN = 127.5
 SCALE = 127.5
@@ -24,14 +26,16 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
 
     OpenCV releases the GIL here, so threads decode side by side.
     """
-    if not encoded:
-        raise UndecodableImage("is empty")
+    # Asked first: OpenCV shows the rest of a cut JPEG in grey, and believes what headers claim.
+    damage = container_damage(encoded)
+    if damage is not None:
+        raise UndecodableImage(f"cannot be decoded: {damage}")
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:  # e.g. a header that claims an absurd size
+    except cv2.error:
         image = None
     if image is None:
-        raise UndecodableImage("cannot be decoded as an image")
+        raise UndecodableImage("cannot be decoded: corrupt pixels")
     if image.shape != (SIZE, SIZE, 3):
         height, width = image.shape[:2]
         raise UndecodableImage(

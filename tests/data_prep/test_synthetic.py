@@ -11,7 +11,8 @@ import pytest
 
 from data_prep import synthetic
 from data_prep.errors import UserError
-from data_prep.face_geometry import TEMPLATE, camera, landmarks, project
+from data_prep.face_crop import TEMPLATE
+from data_prep.face_geometry import camera, landmarks, project
 from data_prep.face_parameters import Capture, Identity, aged, draw_capture, draw_identity
 from data_prep.face_renderer import encode, render
 from data_prep.pairs import read_pairs

@@ -9,7 +9,7 @@ import types
 def test_arguments_are_passed_on(monkeypatch):
     calls = []
     cli = types.ModuleType("arcface_plus.cli")
-    cli.main = lambda arguments: calls.append(arguments)
+    cli.main = calls.append
     monkeypatch.setitem(sys.modules, "arcface_plus.cli", cli)
     monkeypatch.setattr(sys, "argv", ["eval", "verify", "--ckpt", "x"])
     from eval.__main__ import main

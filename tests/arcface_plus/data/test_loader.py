@@ -98,8 +98,14 @@ def test_what_cannot_be_trained_on_is_named(tmp_path):
 
 
 def test_decode_refuses_nothing_at_all():
-    with pytest.raises(UndecodableImage, match="is empty"):
+    with pytest.raises(UndecodableImage, match="empty"):
         decode(b"")
+
+
+def test_a_cut_jpeg_is_refused_not_shown_in_grey(source):
+    whole = cv2.imencode(".jpg", source.image(0))[1].tobytes()
+    with pytest.raises(UndecodableImage, match="truncated JPEG"):
+        decode(whole[: len(whole) // 2])
 
 
 def test_normalise_and_flip_to_the_formula():
