@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from arcface_plus.models.backbones.checks import IMAGE_SIZE, check_images, check_parameters
-from arcface_plus.models.backbones.prelu import ChannelPReLU
 from arcface_plus.models.precision import without_autocast
 
 _FINAL_SIDE = IMAGE_SIZE // 16
@@ -104,4 +103,4 @@ def _conv_bn_prelu(
     channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     layers = _conv_bn(channels_in, channels_out, kernel, stride, groups)
-    return layers.append(ChannelPReLU(channels_out))
+    return layers.append(nn.PReLU(channels_out))

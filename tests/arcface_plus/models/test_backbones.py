@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from arcface_plus.models.backbones import BACKBONES, IResNet
 from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
-from arcface_plus.models.backbones.prelu import ChannelPReLU
 
 
 def arcface_torch_state(units: list[int], embedding_dim: int) -> dict[str, tuple[int, ...]]:
@@ -163,31 +162,6 @@ def test_mobilefacenet_channels_last_gives_the_same() -> None:
     network = network.to(memory_format=torch.channels_last)
     other = network(images.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(other, plain, rtol=1e-3, atol=1e-3)
-
-
-def test_channel_prelu_is_prelu() -> None:
-    torch.manual_seed(0)
-    ours = ChannelPReLU(5).double()
-    with torch.no_grad():
-        ours.weight.copy_(torch.linspace(-0.5, 1.5, 5))
-    x = torch.randn(3, 5, 4, 4, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(ours(x), F.prelu(x, ours.weight))
-    with torch.no_grad():
-        torch.testing.assert_close(ours(x), F.prelu(x, ours.weight))
-    assert torch.autograd.gradcheck(ours, (x,))
-    weights = torch.autograd.grad(ours(x).square().sum(), ours.weight)
-    torch.testing.assert_close(
-        weights, torch.autograd.grad(F.prelu(x, ours.weight).square().sum(), ours.weight)
-    )
-
-
-def test_channel_prelu_keeps_half_precision() -> None:
-    x = torch.randn(2, 3, 4, 4, dtype=torch.bfloat16, requires_grad=True)
-    prelu = ChannelPReLU(3)
-    prelu(x).float().sum().backward()
-    assert prelu(x).dtype == torch.bfloat16
-    assert prelu.weight.grad is not None
-    assert prelu.weight.grad.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
