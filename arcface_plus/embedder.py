@@ -192,9 +192,10 @@ def _onnx_embedder(path: Path, device: torch.device) -> Embedder:
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise DataError(f"{path}: not a readable ONNX model ({str(error)[:120]})") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or inputs[0].shape[1:] != [3, SIZE, SIZE]:
+    if len(inputs) != 1 or len(outputs) != 1 or not _takes_crops(inputs[0].shape):
         found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
         raise DataError(f"{path}: expected one N×3×112×112 input and one output, found {found}")
+    # A batch size that the graph fixes is kept to; the last batch is filled up.
     fixed = inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else None
 
     def forward(images: torch.Tensor) -> torch.Tensor:
@@ -208,3 +209,11 @@ def _onnx_embedder(path: Path, device: torch.device) -> Embedder:
         return torch.cat(results)
 
     return Embedder(forward, device, path.stem)
+
+
+def _takes_crops(shape: list[int | str | None]) -> bool:
+    """N×3×112×112, where a dimension the graph leaves open (a name or None) fits too."""
+    return len(shape) == 4 and all(
+        found == wanted or not isinstance(found, int)
+        for found, wanted in zip(shape[1:], (3, SIZE, SIZE), strict=True)
+    )
