@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.errors import DataError, UserError
+from data_prep.images import ALIGN_REPORT_PICTURE
 
-CSV_NAME, JSON_NAME, PNG_NAME = "align-report.csv", "align-report.json", "align-report.png"
+CSV_NAME, JSON_NAME, PNG_NAME = "align-report.csv", "align-report.json", ALIGN_REPORT_PICTURE
 REPORT_NAMES = frozenset({CSV_NAME, JSON_NAME, PNG_NAME})
 STATUSES = ("found", "several", "none", "unreadable")
 

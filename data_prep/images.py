@@ -16,6 +16,7 @@ from data_prep.image_header import image_header
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 SUFFIXES = _JPEG_SUFFIXES | {".png", ".webp", ".bmp"}
+ALIGN_REPORT_PICTURE = "align-report.png"
 PIXEL_LIMIT = 128_000_000
 SIDE_LIMIT = 32_766  # what OpenCV's warps can address
 
@@ -111,8 +112,11 @@ def _walk(folder: Path, relative: str, above: frozenset[str]) -> Iterator[tuple[
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name ends like an image's (.jpg, .png, .webp, .bmp …; any case)."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    """Whether a file's name ends like an image's (.jpg, .png, .webp, .bmp …; any case).
+
+    The picture that `data align` leaves beside its crops is none of the set's images.
+    """
+    return os.path.splitext(name)[1].lower() in SUFFIXES and name != ALIGN_REPORT_PICTURE
 
 
 @contextlib.contextmanager
