@@ -210,8 +210,17 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def json_schema() -> str:
-    """The JSON schema that editors use to complete and check configs."""
-    return json.dumps(RunConfig.model_json_schema(), indent=2)
+    """The JSON schema by which editors complete and check configs (configs/schema.json)."""
+    schema = RunConfig.model_json_schema()
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "another file, relative to this one, over whose keys these are merged",
+    }
+    for part in (Backbone, Head, Regularizer):
+        schema["$defs"][part.__name__]["properties"]["name"]["enum"] = sorted(part.table)
+    for section in (schema, *schema["$defs"].values()):
+        section.pop("required", None)  # a file that extends another need not repeat its keys
+    return json.dumps(schema, indent=2)
 
 
 def shipped(name: str) -> Path:

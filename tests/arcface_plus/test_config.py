@@ -152,4 +152,7 @@ def test_bad_settings(tmp_path):
 def test_schema_is_for_editors():
     schema = json.loads(json_schema())
     assert "optimizer" in schema["properties"]
-    assert schema["required"] == ["run"]
+    assert "mma" in schema["$defs"]["Regularizer"]["properties"]["name"]["enum"]
+    assert "extends" in schema["properties"]
+    shipped_schema = (Path(__file__).parents[2] / "configs" / "schema.json").read_text()
+    assert json.loads(shipped_schema) == schema, "write json_schema() to configs/schema.json again"

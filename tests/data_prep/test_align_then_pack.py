@@ -28,7 +28,7 @@ def crops(tmp_path: Path) -> Path:
             rows.append(f"{name},100,110,150,110,125,140,105,165,145,165")
     (tmp_path / "landmarks.csv").write_text("\n".join(rows) + "\n")
     align(tmp_path / "photos", tmp_path / "crops", Landmarks(tmp_path / "landmarks.csv"))
-    assert REPORT_NAMES <= {path.name for path in (tmp_path / "crops").iterdir()}
+    assert {path.name for path in (tmp_path / "crops").iterdir()} >= REPORT_NAMES
     return tmp_path / "crops"
 
 
