@@ -44,12 +44,13 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """(n, 112, 112, 3) uint8 RGB → (n, 3, 112, 112) float32 in [−1, 1], on the same device.
+def normalise(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) -> torch.Tensor:
+    """(n, 112, 112, 3) uint8 → (n, 3, 112, 112) float32, by default in [−1, 1]; same device.
 
     The result keeps the strides of channels_last: the network decides whether it wants a copy.
+    Only networks of others want another mean and scale (`arcface_plus.feeding`).
     """
-    return images.permute(0, 3, 1, 2).to(torch.float32).sub_(MEAN).div_(SCALE)
+    return images.permute(0, 3, 1, 2).to(torch.float32).sub_(mean).div_(scale)
 
 
 def flip(images: torch.Tensor, which: torch.Tensor) -> torch.Tensor:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import shutil
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from arcface_plus import export
 from arcface_plus.checkpoint import ModelCard, write_model
 from arcface_plus.embedder import load_embedder
-from arcface_plus.export import write
+from arcface_plus.export import OPSET, write
+from arcface_plus.feeding import Feeding, FeedingOptions
 from arcface_plus.models.backbones import BACKBONES, IResNet, MobileFaceNet
 from data_prep.errors import DataError, UserError
 
@@ -63,16 +68,54 @@ def test_safetensors(small, exported, images):
     assert_close(found, naive(small, images))
 
 
-def test_onnx_with_dynamic_batch_equals_torch(small, exported, images, tmp_path):
-    write(exported, "onnx", tmp_path / "m.onnx")
-    embedder = load_embedder(tmp_path / "m.onnx")
+@pytest.fixture(scope="module")
+def onnx_file(exported):
+    path = exported.with_suffix(".onnx")
+    write(exported, "onnx", path)
+    return path
+
+
+def test_onnx_with_dynamic_batch_equals_torch(small, onnx_file, images):
+    embedder = load_embedder(onnx_file)
     for count in (1, 2, 5):
         assert_close(embedder(images[:count]), naive(small, images[:count]))
+    assert (embedder.feeding, embedder.doubt) == (Feeding(), "")
+    model = onnx.load(onnx_file)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert said["opset"] == str(model.opset_import[0].version) == str(OPSET)
+    assert (said["channel_order"], said["mean"], said["scale"]) == ("RGB", "127.5", "127.5")
 
 
-def test_onnx_with_a_fixed_batch_of_one(small, images, tmp_path):
-    program = torch.onnx.export(small, (torch.zeros(1, 3, 112, 112),), dynamo=True, verbose=False)
-    program.save(tmp_path / "fixed.onnx")
+def test_a_wrong_onnx_file_is_not_left(small, onnx_file, tmp_path, monkeypatch):
+    other = copy.deepcopy(small)
+    with torch.no_grad():
+        next(iter(other.parameters())).mul_(1.01)
+    card = ModelCard(backbone="mobilefacenet", parameters={"width": 0.25}, embedding_dim=24)
+    write_model(tmp_path / "o.safetensors", other.state_dict(), card)
+
+    def of_another_network(network, path, feeding):
+        shutil.copyfile(onnx_file, path)
+
+    monkeypatch.setattr(export, "write_onnx", of_another_network)
+    with pytest.raises(
+        UserError, match=r"m\.onnx: not written: by ONNX Runtime its embeddings are"
+    ):
+        write(tmp_path / "o.safetensors", "onnx", tmp_path / "m.onnx")
+    assert {path.name for path in tmp_path.iterdir()} == {"o.safetensors", "o.json"}
+
+
+def test_onnx_is_not_exported_again(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    with pytest.raises(DataError, match="does not give its layers back"):
+        write(tmp_path / "m.onnx", "torch", tmp_path / "m.pt")
+
+
+def test_onnx_with_a_fixed_batch_of_two(small, onnx_file, images, tmp_path):
+    model = onnx.load(onnx_file)
+    for place in (model.graph.input[0], model.graph.output[0]):
+        place.type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(model, tmp_path / "fixed.onnx")
     assert_close(load_embedder(tmp_path / "fixed.onnx")(images), naive(small, images))
 
 
@@ -92,13 +135,37 @@ def test_arcface_torch_state_dicts_of_any_depth(images, tmp_path, prefix):
     assert np.array_equal(load_embedder(path)(images[:2]), embedder(images[:2]))
 
 
+def zeros_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A state dict of a network on the meta device that takes no space: zeros without strides."""
+    return {key: torch.zeros(()).expand(t.shape) for key, t in network.state_dict().items()}
+
+
 @pytest.mark.parametrize("name", ["r18", "r34", "r50", "r100"])
 def test_the_shipped_depths_are_recognised(name, tmp_path):
     with torch.device("meta"):
         network = BACKBONES[name]()
-    state = {key: torch.zeros(tensor.shape) for key, tensor in network.state_dict().items()}
-    torch.save(state, tmp_path / "b.pt")
+    torch.save(zeros_of(network), tmp_path / "b.pt")
     assert load_embedder(tmp_path / "b.pt").name == name
+
+
+def test_two_hundred_layers_are_recognised(tmp_path, monkeypatch):
+    """arcface_torch's iresnet200 has 6, 26, 60 and 6 units; half a gigabyte, so stay on meta."""
+    from arcface_plus import state_dict_model
+
+    built = []
+
+    def on_meta(layers, embedding_dim):
+        built.append((layers, embedding_dim))
+        with torch.device("meta"):
+            return IResNet(layers, embedding_dim)
+
+    monkeypatch.setattr(state_dict_model, "IResNet", on_meta)
+    monkeypatch.setattr(state_dict_model, "load_strictly", lambda *_: None)
+    with torch.device("meta"):
+        network = IResNet([6, 26, 60, 6])
+    torch.save(zeros_of(network), tmp_path / "b.pth")
+    network, name = state_dict_model.network_from_state_dict(tmp_path / "b.pth")
+    assert (name, built) == ("r200", [([6, 26, 60, 6], 512)])
 
 
 def test_torch_export_of_an_iresnet_is_a_plain_state_dict(images, tmp_path):
@@ -159,6 +226,29 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
         with pytest.raises(DataError, match="without running code"):
             load_embedder(tmp_path / name)
     assert not (tmp_path / "owned").exists()
+
+
+def test_the_card_and_the_user_say_how_it_is_fed(small, exported, images, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(exported.read_bytes())
+    card = json.loads(exported.with_suffix(".json").read_text())
+    card |= {"channel_order": "BGR", "mean": 100.0, "scale": 50.0}
+    path.with_suffix(".json").write_text(json.dumps(card))
+
+    def expected(mean, scale, order):
+        pixels = torch.from_numpy(images[..., ::order].astype(np.float32).transpose(0, 3, 1, 2))
+        with torch.no_grad():
+            return small((pixels - mean) / scale).numpy()
+
+    assert_close(load_embedder(path)(images), expected(100, 50, -1))
+    said = FeedingOptions(scale=128.0, channel_order="RGB")
+    assert_close(load_embedder(path, "cpu", said)(images), expected(100, 128, 1))
+    card["channel_order"] = "GBR"
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"'GBR' is neither RGB nor BGR"):
+        load_embedder(path)
+    with pytest.raises(UserError, match=r"scale 0\.0 is not a positive number"):
+        load_embedder(exported, "cpu", FeedingOptions(scale=0.0))
 
 
 def test_images_of_another_kind_are_refused(exported, images):

@@ -1,0 +1,178 @@
+"""ONNX files of ours and of others: one image input, one embedding output, and how to feed it.
+
+How it is fed is taken from the file. Ours says so in its metadata (`channel_order`, `mean`,
+`scale`). InsightFace's convention is in the graph: where it begins with a subtraction and a
+multiplication, the network normalises by itself and takes RGB from 0 to 255; otherwise
+(x − 127.5)/127.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arcface_plus.data.images import SIZE
+from arcface_plus.feeding import Feeding
+from data_prep.errors import DataError, UserError
+
+_RAW = Feeding(mean=0.0, scale=1.0)
+_UNIT = Feeding(mean=0.0, scale=255.0)
+_INPUT_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+_LARGEST = 20.0
+"""No network wants larger numbers of its normalised pixels: what leads beyond was meant for 0…1."""
+
+
+def open_onnx(
+    path: Path, device: torch.device
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], Feeding, str]:
+    """(n, 3, 112, 112) float32, fed as `Feeding` says → (n, d) float32; and what is doubtful of it.
+
+    The note is "" where the file states how it is fed. DataError (one line) for what is no model.
+    """
+    session = _session(path, device)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or not _takes_crops(inputs[0].shape):
+        found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
+        raise DataError(
+            f"{path}: expected one N×3×112×112 input and one output, found {found} and "
+            f"{len(outputs)} outputs"
+        )
+    kind = _INPUT_TYPES.get(inputs[0].type)
+    if kind is None:
+        raise DataError(f"{path}: its input is {inputs[0].type}, not one of floats or bytes")
+    # A batch size that the graph fixes is kept to; the last batch is filled up.
+    fixed = inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else None
+
+    def embed(batch: torch.Tensor) -> torch.Tensor:
+        short = (fixed or len(batch)) - len(batch)
+        padded = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)]) if short else batch
+        feed = {inputs[0].name: padded.contiguous().numpy().astype(kind, copy=False)}
+        try:
+            found = np.asarray(session.run(None, feed)[0], np.float32)
+        except Exception as error:  # as above
+            raise DataError(f"{path}: ONNX Runtime cannot run it ({_first_line(error)})") from None
+        if found.ndim < 2 or len(found) != len(padded):
+            raise DataError(f"{path}: gives {found.shape} for {len(padded)} images, not (n, d)")
+        return torch.from_numpy(found.reshape(len(padded), -1)[: len(batch)])
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        batches = images.cpu().split(fixed) if fixed else (images.cpu(),)
+        return torch.cat([embed(batch) for batch in batches])
+
+    metadata = session.get_modelmeta().custom_metadata_map
+    feeding, note = stated_feeding(path, metadata)
+    return forward, _RAW if kind is np.uint8 else feeding, "" if kind is np.uint8 else note
+
+
+def _session(path: Path, device: torch.device) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(f"{path}: reading ONNX needs `pip install arcface-plus[onnx]`") from None
+    if not path.is_file():
+        raise DataError(f"{path}: no such model file")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        # No TF32, as for our own networks: figures must not depend on the machine.
+        cuda = {"device_id": device.index or 0, "use_tf32": 0}
+        providers.insert(0, ("CUDAExecutionProvider", cuda))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # onnxruntime's exceptions share no base but Exception
+        raise DataError(f"{path}: not a readable ONNX model ({_first_line(error)})") from None
+
+
+def _takes_crops(shape: list[int | str | None]) -> bool:
+    """N×3×112×112, where a dimension the graph leaves open (a name or None) fits too."""
+    return len(shape) == 4 and all(
+        found == wanted or not isinstance(found, int)
+        for found, wanted in zip(shape[1:], (3, SIZE, SIZE), strict=True)
+    )
+
+
+def stated_feeding(path: Path, metadata: Mapping[str, str]) -> tuple[Feeding, str]:
+    """How the file says it is fed, and what is doubtful about that ("" if nothing is)."""
+    if "mean" in metadata and "scale" in metadata:
+        try:
+            order = metadata.get("channel_order", "RGB").upper()
+            return Feeding(float(metadata["mean"]), float(metadata["scale"]), order), ""
+        except ValueError as error:
+            raise DataError(f"{path}: its metadata is no way to feed it: {error}") from None
+    try:
+        import onnx
+    except ImportError:
+        return Feeding(), (
+            "its metadata does not say how it is fed, and its graph cannot be looked at without "
+            "`pip install arcface-plus[onnx]`"
+        )
+    graph = onnx.load(path, load_external_data=False).graph
+    steps = list(_arithmetic(graph))
+    if {"shift", "factor"} - {kind for kind, _, _ in steps}:
+        return Feeding(), "the file does not say how it is fed"
+    values = [value for *_, value in steps]
+    if any(value is None for value in values) or _reach(steps, 255.0) <= _LARGEST:
+        return _RAW, "its graph normalises by itself"
+    if _reach(steps, 1.0) <= _LARGEST:
+        return _UNIT, "its graph normalises by itself, from 0 to 1"
+    return _RAW, "its graph normalises by itself"
+
+
+Step = tuple[str, str, NDArray[Any] | None]
+
+
+def _arithmetic(graph: Any) -> Iterator[Step]:
+    """("shift" or "factor", operator, constant) of the operations that the input meets first."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = node.attribute[0].t
+    tensor = next(i.name for i in graph.input if i.name not in constants)
+    kinds = {"Sub": "shift", "Add": "shift", "Mul": "factor", "Div": "factor"}
+    while True:
+        users = [node for node in graph.node if tensor in node.input]
+        if len(users) != 1:
+            return
+        node = users[0]
+        if node.op_type in kinds and node.input[0] == tensor:
+            yield kinds[node.op_type], node.op_type, _value(constants.get(node.input[1]))
+        elif node.op_type not in ("Identity", "Cast", "Transpose"):
+            return
+        tensor = node.output[0]
+
+
+def _value(tensor: Any) -> NDArray[Any] | None:
+    """A constant of one number or one a channel; None where it is computed or stored elsewhere."""
+    import onnx
+
+    if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return None
+    value = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+    return value.reshape(-1) if value.size in (1, 3) else None
+
+
+def _reach(steps: list[Step], white: float) -> float:
+    """The largest number the arithmetic makes of pixels between 0 and `white`."""
+    operators: dict[str, Callable[..., Any]] = {
+        "Sub": np.subtract, "Add": np.add, "Mul": np.multiply, "Div": np.divide,
+    }  # fmt: skip
+    ends = np.array([[0.0] * 3, [white] * 3])
+    for _, operator, value in steps:
+        with np.errstate(all="ignore"):
+            ends = operators[operator](ends, value)
+    return float(np.abs(ends).max())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
