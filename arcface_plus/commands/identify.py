@@ -1,0 +1,121 @@
+"""`arcface-plus eval identify`: find probes in a gallery among up to millions of distractors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arcface_plus.commands.progress import console, progress_bar
+
+if TYPE_CHECKING:
+    from eval.identification import IdentificationResult
+
+KINDS = "folder of identity folders, .rec, training set, or .npz (embeddings, labels)"
+
+
+def identify(
+    gallery: Annotated[Path, typer.Option(help=f"Known images: {KINDS}.")],
+    distractors: Annotated[
+        Path, typer.Option(help="Images of nobody in the gallery: likewise; no labels needed.")
+    ],
+    probes: Annotated[
+        Path | None,
+        typer.Option(help="Images to find. Default: each image of the gallery in turn."),
+    ] = None,
+    ckpt: Annotated[
+        Path | None, typer.Option(help="Model that embeds images (as for verify).")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
+    ] = 128,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """1:N identification by MegaFace's protocol: rank-k against the number of distractors."""
+    import json
+    from contextlib import ExitStack
+    from functools import cache
+
+    from arcface_plus.checkpoint import write_text
+    from arcface_plus.embedder import Embedder, load_embedder
+    from arcface_plus.identification import identify_files
+    from arcface_plus.runtime import resolve_device
+    from data_prep.errors import UserError
+
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"{json_file}: its directory does not exist")
+    where = resolve_device(device)
+
+    @cache
+    def embedder() -> Embedder:
+        assert ckpt is not None
+        return load_embedder(ckpt, where)
+
+    bars = ExitStack()
+    drawn: dict[str, Callable[[int, int], None]] = {}
+
+    def progress(what: str) -> Callable[[int, int], None]:
+        def report(done: int, total: int) -> None:
+            if what not in drawn:
+                bars.close()  # of the step before: one bar at a time
+                drawn[what] = bars.enter_context(progress_bar(what))
+            drawn[what](done, total)
+
+        return report
+
+    with bars:
+        result = identify_files(
+            gallery,
+            probes,
+            distractors,
+            embedder=None if ckpt is None else embedder,
+            device=where,
+            batch_size=batch_size,
+            progress=progress,
+            warn=lambda text: console.print(f"warning: {text}", highlight=False, markup=False),
+        )
+    _show(result)
+    if json_file is not None:
+        content = {
+            "schema": 1,
+            "protocol": "megaface",
+            "checkpoint": None if ckpt is None else str(ckpt),
+            "gallery": str(gallery),
+            "probes": None if probes is None else str(probes),
+            "distractors": str(distractors),
+            **result.to_json(),
+        }
+        write_text(json_file, json.dumps(content, indent=2) + "\n")
+
+
+def _show(result: IdentificationResult) -> None:
+    """Figures on stdout, what to be wary of on stderr."""
+    print(
+        f"{result.probes} probes, {result.trials} trials (probe and mate) of {result.identities} "
+        f"identities, {result.distractors:,} distractors"
+    )
+    for size, rates in result.rank_rates.items():
+        shown = "  ".join(f"rank-{k} {100 * rate:6.2f}%" for k, rate in rates.items())
+        print(f"{size:>10,} distractors: {shown}")
+    for far, tar in result.tar_at_far.items():
+        if tar is None:
+            print(f"TAR@FAR {far}: – ({result.unavailable[far]})")
+        else:
+            print(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
+    if result.without_mate:
+        console.print(
+            f"note: {result.without_mate} images of the gallery are alone in their identity and "
+            "were not tried",
+            highlight=False,
+        )
+    if result.identical:
+        console.print(
+            f"warning: in {result.identical} trials probe and mate have cosine 1: the same image "
+            "on both sides makes the figures too good",
+            highlight=False,
+        )

@@ -1,0 +1,192 @@
+"""Gallery, probes and distractors as the user has them → `eval.identification`.
+
+A folder with a folder for each identity, a .rec or training set, both through an embedder; or a
+file of embeddings, which needs none. Distractors are embedded and forgotten block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arcface_plus.embedder import Embedder
+from arcface_plus.verification import embed_both
+from data_prep.collection import Folder, Records, open_collection
+from data_prep.errors import DataError, UserError
+from data_prep.training_set import read_index
+from eval.embeddings import FaceFile, Faces
+from eval.identification import IdentificationResult, identify
+from eval.search import NUMPY, ArrayLibrary
+
+Progress = Callable[[int, int], None]
+
+EMBEDDED_AT_ONCE = 512
+
+
+class FaceImages:
+    """The images of a folder or .rec as embeddings with their mirror images added, as verified."""
+
+    dimensions: int | None = None
+
+    def __init__(
+        self,
+        images: Folder | Records,
+        labels: NDArray[Any] | None,
+        embedder: Embedder,
+        batch_size: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self.name, self.labels = str(images.path), labels
+        self._images, self._embedder = images, embedder
+        self._batch_size, self._progress = batch_size, progress
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def blocks(self, size: int) -> Iterator[NDArray[np.floating]]:
+        size = min(size, EMBEDDED_AT_ONCE)
+        for start in range(0, len(self), size):
+            rows = range(start, min(start + size, len(self)))
+            plain, mirrored = embed_both(
+                self._embedder,
+                [self._images.read(i) for i in rows],
+                self._batch_size,
+                lambda i, start=start: f"{self.name}: {self.row(start + i)}",  # type: ignore[misc]
+            )
+            if self._progress is not None:
+                self._progress(rows.stop, len(self))
+            summed = plain.astype(np.float64)
+            if mirrored is not None:
+                summed += mirrored
+            yield summed
+
+    def row(self, i: int) -> str:
+        return self._images.name(i)
+
+
+def open_faces(
+    path: Path,
+    embedder: Callable[[], Embedder] | None,
+    batch_size: int,
+    *,
+    numbers_count: bool = True,
+    progress: Progress | None = None,
+) -> Faces:
+    """A folder, .rec, training set, .npz or .npy as embeddings with labels.
+
+    Args:
+        embedder: called where images have to be embedded; None if there is no model.
+        numbers_count: whether a record file's class numbers say who it is where it names nobody.
+            They mean the same in gallery and probes, if the user says so by giving both; in
+            another data set's distractors number 7 is somebody else.
+
+    Raises:
+        UserError: nothing of the kind, or images but no embedder.
+    """
+    if path.suffix in (".npz", ".npy"):
+        return FaceFile(path)
+    images = open_collection(path)
+    if not isinstance(images, Folder | Records):
+        raise UserError(
+            f"{path}: a pair file says who is the same, not who it is; give a folder with a folder "
+            "for each identity, a .rec or an .npz"
+        )
+    labels = _folder_labels(images) if isinstance(images, Folder) else _record_labels(images)
+    if labels is not None and labels.dtype.kind == "i" and not numbers_count:
+        labels = None
+    if embedder is None:
+        raise UserError(f"{path}: holds images; say with --ckpt which model shall embed them")
+    return FaceImages(images, labels, embedder(), batch_size, progress)
+
+
+def identify_files(
+    gallery: Path,
+    probes: Path | None,
+    distractors: Path,
+    *,
+    embedder: Callable[[], Embedder] | None,
+    device: torch.device,
+    batch_size: int,
+    progress: Callable[[str], Progress | None] = lambda what: None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> IdentificationResult:
+    """`eval.identification.identify` on the user's files; all are opened before any work.
+
+    `warn` is told where files of embeddings say that they come from different models.
+    """
+    if probes is not None and _same(gallery, probes):
+        raise UserError(
+            f"{probes}: is gallery and probes, so every probe would find itself; leave --probes "
+            "out, and each image is tried against the others of its identity"
+        )
+    for other in (gallery, probes):
+        if other is not None and _same(other, distractors):
+            raise UserError(f"{distractors}: its people are in the gallery, so none can distract")
+    opened = {
+        what: open_faces(
+            path,
+            embedder,
+            batch_size,
+            numbers_count=what != "distractors",
+            progress=progress(f"embed {what}") if what != "distractors" else None,
+        )
+        for what, path in (("gallery", gallery), ("probes", probes), ("distractors", distractors))
+        if path is not None
+    }
+    made = {f.name: f.made_with for f in opened.values() if isinstance(f, FaceFile) and f.made_with}
+    if len(set(made.values())) > 1:
+        listed = "; ".join(f"{name}: {what}" for name, what in made.items())
+        warn(f"the embeddings were not made alike ({listed}), compare only those of one model")
+    on_gpu = device.type == "cuda"
+    return identify(
+        opened["gallery"],
+        opened["distractors"],
+        opened.get("probes"),
+        library=torch_library(device) if on_gpu else NUMPY,
+        block=32768 if on_gpu else 4096,
+        progress=progress("distractors"),
+    )
+
+
+def torch_library(device: torch.device) -> ArrayLibrary:
+    """PyTorch's tensors on a device. Full float32: TF32 would shuffle what is 1e-3 apart."""
+    torch.set_float32_matmul_precision("highest")
+
+    def put(array: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    return ArrayLibrary(put=put, get=lambda tensor: tensor.cpu().numpy())
+
+
+def _folder_labels(folder: Folder) -> NDArray[np.str_] | None:
+    """The identities' folders; None where the images lie in no folder."""
+    loose = [name for name in folder.names if "/" not in name]
+    if len(loose) == len(folder):
+        return None
+    if loose:
+        raise DataError(
+            f"{folder.path}: {loose[0]} lies in no identity's folder, others do; move it into one"
+        )
+    return np.array([folder.class_names[label] for label in folder.labels.tolist()])
+
+
+def _record_labels(records: Records) -> NDArray[Any]:
+    labels = read_index(records.reader).labels
+    if not records.class_names:
+        return labels
+    nameless = sorted(set(labels.tolist()) - records.class_names.keys())
+    if nameless:
+        raise DataError(
+            f"{records.path.parent / 'labels.json'}: names no class {nameless[0]}, which "
+            f"{records.path.name} has; delete it or pack the set again"
+        )
+    return np.array([records.class_names[label] for label in labels.tolist()])
+
+
+def _same(a: Path, b: Path) -> bool:
+    return a.exists() and b.exists() and a.resolve() == b.resolve()

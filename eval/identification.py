@@ -1,0 +1,300 @@
+"""1:N identification with distractors by MegaFace's protocol, and TAR at very low FAR.
+
+A trial is a probe and one gallery image of the same identity, its mate. The gallery searched holds
+that mate and N distractors, nothing else: neither the identity's other images nor other
+identities'. The trial succeeds at rank k if fewer than k distractors are at least as similar to
+the probe as the mate is (Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016,
+section 4). Similarity is the cosine. Everything follows from one number a trial, how many of all
+distractors are ahead of the mate, and from the highest scores of probe-distractor pairs; both are
+collected in one pass over the distractors, block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from data_prep.errors import UserError
+from eval.embeddings import Faces, directions
+from eval.search import NUMPY, TIE, ArrayLibrary, Highest, Progress, search
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+RANKS = (1, 5, 10)
+FALSE_ACCEPT_RATES = {"1e-2": 100, "1e-3": 1000, "1e-4": 10**4, "1e-5": 10**5, "1e-6": 10**6}
+"""Name of a false accept rate → 1/FAR, an integer so that counts are exact, largest rate first.
+The scores kept are the largest rate's share of all pairs: 40 MB of 1e9 pairs."""
+
+DIFFERENT_PAIRS_NEEDED = 10
+"""As in `eval.verification`: below 10/FAR different pairs a figure hangs on luck."""
+
+
+@dataclass(frozen=True, eq=False)
+class IdentificationResult:
+    """What `identify` found.
+
+    Attributes:
+        rank_rates: number of distractors → rank k → share of trials in which the mate is among
+            the k most similar. Below the number of all distractors it is the mean over all
+            subsets of that size, computed, not drawn.
+        tar_at_far: share of trials' pairs accepted by the lowest threshold whose false accept rate
+            among the `different_pairs` is not above the target; counts, nothing interpolated.
+            None where there are fewer than 10/FAR different pairs.
+        thresholds: the cosine above which a pair is accepted at that FAR, or None.
+        unavailable: why a figure is None.
+        probe_rows, mate_rows: (trials,) which rows of probes and gallery a trial compares.
+        similarities: (trials,) their cosines.
+        ahead: (trials,) how many of all distractors tie with or beat the mate.
+        different_pairs: probes × distractors.
+        without_mate: images left out because they are alone (only without separate probes).
+        identical: trials of cosine 1: probe and mate are probably one image.
+    """
+
+    gallery: int
+    probes: int
+    distractors: int
+    identities: int
+    dimensions: int
+    rank_rates: dict[int, dict[int, float]]
+    tar_at_far: dict[str, float | None]
+    thresholds: dict[str, float | None]
+    probe_rows: Integers
+    mate_rows: Integers
+    similarities: Floats
+    ahead: Integers
+    without_mate: int
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> int:
+        return len(self.ahead)
+
+    @property
+    def different_pairs(self) -> int:
+        return self.probes * self.distractors
+
+    @property
+    def identical(self) -> int:
+        return int(np.sum(self.similarities >= 1 - TIE))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values; keys are strings, as JSON has them."""
+        return {
+            "counts": {
+                "gallery": self.gallery,
+                "probes": self.probes,
+                "distractors": self.distractors,
+                "identities": self.identities,
+                "trials": self.trials,
+                "different_pairs": self.different_pairs,
+                "without_mate": self.without_mate,
+                "identical": self.identical,
+            },
+            "dimensions": self.dimensions,
+            "rank": {
+                str(n): {str(k): rate for k, rate in rates.items()}
+                for n, rates in self.rank_rates.items()
+            },
+            "tar_at_far": dict(self.tar_at_far),
+            "thresholds": dict(self.thresholds),
+            "unavailable": dict(self.unavailable),
+        }
+
+
+def identify(
+    gallery: Faces,
+    distractors: Faces,
+    probes: Faces | None = None,
+    *,
+    ranks: Sequence[int] = RANKS,
+    library: ArrayLibrary = NUMPY,
+    block: int = 4096,
+    progress: Progress | None = None,
+) -> IdentificationResult:
+    """MegaFace's identification and verification of probes among distractors.
+
+    Time is that of probes × distractors dot products and as many comparisons a mate; memory that
+    of gallery and probes, 1024 × `block` scores and 1/100 of all scores (see FALSE_ACCEPT_RATES).
+
+    Args:
+        gallery: labelled; an identity may have several images, each the mate of its own trials.
+        distractors: read once, in order, `block` rows at a time. Labels are optional; where there
+            are any, none may be the gallery's or the probes'.
+        probes: labelled, every identity in the gallery. None: every image of the gallery is tried
+            against every other image of its identity, as MegaFace does with FaceScrub.
+        ranks: the k of rank-k, from 1.
+        library: where scores are computed.
+        block: no effect on the figures.
+        progress: told how many distractors are done.
+
+    Raises:
+        UserError: labels missing or not fitting, other dimensions, an embedding without direction
+            (not finite or zero); the message names set, row and identity.
+    """
+    _check_labels(gallery, distractors, probes)
+    known = directions(gallery, None)
+    asking = known if probes is None else directions(probes, known.shape[1])
+    probe_rows, mate_rows = _trials(_names(gallery), None if probes is None else _names(probes))
+    if not len(probe_rows):
+        raise UserError(
+            f"{gallery.name}: no identity has two images, so no probe has a mate; give --probes"
+        )
+    similarities = np.empty(len(probe_rows))
+    for start in range(0, len(probe_rows), block):
+        part = slice(start, start + block)
+        pairs = asking[probe_rows[part]].astype(np.float64), known[mate_rows[part]]
+        similarities[part] = np.einsum("ij,ij->i", *pairs)
+    limits = (similarities - TIE).astype(np.float32)
+    used, total = len(np.unique(probe_rows)), len(distractors)
+    highest = Highest(used * total // min(FALSE_ACCEPT_RATES.values()) + 1)
+    ahead = search(
+        asking,
+        probe_rows,
+        limits,
+        distractors,
+        highest,
+        library=library,
+        block=block,
+        progress=progress,
+    )
+    tars, thresholds, unavailable = _accept_rates(limits, highest.descending(), used * total)
+    return IdentificationResult(
+        gallery=len(gallery),
+        probes=used,
+        distractors=total,
+        identities=len(np.unique(_names(gallery)[mate_rows])),
+        dimensions=known.shape[1],
+        rank_rates={
+            size: {k: expected_rank_rate(ahead, total, size, k) for k in ranks}
+            for size in subset_sizes(total)
+        },
+        tar_at_far=tars,
+        thresholds=thresholds,
+        probe_rows=probe_rows,
+        mate_rows=mate_rows,
+        similarities=similarities,
+        ahead=ahead,
+        without_mate=len(gallery) - used if probes is None else 0,
+        unavailable=unavailable,
+    )
+
+
+def subset_sizes(total: int) -> list[int]:
+    """10, 100, … below `total`, and `total`: the numbers of distractors that are reported."""
+    powers = [10**e for e in range(1, 19) if 10**e < total]
+    return [*powers, total]
+
+
+def expected_rank_rate(ahead: Integers, total: int, size: int, rank: int) -> float:
+    """Share of trials with fewer than `rank` distractors ahead, where `size` of `total` take part.
+
+    Of `total` distractors `ahead` (t,) come before the mate; among `size` of them, drawn without
+    replacement, their number is hypergeometric. The mean over all draws therefore needs none.
+    """
+    counts, trials = np.unique(ahead, return_counts=True)
+    chance = sum(_hypergeometric(x, counts, total, size) for x in range(rank))
+    return float(np.sum(np.minimum(chance, 1.0) * trials) / len(ahead))
+
+
+def _hypergeometric(x: int, ahead: Integers, total: int, size: int) -> Floats:
+    """P(x of the `ahead` are among `size` of `total`), by logarithms of factorials."""
+    possible = (x <= ahead) & (x <= size) & (size - x <= total - ahead)
+    a = ahead[possible]
+
+    def log_choose(n: NDArray[Any] | int, k: NDArray[Any] | int) -> Any:
+        return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(np.subtract(n, k) + 1.0)
+
+    result = np.zeros(len(ahead))
+    result[possible] = np.exp(
+        log_choose(a, x) + log_choose(total - a, size - x) - log_choose(total, size)
+    )
+    return result
+
+
+def _accept_rates(
+    limits: NDArray[np.float32], impostors: NDArray[np.float32], pairs: int
+) -> tuple[dict[str, float | None], dict[str, float | None], dict[str, str]]:
+    """TAR and threshold at each FAR, and why those that are None are.
+
+    Of m different pairs floor(m · FAR) may be accepted; accepting what is above the score of the
+    next one does so with the lowest threshold.
+    """
+    tars: dict[str, float | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
+    thresholds: dict[str, float | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
+    unavailable = {}
+    for name, inverse in FALSE_ACCEPT_RATES.items():
+        needed = DIFFERENT_PAIRS_NEEDED * inverse
+        if pairs < needed:
+            unavailable[name] = f"needs {needed} different pairs, there are {pairs}"
+            continue
+        threshold = impostors[pairs // inverse]
+        tars[name], thresholds[name] = float(np.mean(limits > threshold)), float(threshold)
+    return tars, thresholds, unavailable
+
+
+def _check_labels(gallery: Faces, distractors: Faces, probes: Faces | None) -> None:
+    """Who is who must be known, and every probe's identity be in the gallery, no distractor's."""
+    for faces in (gallery, probes):
+        if faces is not None and faces.labels is None:
+            raise UserError(
+                f"{faces.name}: does not say whose face each is; give it labels (a folder for "
+                "each identity, or `labels` in the .npz)"
+            )
+    for faces in (probes, distractors):
+        if faces is None or None in (faces.dimensions, gallery.dimensions):
+            continue
+        if faces.dimensions != gallery.dimensions:
+            raise UserError(
+                f"{faces.name}: {faces.dimensions}-d embeddings, but {gallery.name} has "
+                f"{gallery.dimensions}-d ones; embed both with one model"
+            )
+    identities = set(_names(gallery).tolist())
+    if probes is not None:
+        strange = np.flatnonzero(~np.isin(_names(probes), list(identities)))
+        if len(strange):
+            row = int(strange[0])
+            who = str(_names(probes)[row])
+            raise UserError(
+                f"{probes.name}: identity {who!r} of {probes.row(row)} is not in the gallery "
+                f"{gallery.name} ({len(strange)} such probes); add it there or take the probe out"
+            )
+    if distractors.labels is not None:
+        common = identities & set(np.unique(distractors.labels).astype(str).tolist())
+        if common:
+            rows = np.flatnonzero(np.isin(_names(distractors), list(common)))
+            row = int(rows[0])
+            who = str(_names(distractors)[row])
+            raise UserError(
+                f"{distractors.name}: identity {who!r} of {distractors.row(row)} is also in the "
+                f"gallery {gallery.name} ({len(rows)} such images); take it out of the "
+                "distractors, or if it is somebody else, rename it or leave the labels out"
+            )
+
+
+def _names(faces: Faces) -> NDArray[np.str_]:
+    """(n,) identities as text: number 7 and "7" are the same person."""
+    assert faces.labels is not None
+    return faces.labels.astype(str)
+
+
+def _trials(
+    gallery: NDArray[np.str_], probes: NDArray[np.str_] | None
+) -> tuple[Integers, Integers]:
+    """Rows of probe and mate of every trial, by probe, then by mate."""
+    order = np.argsort(gallery, kind="stable")
+    asked = gallery if probes is None else probes
+    first = np.searchsorted(gallery[order], asked, side="left")
+    count = np.searchsorted(gallery[order], asked, side="right") - first
+    probe_rows = np.repeat(np.arange(len(asked)), count)
+    within = np.arange(len(probe_rows)) - np.repeat(np.cumsum(count) - count, count)
+    mate_rows = order[np.repeat(first, count) + within]
+    if probes is None:  # an image is not its own mate
+        others = probe_rows != mate_rows
+        probe_rows, mate_rows = probe_rows[others], mate_rows[others]
+    return probe_rows, mate_rows
