@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -30,7 +29,7 @@ from arcface_plus.runtime import (
     seed_step,
 )
 from arcface_plus.trainer import Plan, Trainer
-from arcface_plus.verification import target_file, verify_targets
+from arcface_plus.verification import Verification, target_file, verify_targets
 from data_prep.errors import UserError
 
 VERIFY_BATCH = 128
@@ -82,8 +81,7 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
     """Accuracy by target of the network as it is before its first step."""
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
-    found = _verifier(config, device)(backbone)["targets"]
-    return {target: result["accuracy"]["mean"] for target, result in found.items()}
+    return _verifier(config, device)(backbone).accuracies
 
 
 def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
@@ -101,7 +99,7 @@ def _trainer(
     config: RunConfig,
     run: Path,
     source: Source,
-    verify: Callable[[nn.Module], dict[str, Any]],
+    verify: Callable[[nn.Module], Verification],
     device: torch.device,
     processes: Processes,
     first_step: int,
@@ -167,18 +165,16 @@ def _switch(setting: bool | str, default: bool) -> bool:
     return default if isinstance(setting, str) else setting
 
 
-def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], dict[str, Any]]:
+def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], Verification]:
     """Verification as the trainer calls it. A missing pair file is found out now, not at night."""
     train = Path(config.data.train or "")
     data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
     for target in config.eval.targets:
         target_file(data, target)
 
-    def verify(backbone: nn.Module) -> dict[str, Any]:
+    def verify(backbone: nn.Module) -> Verification:
         embedder = network_embedder(backbone, device, config.model.backbone.name)
-        return verify_targets(
-            embedder, data, config.eval.targets, checkpoint="", batch_size=VERIFY_BATCH
-        )
+        return verify_targets(embedder, data, config.eval.targets, batch_size=VERIFY_BATCH)
 
     return verify
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -21,7 +20,6 @@ from arcface_plus.checkpoint import (
     ModelCard,
     Training,
     load_weights,
-    write_text,
 )
 from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.divergence import ADVICE, post_mortem, report
@@ -32,7 +30,17 @@ from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.optim import Schedule, set_lr
 from arcface_plus.runtime import DTYPES, Interrupts, Processes, seed_step
 
-Verify = Callable[[nn.Module], dict[str, Any]]  # backbone → the object of `eval verify --json`
+
+class Verification(Protocol):
+    """What the trainer needs of a verification: 10-fold accuracy by target, and to write it."""
+
+    @property
+    def accuracies(self) -> dict[str, float]: ...
+
+    def write(self, file: Path, checkpoint: str) -> None: ...
+
+
+Verify = Callable[[nn.Module], Verification]
 SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
 
 
@@ -242,14 +250,13 @@ class Trainer:
         self.recognizer.backbone.eval()
         result = self.verify(self.recognizer.backbone)
         self.recognizer.backbone.train()
-        if not result["targets"]:
+        if not result.accuracies:
             return
         folder = self.run_folder / "eval"
         folder.mkdir(exist_ok=True)
-        result["checkpoint"] = f"step_{self.step:08d}"
-        text = json.dumps(result, indent=2) + "\n"
-        write_text(folder / f"step_{self.step:08d}.json", text)
-        self._accuracies = {t: r["accuracy"]["mean"] for t, r in result["targets"].items()}
+        checkpoint = f"step_{self.step:08d}"
+        result.write(folder / f"{checkpoint}.json", checkpoint)
+        self._accuracies = result.accuracies
         if self.metrics is not None:
             self.metrics.log_verification(self.step, self._accuracies)
 

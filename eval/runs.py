@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.errors import DataError
+from eval.scores import PairScores, read_scores, scores_file
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -48,9 +49,13 @@ class TargetResult(_Read):
     auc: Share | None = None
     eer: Share | None = None
     tar_at_far: dict[str, Share | None] = {}
+    thresholds_at_far: dict[str, dict[str, float] | None] = {}
+    unavailable: dict[str, str] = {}
+    pair_file: str | None = None
+    pairs_sha256: str | None = None
 
     @property
-    def pair_file(self) -> tuple[int, int, int | None, int | None, int]:
+    def counts(self) -> tuple[int, int, int | None, int | None, int]:
         """What must agree before folds can be paired; two files may still differ beyond it."""
         folds = len(self.accuracy.folds)
         return self.pairs, self.same, self.images, self.unique_images, folds
@@ -71,16 +76,25 @@ class Run:
     """A run as far as a comparison needs it.
 
     `config` and `summary` are flat, with dotted keys; None where the run has no such file.
+    `directory` is the run directory, None for a verification file outside one.
     `step` is the one the verification file is named after, None if it is named otherwise.
+    `scores` are the pairs' distances by target; empty where the file beside it is missing.
     """
 
     name: str
     path: Path
+    directory: Path | None
     results_file: Path
     step: int | None
     results: VerificationFile
     config: dict[str, Any] | None
     summary: dict[str, Any] | None
+    scores: Mapping[str, PairScores]
+
+    @property
+    def seed(self) -> object:
+        """The run's seed, None where it is not known."""
+        return None if self.config is None else self.config.get("run.seed")
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -103,23 +117,27 @@ def read_run(path: Path) -> Run:
         DataError: see `read_runs`.
     """
     path = Path(path)
+    directory: Path | None
     if path.is_dir():
         directory, results_file, name = path, _last_results(path), path.resolve().name
     elif path.is_file():
         # A file inside a run directory brings that run's config along.
         directory, results_file, name = path.parent.parent, path, path.stem
         if path.parent.name != "eval" or not (directory / "config.yaml").is_file():
-            return Run(name, path, path, _step(path), _read_results(path), None, None)
+            directory = None
     else:
         raise DataError(f"{path}: no such run directory or verification file")
+    results = _read_results(results_file)
     return Run(
         name=name,
         path=path,
+        directory=directory,
         results_file=results_file,
         step=_step(results_file),
-        results=_read_results(results_file),
-        config=_read_mapping(directory / "config.yaml"),
-        summary=_read_mapping(directory / "summary.json"),
+        results=results,
+        config=_read_mapping(directory / "config.yaml") if directory else None,
+        summary=_read_mapping(directory / "summary.json") if directory else None,
+        scores=_read_scores(results_file, results),
     )
 
 
@@ -148,6 +166,22 @@ def _read_results(file: Path) -> VerificationFile:
         raise DataError(
             f"{file}: {key}: {first['msg']}; expected what `eval verify --json` writes"
         ) from error
+
+
+def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, PairScores]:
+    """The scores beside a verification file, if they are there and give its accuracies."""
+    file = scores_file(results_file)
+    if not file.is_file():
+        return {}
+    scores = read_scores(file)
+    for target, found in scores.items():
+        result = results.targets.get(target)
+        if result is None or found.accuracies(len(result.accuracy.folds)) != result.accuracy.folds:
+            raise DataError(
+                f"{file}: {target}: these are not the scores of {results_file.name}; "
+                "verify again, or remove it to compare by folds alone"
+            )
+    return scores
 
 
 def _read_mapping(file: Path) -> dict[str, Any] | None:

@@ -1,18 +1,20 @@
 """How sure one can be of an accuracy, and of the difference between two of them.
 
-Three questions, three functions:
-
 - `binomial_interval`: how far may the accuracy on these pairs lie from the one on endlessly many?
-- `paired_difference`: do two networks differ, judged by the accuracies of the same folds?
-- `mcnemar_exact`: do they differ, judged by the pairs that only one of them gets right?
+- `mcnemar_exact`: do two networks differ, judged by the pairs that only one of them gets right?
+- `paired_bootstrap`: by how much, and how far would other pairs move that?
+- `paired_difference`: the same judged by the accuracies of the folds, where no more is known.
+- `welch`: do two recipes differ, judged by several seeds of each?
+- `holm`: which of several such answers hold together?
 
-All of them treat the trained network as given. None says how much another seed would change it:
-that takes several runs of each recipe.
+All but `welch` take the trained networks as given: they say nothing of how much another seed
+would change them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +43,12 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean of second − first over paired folds, its t interval and two-sided p-value."""
+    """Mean of second − first over n paired figures, its t interval and two-sided p-value."""
 
     mean: float
     interval: tuple[float, float]
     p: float
-    folds: int
+    n: int
 
 
 def paired_difference(
@@ -117,3 +119,114 @@ def mcnemar_exact(first_correct: ArrayLike, second_correct: ArrayLike) -> McNema
         return McNemar(0, 0, 1.0)
     p = float(stats.binomtest(only_first, disagreements, 0.5).pvalue)
     return McNemar(only_first, only_second, p)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Mean of a difference over pairs and its percentile interval."""
+
+    mean: float
+    interval: tuple[float, float]
+    resamples: int
+
+
+def paired_bootstrap(
+    differences: ArrayLike,
+    folds: int = 10,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Bootstrap:
+    """Percentile bootstrap (Efron 1979) of the mean over folds of a difference known for each pair.
+
+    Pairs are redrawn within their contiguous fold, so the statistic is the field's mean over folds
+    whatever the folds' sizes. A pair's difference takes few values (−1, 0, 1 for two networks), and
+    how often each is drawn is multinomial: drawing those counts is drawing the pairs, to the last
+    probability, at a thousandth of the cost. Thresholds stay as the protocol chose them.
+
+    Args:
+        differences: (n,) second − first: of rightness (0 or 1), or of its mean over seeds.
+        folds: contiguous folds, sizes differing by at most one; 1 for the plain mean.
+
+    Raises:
+        ValueError: no row of finite numbers, or fewer than folds.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or folds < 1 or len(values) < folds or not np.isfinite(values).all():
+        raise ValueError(f"a bootstrap needs a row of at least {folds} finite differences")
+    rng = np.random.default_rng(seed)
+    total = np.zeros(resamples)
+    for members in np.array_split(values, folds):  # sizes as KFold's: the first are the larger
+        distinct, counts = np.unique(members, return_counts=True)
+        drawn = rng.multinomial(len(members), counts / len(members), size=resamples)
+        total += drawn @ distinct / len(members)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(total / folds, [tail, 1 - tail])
+    mean = float(np.mean([members.mean() for members in np.array_split(values, folds)]))
+    return Bootstrap(mean, (float(low), float(high)), resamples)
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """Mean of second − first over seeds, Welch's t interval and two-sided p-value.
+
+    `spread` is the deviation between seeds of one recipe, the two pooled as the root of their mean
+    variance; `runs` how many there are of each.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    p: float
+    spread: float
+    runs: tuple[int, int]
+
+
+def welch(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> SeedDifference | None:
+    """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
+
+    Not paired, even where both recipes ran the same seeds. One seed gives both the same initial
+    weights and order of samples, but a changed loss drives two trainings apart within steps, so
+    little of the spread is common, while pairing halves the degrees of freedom: with five seeds
+    each t must exceed 2.78 instead of 2.31. If runs of one seed do go together, this test errs on
+    the careful side. Not pooled (Student), because a regulariser may well change the spread.
+
+    Args:
+        first, second: (runs,) accuracies, at least 2 each; the numbers may differ.
+
+    Returns:
+        None where neither has any spread: the runs are copies, and t has no value.
+
+    Raises:
+        ValueError: fewer than two of either, or a number is not finite.
+    """
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.ndim != 1 or y.ndim != 1 or min(len(x), len(y)) < 2:
+        raise ValueError("Welch's test needs two rows of at least two figures each")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("an accuracy of a run is not a finite number")
+    spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
+    if spread < 1e-12:
+        return None
+    test = stats.ttest_ind(y, x, equal_var=False)
+    interval = test.confidence_interval(confidence)
+    return SeedDifference(
+        mean=float(y.mean() - x.mean()),
+        interval=(float(interval.low), float(interval.high)),
+        p=float(test.pvalue),
+        spread=spread,
+        runs=(len(x), len(y)),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (Holm 1979), in the order given.
+
+    Judged at 5% they keep the chance of any false "different" at 5%, however the tests hang
+    together, and are never less powerful than Bonferroni's.
+    """
+    m = len(p_values)
+    adjusted, largest = [0.0] * m, 0.0
+    for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

@@ -9,17 +9,17 @@ same integers, and so the same digits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import sklearn
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import normalize
 
 from data_prep.errors import UserError
+from eval.roc import OperatingPoint, roc_figures
 from eval.statistics import binomial_interval
 
 Floats = NDArray[np.float64]
@@ -27,13 +27,6 @@ Booleans = NDArray[np.bool_]
 
 THRESHOLDS: Floats = np.arange(0, 4, 0.01)
 """The protocol's 400 thresholds on the squared distance, with the rounding they have there."""
-
-FALSE_ACCEPT_RATES = {"1e-1": 10, "1e-2": 100, "1e-3": 1000}
-"""Name of a false accept rate → 1/FAR, an integer so that counts are exact."""
-
-DIFFERENT_PAIRS_NEEDED = 10
-"""TAR at FAR is given from this many times 1/FAR different pairs on: below, the threshold hangs
-on fewer than ten false accepts and the figure is mostly luck."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +49,14 @@ class VerificationResult:
         tar_at_far: share of same pairs accepted at the largest threshold whose false accept rate
             is not above the target: the threshold is a distance that occurs, nothing is
             interpolated. None where the pairs do not support it.
+        thresholds_at_far: that threshold and its measured error rates; None as for tar_at_far.
+            Unlike the folds' thresholds these are chosen on all pairs: they are for use on other
+            images, not for judging these.
         unavailable: why a figure is None, by its name ("auc", "eer", "1e-3").
         pairs, same: how many pairs, how many of them of one person.
         decisions: (pairs,) booleans, whether the pair was decided rightly.
         distances: (pairs,) squared distances, in the embeddings' precision.
+        truth: (pairs,) booleans, whether the pair shows one person.
     """
 
     accuracy_mean: float
@@ -69,12 +66,21 @@ class VerificationResult:
     ci95: tuple[float, float]
     auc: float | None
     eer: float | None
-    tar_at_far: dict[str, float | None]
+    thresholds_at_far: dict[str, OperatingPoint | None]
     pairs: int
     same: int
     decisions: Booleans
     distances: NDArray[np.floating]
+    truth: Booleans
     unavailable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tar_at_far(self) -> dict[str, float | None]:
+        """Share of same pairs accepted at each false accept rate."""
+        return {
+            name: None if point is None else point.tar
+            for name, point in self.thresholds_at_far.items()
+        }
 
     def to_json(
         self, *, images: int, unique_images: int, embedding_norm_mean: float
@@ -100,6 +106,11 @@ class VerificationResult:
             "eer": self.eer,
             "tar_at_far": dict(self.tar_at_far),
             "embedding_norm_mean": float(embedding_norm_mean),
+            "thresholds_at_far": {
+                name: None if point is None else asdict(point)
+                for name, point in self.thresholds_at_far.items()
+            },
+            "unavailable": dict(self.unavailable),
         }
 
 
@@ -126,21 +137,22 @@ def verify(a: ArrayLike, b: ArrayLike, same: ArrayLike, folds: int = 10) -> Veri
         raise UserError(f"{len(distances)} pairs of embeddings but {len(truth)} truth values")
     accuracies, thresholds, decisions = fold_accuracies(distances, truth, folds)
     correct, pairs, positives = int(decisions.sum()), len(truth), int(truth.sum())
-    auc, eer, tars, unavailable = _roc_figures(distances, truth)
+    roc = roc_figures(distances, truth)
     return VerificationResult(
         accuracy_mean=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
         fold_accuracies=accuracies,
         fold_thresholds=thresholds,
         ci95=binomial_interval(correct, pairs),
-        auc=auc,
-        eer=eer,
-        tar_at_far=tars,
+        auc=roc.auc,
+        eer=roc.eer,
+        thresholds_at_far=roc.points,
         pairs=pairs,
         same=positives,
         decisions=decisions,
         distances=distances,
-        unavailable=unavailable,
+        truth=truth,
+        unavailable=roc.unavailable,
     )
 
 
@@ -208,48 +220,19 @@ def fold_accuracies(
     return accuracies, THRESHOLDS[best], decisions
 
 
-def tar_at_far(distances: NDArray[np.floating], same: Booleans, inverse_far: int) -> float:
-    """Share of same pairs accepted at the largest threshold with FAR <= 1 / inverse_far.
+def worst_pairs(
+    result: VerificationResult, count: int = 20
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the worst wrongly accepted and wrongly rejected pairs, the worst first.
 
-    Of m different pairs floor(m / inverse_far) may be accepted; the largest threshold doing so,
-    with "distance < threshold", is the distance of the next nearest different pair.
+    False accepts by growing, false rejects by falling distance; wrong as `decisions` has it.
     """
-    impostors = np.sort(distances[~same])
-    threshold = impostors[len(impostors) // inverse_far]
-    return float(np.mean(distances[same] < threshold))
-
-
-def _roc_figures(
-    distances: NDArray[np.floating], same: Booleans
-) -> tuple[float | None, float | None, dict[str, float | None], dict[str, str]]:
-    """AUC, EER, TAR at each FAR, and why those that are None are."""
-    different = int(np.sum(~same))
-    tars: dict[str, float | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
-    if different == 0 or different == len(same):
-        missing = "of different persons" if different == 0 else "of the same person"
-        why = f"there is no pair {missing}"
-        return None, None, tars, dict.fromkeys(["auc", "eer", *tars], why)
-    unavailable: dict[str, str] = {}
-    for name, inverse in FALSE_ACCEPT_RATES.items():
-        needed = DIFFERENT_PAIRS_NEEDED * inverse
-        if different < needed:
-            unavailable[name] = f"needs {needed} different pairs, there are {different}"
-        else:
-            tars[name] = tar_at_far(distances, same, inverse)
-    return (
-        float(roc_auc_score(same, -distances)),
-        _equal_error_rate(distances, same),
-        tars,
-        unavailable,
-    )
-
-
-def _equal_error_rate(distances: NDArray[np.floating], same: Booleans) -> float:
-    far, tar, _ = roc_curve(same, -distances, drop_intermediate=False)
-    gap = (1 - tar) - far  # falls from 1 to -1
-    after = int(np.argmax(gap <= 0))
-    share = gap[after - 1] / (gap[after - 1] - gap[after])
-    return float(far[after - 1] + share * (far[after] - far[after - 1]))
+    wrong = ~result.decisions
+    accepts = np.flatnonzero(wrong & ~result.truth)
+    rejects = np.flatnonzero(wrong & result.truth)
+    nearest = np.argsort(result.distances[accepts], kind="stable")[:count]
+    furthest = np.argsort(-result.distances[rejects], kind="stable")[:count]
+    return accepts[nearest], rejects[furthest]
 
 
 def _truth(same: ArrayLike) -> Booleans:

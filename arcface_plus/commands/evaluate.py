@@ -1,4 +1,4 @@
-"""`arcface-plus eval …`: verify one model, compare runs."""
+"""`arcface-plus eval verify` and `eval compare`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,17 @@ def verify(
         int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
     ] = 128,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    no_flip: Annotated[
+        bool, typer.Option("--no-flip", help="Embed the images alone, not their mirror images.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Draw ROC, score histograms and the worst mistakes into this directory."),
+    ] = None,
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
-    import json
     from contextlib import ExitStack
 
-    from arcface_plus.checkpoint import write_text
     from arcface_plus.embedder import load_embedder
     from arcface_plus.runtime import resolve_device
     from arcface_plus.verification import target_file, verify_targets
@@ -44,42 +49,91 @@ def verify(
         target_file(data, name)
     if not names:
         raise UserError(f"{data}: no .bin pair file in this directory")
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"{json_file}: its directory does not exist")
+    _check_outputs(json_file, pictures)
     embedder = load_embedder(ckpt, resolve_device(device))
     with ExitStack() as bars:
-        result = verify_targets(
+        found = verify_targets(
             embedder,
             data,
             names,
-            checkpoint=str(ckpt),
             batch_size=batch_size,
+            flip=not no_flip,
             progress=lambda target: bars.enter_context(progress_bar(target)),
         )
-    for name, found in result["targets"].items():
-        print(_line(name, found))
+    for name, verified in found.targets.items():
+        print(_line(name, verified.figures))
     if json_file is not None:
-        write_text(json_file, json.dumps(result, indent=2) + "\n")
+        found.write(json_file, checkpoint=str(ckpt))
+    if pictures is not None:
+        from arcface_plus.verification_pictures import draw
+
+        for path in draw(found.targets, data, pictures):
+            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 @evaluation.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories, or files of verify --json.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Run directories, or files of verify --json, each for itself."),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=GLOB: runs of one recipe with different seeds; repeat it for each recipe "
+            "(and, with the same NAME, for more of its runs). Quote the glob."
+        ),
+    ] = None,
+    resolve: Annotated[
+        float, typer.Option(help="Tell how many seeds would show a difference of so many points.")
+    ] = 0.1,
     out: Annotated[
         Path | None, typer.Option(help="Also write compare.md and compare.json here.")
     ] = None,
 ) -> None:
-    """Are two or more runs different, by how much, how sure."""
+    """Are two or more runs, or groups of runs by seed, different; by how much, how sure."""
     from rich.console import Console
 
     from eval import report
     from eval.compare import compare as compare_runs
 
-    comparison = compare_runs(runs)
+    comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
     report.to_terminal(comparison, Console())
     if out is not None:
         for path in report.write(comparison, out):
             console.print(f"wrote {path}", highlight=False)
+
+
+def _groups(options: list[str]) -> dict[str, list[Path]]:
+    """NAME=GLOB… → the runs of each name, sorted as the glob finds them."""
+    from glob import glob
+
+    from data_prep.errors import UserError
+
+    groups: dict[str, list[Path]] = {}
+    for option in options:
+        name, equals, pattern = option.partition("=")
+        if not (name and equals and pattern):
+            raise UserError(f"--group {option}: give NAME=GLOB, like arcface='runs/arcface_*'")
+        found = [Path(path) for path in sorted(glob(pattern, recursive=True))]
+        if not found:
+            raise UserError(f"--group {option}: nothing is called {pattern}")
+        groups.setdefault(name, []).extend(found)
+    return groups
+
+
+def _check_outputs(json_file: Path | None, pictures: Path | None) -> None:
+    """Before any work: a name that cannot be written is found out now."""
+    from data_prep.errors import UserError
+
+    if json_file is not None and json_file.suffix == ".npz":
+        raise UserError(
+            f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
+        )
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"{json_file}: its directory does not exist")
+    if pictures is not None and pictures.exists() and not pictures.is_dir():
+        raise UserError(f"{pictures}: is a file, not a directory for pictures")
 
 
 def _all_targets(data: Path) -> list[str]:

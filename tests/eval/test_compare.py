@@ -84,9 +84,11 @@ def test_a_clear_difference_is_shown_with_its_figures(make_run):
     difference = comparison.targets[0].differences[0]
     expected = np.mean(np.array(BETTER) - ARCFACE) / 600
     assert difference.shown
-    assert difference.paired.mean == pytest.approx(expected)
-    assert difference.verdict.startswith("b is better than a by 0.68 points on these pairs (95%")
-    assert compare([b, a]).targets[0].differences[0].verdict.startswith("a is worse than b by 0.68")
+    assert difference.folds.mean == pytest.approx(expected)
+    assert difference.sentence.startswith("b is better than a by 0.68 ± 0.10 points on lfw, p")
+    assert (
+        compare([b, a]).targets[0].differences[0].sentence.startswith("a is worse than b by 0.68")
+    )
     assert comparison.warnings == ()
     assert any("seed" in caveat for caveat in comparison.caveats)
     assert {row.key: row.values for row in comparison.config_differences} == {
@@ -101,14 +103,16 @@ def test_noise_is_called_no_difference(make_run):
     b = make_run("b", {"lfw": target(ARCFACE[::-1])}, config=PLUS)
     difference = compare([a, b]).targets[0].differences[0]
     assert not difference.shown
-    assert difference.verdict.startswith("no difference could be shown between b and a (+0.00")
+    assert difference.sentence.startswith(
+        "no difference could be shown between b and a on lfw: +0.00"
+    )
 
 
 def test_two_different_but_equal_results_give_p_one(make_run):
     a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
     b = make_run("b", {"lfw": target(ARCFACE)}, config=PLUS)
     difference = compare([a, b]).targets[0].differences[0]
-    assert difference.paired.p == 1.0
+    assert difference.folds.p == 1.0
     assert "no difference could be shown" in printed(compare([a, b]))
 
 
@@ -127,7 +131,7 @@ def test_other_pairs_are_never_paired(make_run):
     a = make_run("a", {"lfw": target(ARCFACE), "x": target(ARCFACE)}, config=BASE)
     b = make_run("b", {"lfw": target(BETTER, 601), "x": target(BETTER)}, config=PLUS)
     comparison = compare([a, b])
-    assert comparison.targets[0].differences[0].paired is None
+    assert comparison.targets[0].differences[0].folds is None
     assert any("lfw: not compared: other pairs (a: 6000 pairs" in w for w in comparison.warnings)
     with pytest.raises(UserError, match=r"nothing to compare: lfw: not compared: other pairs"):
         compare([a, make_run("c", {"lfw": target(BETTER[:9])}, config=PLUS)])
@@ -208,7 +212,7 @@ def test_three_runs_are_compared_with_the_first(make_run):
         for n, f in [("a", ARCFACE), ("b", BETTER), ("c", ARCFACE[::-1])]
     ]
     comparison = compare(runs)
-    assert [d.run for d in comparison.targets[0].differences] == ["b", "c"]
+    assert [d.name for d in comparison.targets[0].differences] == ["b", "c"]
     assert any("2 differences are judged" in caveat for caveat in comparison.caveats)
 
 
@@ -231,7 +235,7 @@ def test_terminal_markdown_and_json(make_run, tmp_path):
     ]
     markdown = written[1].read_text(encoding="utf-8")
     assert "| lfw | 95.53 ± 0.61 [95.33, 95.73] | 96.22 ± 0.69 [96.02, 96.42] |" in markdown
-    assert "b\\|c − a[red]" in markdown
+    assert "## Accuracy of b|c − a[red], in points" in markdown
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert all(row.endswith("|") for row in rows)
     content = json.loads(written[0].read_text(encoding="utf-8"))
@@ -255,7 +259,7 @@ def test_what_verify_writes_can_be_compared(tmp_path):
         files[-1].write_text(json.dumps(verification({"lfw": result})))
     difference = compare(files).targets[0].differences[0]
     assert difference.shown
-    assert "b is worse than a" in difference.verdict
+    assert "b is worse than a" in difference.sentence
 
 
 def test_mistakes_are_named(make_run, tmp_path):

@@ -61,7 +61,7 @@ def test_paired_difference_by_hand():
     result = paired_difference([0.9, 0.9, 0.9], [0.91, 0.92, 0.93])
     t = 2 * math.sqrt(3)
     assert result.p == pytest.approx(1 - t / math.sqrt(t * t + 2))  # t with 2 degrees, closed form
-    assert result.folds == 3
+    assert result.n == 3
 
 
 def test_paired_difference_without_spread_takes_the_limit():

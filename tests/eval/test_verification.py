@@ -14,7 +14,8 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import normalize
 
 from data_prep.errors import UserError
-from eval.verification import THRESHOLDS, pair_distances, tar_at_far, verify
+from eval.roc import operating_point, roc_curve_of
+from eval.verification import THRESHOLDS, pair_distances, verify, worst_pairs
 
 
 def naive(a, b, same, folds=10):
@@ -107,7 +108,7 @@ def test_one_class_only(value):
     assert result.auc is None
     assert result.eer is None
     assert set(result.tar_at_far.values()) == {None}
-    assert set(result.unavailable) == {"auc", "eer", "1e-1", "1e-2", "1e-3"}
+    assert set(result.unavailable) == {"auc", "eer", "1e-1", "1e-2", "1e-3", "1e-4"}
     assert "no pair of" in result.unavailable["auc"]
 
 
@@ -201,14 +202,16 @@ def test_tar_at_far_is_the_best_point_of_the_roc_within_the_target():
     for inverse in (10, 100, 1000):
         # Counts, not ratios: 0.1 · m is not exact.
         allowed = np.round(far * np.sum(~same)) * inverse <= np.sum(~same)
-        assert tar_at_far(distances, same, inverse) == pytest.approx(tar[allowed].max(), abs=1e-12)
+        assert operating_point(distances, same, inverse).tar == pytest.approx(
+            tar[allowed].max(), abs=1e-12
+        )
 
 
 def test_tar_at_far_keeps_the_target_exactly():
     # 100 different pairs: ten false accepts are allowed at 1e-1, an eleventh is not.
     distances = np.concatenate([np.linspace(0.5, 1.5, 100), [0.5 + 10 / 99 - 1e-9, 0.6011]])
     same = np.arange(102) >= 100
-    assert tar_at_far(distances, same, 10) == 0.5
+    assert operating_point(distances, same, 10).tar == 0.5
 
 
 def test_tar_at_far_is_withheld_where_pairs_are_few():
@@ -283,9 +286,69 @@ def test_json_is_the_published_object():
         "eer",
         "tar_at_far",
         "embedding_norm_mean",
+        "thresholds_at_far",
+        "unavailable",
     ]
     assert list(again["accuracy"]) == ["mean", "std", "folds", "thresholds", "ci95"]
-    assert list(again["tar_at_far"]) == ["1e-1", "1e-2", "1e-3"]
+    assert list(again["tar_at_far"]) == ["1e-1", "1e-2", "1e-3", "1e-4"]
     assert again["accuracy"]["folds"] == result.fold_accuracies.tolist()
     assert again["tar_at_far"]["1e-3"] is None
+    assert again["thresholds_at_far"]["1e-3"] is None
+    assert again["unavailable"]["1e-3"].startswith("needs 10000 different pairs, there are ")
+    point = again["thresholds_at_far"]["1e-1"]
+    assert list(point) == ["distance", "cosine", "far", "tar"]
+    assert point["tar"] == again["tar_at_far"]["1e-1"]
     assert again["same"] == same.sum()
+
+
+def test_a_threshold_at_far_does_in_production_what_it_says():
+    a, b, same = noisy_pairs(30_000)
+    result = verify(a, b, same)
+    x, y = normalize(a), normalize(b)
+    cosine = np.sum(x * y, axis=1)
+    for name, inverse in {"1e-1": 10, "1e-2": 100, "1e-3": 1000}.items():
+        point = result.thresholds_at_far[name]
+        by_distance = result.distances < point.distance
+        by_cosine = cosine > point.cosine
+        assert np.sum(by_distance != by_cosine) <= 1  # the threshold is a pair's own distance
+        assert by_distance[~same].mean() == point.far <= 1 / inverse
+        assert by_distance[same].mean() == point.tar == result.tar_at_far[name]
+        # The next larger threshold would break the promise.
+        wider = result.distances <= point.distance
+        assert wider[~same].mean() > 1 / inverse
+    assert result.tar_at_far["1e-4"] is None
+    assert result.unavailable["1e-4"].startswith("needs 100000 different pairs")
+
+
+def test_known_error_rates_come_out():
+    """Distances spread evenly: FAR and TAR at any threshold are lengths on a line."""
+    m = 200_000
+    impostors, genuine = np.linspace(1, 2, m, endpoint=False), np.linspace(0.9, 1.9, m)
+    distances, same = np.concatenate([impostors, genuine]), np.arange(2 * m) >= m
+    for inverse in (10, 100, 1000, 10_000):
+        point = operating_point(distances, same, inverse)
+        assert point.far == pytest.approx(1 / inverse, abs=1 / m)
+        assert point.distance == pytest.approx(1 + 1 / inverse, abs=1e-9)
+        assert point.cosine == pytest.approx(0.5 - 0.5 / inverse, abs=1e-9)
+        assert point.tar == pytest.approx(0.1 + 1 / inverse, abs=2 / m)
+
+
+def test_roc_is_scikit_learns():
+    a, b, same = noisy_pairs(500)
+    distances = pair_distances(a, b)
+    far, tar = roc_curve_of(distances, same)
+    expected = roc_curve(same, -distances)
+    assert np.array_equal(far, expected[0])
+    assert np.array_equal(tar, expected[1])
+    assert np.trapezoid(tar, far) == pytest.approx(verify(a, b, same).auc)
+
+
+def test_the_worst_pairs_are_the_furthest_on_the_wrong_side():
+    distances = np.array([0.5, 3.0] * 30)  # same, different, …
+    distances[[4, 8]] = 3.5, 2.9  # two same pairs far apart
+    distances[[7, 11, 15]] = 0.3, 0.1, 0.2  # three different pairs close together
+    result = verify(*on_the_circle(distances), np.array([True, False] * 30))
+    accepts, rejects = worst_pairs(result)
+    assert accepts.tolist() == [11, 15, 7]
+    assert rejects.tolist() == [4, 8]
+    assert worst_pairs(result, count=1)[0].tolist() == [11]
