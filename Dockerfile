@@ -56,6 +56,7 @@ ENV HOME=/tmp \
 
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ENV ARCFACE_PLUS_REVISION=${REVISION}
 LABEL org.opencontainers.image.title="arcface-plus" \
       org.opencontainers.image.description="Train and honestly compare face-verification models: ArcFace and ArcFace+" \
       org.opencontainers.image.licenses="MIT" \

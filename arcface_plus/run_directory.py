@@ -133,7 +133,10 @@ def processor() -> str:
 
 
 def git_revision() -> str | None:
-    """The revision of the source tree the code runs from, with a + if it was changed."""
+    """The revision of the source tree the code runs from, with a + if it was changed.
+
+    An image has no git: there ARCFACE_PLUS_REVISION says what it was built from.
+    """
     here = Path(__file__).resolve().parent
     try:
         answer = subprocess.run(
@@ -144,5 +147,5 @@ def git_revision() -> str | None:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
+        return os.environ.get("ARCFACE_PLUS_REVISION")
     return answer.stdout.strip()

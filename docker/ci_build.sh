@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 readonly needed_gb=22
 readonly release=bookworm
 readonly image=localhost/arcface-plus
+revision=$(git describe --always --dirty --abbrev=40 --exclude="*" 2> /dev/null || echo unknown)
+readonly revision
 
 skip() {
     echo "image: skipped, $1"
@@ -95,7 +97,7 @@ phase_done "making the base"
 python3 docker/host_pip.py "$work" > "$work/volumes"
 mapfile -t volumes < <(sed 's/^/--volume=/' "$work/volumes")
 podman_here build --isolation chroot --network host --pull=never --format docker --quiet \
-    --build-arg BASE_IMAGE=localhost/debian-base "${volumes[@]}" --tag "$image" . > "$work/build.log" 2>&1 \
+    --build-arg BASE_IMAGE=localhost/debian-base --build-arg "REVISION=$revision" "${volumes[@]}" --tag "$image" . > "$work/build.log" 2>&1 \
     || { tail -n 60 "$work/build.log" >&2; fail "the build failed"; }
 phase_done "building the image"
 echo "image: $(podman_here image inspect --format '{{.Size}}' "$image" | awk '{printf "%.1f GB", $1 / 1e9}')"
