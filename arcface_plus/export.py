@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,18 @@ def write_onnx(network: nn.Module, path: Path, feeding: Feeding) -> None:
     The metadata says how to feed it: channel_order, mean, scale.
     """
     onnx = _onnx_extra()
-    program = torch.onnx.export(
-        network,
-        (torch.zeros(2, 3, SIZE, SIZE),),
-        input_names=["images"],
-        output_names=["embeddings"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():  # PyTorch warns of what it is itself about to rename
+        warnings.simplefilter("ignore", FutureWarning)
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, SIZE, SIZE),),
+            input_names=["images"],
+            output_names=["embeddings"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     for key, value in {

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
 from arcface_plus.commands.progress import console, progress_bar
 
 evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help=True)
@@ -35,12 +36,13 @@ def verify(
         Path | None,
         typer.Option(help="Draw ROC, score histograms and the worst mistakes into this directory."),
     ] = None,
+    mean: MeanOption = None,
+    scale: ScaleOption = None,
+    bgr: BgrOption = None,
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
     from contextlib import ExitStack
 
-    from arcface_plus.embedder import load_embedder
-    from arcface_plus.runtime import resolve_device
     from arcface_plus.verification import target_file, verify_targets
     from data_prep.errors import UserError
 
@@ -50,7 +52,7 @@ def verify(
     if not names:
         raise UserError(f"{data}: no .bin pair file in this directory")
     _check_outputs(json_file, pictures)
-    embedder = load_embedder(ckpt, resolve_device(device))
+    embedder = load(ckpt, device, mean, scale, bgr)
     with ExitStack() as bars:
         found = verify_targets(
             embedder,

@@ -1,0 +1,94 @@
+"""`arcface-plus angles`: how far apart the filters of each layer point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arcface_plus.commands.progress import console, progress_bar
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from arcface_plus.angles import LayerAngles, ModelAngles
+
+
+def angles(
+    ckpt: Annotated[
+        list[Path],
+        typer.Option(
+            help="Run, checkpoint, .safetensors or state dict; repeat it to see them side by side."
+        ),
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw them into this file.")] = None,
+) -> None:
+    """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
+    from rich.console import Console
+
+    from arcface_plus.angles import measure, write_json, write_png
+    from data_prep.errors import UserError
+
+    for file, suffix in ((json_file, ".json"), (png, ".png")):
+        if file is not None and not file.parent.is_dir():
+            raise UserError(f"{file}: its directory does not exist")
+        if file is not None and file.suffix != suffix:
+            raise UserError(f"{file}: --{suffix[1:]} writes a {suffix} file")
+    models = []
+    with progress_bar("measuring") as progress:
+        for done, path in enumerate(ckpt):
+            progress(done, len(ckpt))
+            models.append(measure(path))
+        progress(len(ckpt), len(ckpt))
+    piped = None if Console().is_terminal else 60 + 30 * len(models)  # nothing is cut in a file
+    Console(width=piped).print(_table(models))
+    for model in models:
+        if model.classifier_absent:
+            print(f"{model.checkpoint}: no classifier: {model.classifier_absent}")
+    if json_file is not None:
+        write_json(json_file, models)
+        console.print(f"wrote {json_file}", highlight=False)
+    if png is not None:
+        write_png(png, models)
+        console.print(f"wrote {png}", highlight=False)
+
+
+def _table(models: list[ModelAngles]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from arcface_plus.angles import labels, layer_names
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title="angle to the nearest other row, degrees",
+        title_justify="left",
+    )
+    table.add_column("layer", no_wrap=True, vertical="bottom")
+    table.add_column("rows ×\ndimensions", justify="right", no_wrap=True)
+    for label in labels(models):
+        table.add_column(f"{label}\nmean", justify="right", overflow="fold")
+        table.add_column("\nsmallest", justify="right", no_wrap=True)
+    of_models = [{layer.name: layer for layer in model.layers} for model in models]
+    for name in layer_names(models):
+        found = [layers.get(name) for layers in of_models]
+        cells = [cell for layer in found for cell in _cells(layer)]
+        table.add_row(name, _shape(found), *cells)
+    return table
+
+
+def _cells(layer: LayerAngles | None) -> tuple[str, str]:
+    if layer is None or layer.mean_deg is None or layer.smallest_deg is None:
+        return "–", "–"
+    return f"{layer.mean_deg:.2f}", f"{layer.smallest_deg:.2f}"
+
+
+def _shape(found: list[LayerAngles | None]) -> str:
+    shapes = dict.fromkeys(f"{layer.rows} × {layer.dimensions}" for layer in found if layer)
+    return "\n".join(shapes)

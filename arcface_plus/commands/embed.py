@@ -1,0 +1,179 @@
+"""`arcface-plus embed` and `match`: what a model makes of images."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
+from arcface_plus.commands.progress import console, progress_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from arcface_plus.matching import Rule
+
+CkptOption = Annotated[
+    Path, typer.Option(help="Run, checkpoint, .safetensors, .pt/.pth state dict or .onnx.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+class Detector(StrEnum):
+    yunet = "yunet"
+
+
+def embed(
+    src: Annotated[
+        Path,
+        typer.Argument(
+            help="112x112 crops: a folder, a list (a path, perhaps a label, a line), .rec or .bin."
+        ),
+    ],
+    ckpt: CkptOption,
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    flip: Annotated[
+        bool, typer.Option(help="Sum image and mirror image, as verification does.")
+    ] = True,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
+    ] = 128,
+    device: DeviceOption = "auto",
+    mean: MeanOption = None,
+    scale: ScaleOption = None,
+    bgr: BgrOption = None,
+) -> None:
+    """Embeddings of images as .npz: embeddings, norms, paths, and labels where they are known."""
+    from arcface_plus.embedding_file import embed_source, write
+    from arcface_plus.image_source import open_source
+    from data_prep.errors import UserError
+
+    if out.suffix != ".npz":
+        raise UserError(f"{out}: --out is an .npz file")
+    if not out.parent.is_dir():
+        raise UserError(f"{out}: its directory does not exist")
+    source = open_source(src)
+    embedder = load(ckpt, device, mean, scale, bgr)
+    with progress_bar("embedding") as progress:
+        found = embed_source(embedder, source, flip=flip, batch_size=batch_size, progress=progress)
+    arrays = write(out, found, source, checkpoint=str(ckpt), flip=flip)
+    shape = "×".join(map(str, found.embeddings.shape))
+    console.print(
+        f"wrote {out}: {shape} embeddings ({', '.join(arrays)})", highlight=False, soft_wrap=True
+    )
+
+
+def match(
+    a: Annotated[Path, typer.Argument(metavar="A", help="An image.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    ckpt: CkptOption,
+    detector: Annotated[
+        Detector | None, typer.Option(help="For photos: find the face (needs --model).")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="The detector's ONNX file.")] = None,
+    far: Annotated[
+        str | None,
+        typer.Option(help="Decide at this false accept rate. Default: the lowest one known."),
+    ] = None,
+    verification: Annotated[
+        Path | None,
+        typer.Option(help="File of `eval verify --json`. Default: the run's own of this step."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Its target. Default: the one with most different pairs.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
+    device: DeviceOption = "auto",
+    mean: MeanOption = None,
+    scale: ScaleOption = None,
+    bgr: BgrOption = None,
+) -> None:
+    """Do two images show one person? With the error rates that the model's verification found."""
+    import json
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from arcface_plus.checkpoint import write_text
+    from arcface_plus.matching import explain
+    from arcface_plus.matching import match as match_crops
+    from data_prep.errors import UserError
+
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"{json_file}: its directory does not exist")
+    if (detector is None) != (model is None):
+        raise UserError("--detector yunet and --model FILE belong together: give both or neither")
+    rule, flip = _rule(ckpt, verification, target, far)
+    crops = [_crop(path, model) for path in (a, b)]
+    embedder = load(ckpt, device, mean, scale, bgr)
+    found = match_crops(embedder, np.stack(crops), rule, flip)
+    print("\n".join(explain(found)))
+    if json_file is not None:
+        content = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
+        content |= asdict(found) | {"same_person": found.same_person}
+        write_text(json_file, json.dumps(content, indent=2) + "\n")
+
+
+def _rule(
+    ckpt: Path, verification: Path | None, target: str | None, far: str | None
+) -> tuple[Rule | None, bool]:
+    """The rule to decide by, and whether its verification used the mirror images."""
+    from arcface_plus.matching import Verification, own_verification, rule_from
+    from data_prep.errors import UserError
+
+    path = verification or own_verification(ckpt)
+    if path is None:
+        if far is not None or target is not None:
+            raise UserError(
+                f"{ckpt}: no verification of this model is known, so no threshold; make one by "
+                "`eval verify --json FILE` and give --verification FILE"
+            )
+        return None, True
+    found = Verification.read(path)
+    if found.checkpoint and Path(found.checkpoint).resolve() != ckpt.resolve():
+        console.print(
+            f"{path}: verified {found.checkpoint}; its thresholds are right for that model only",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    return rule_from(found, path, target, far), found.flip
+
+
+def _crop(path: Path, detector_model: Path | None) -> NDArray[np.uint8]:
+    """A crop as it is, or the face of a photo."""
+    from arcface_plus.data.images import UndecodableImage, decode
+    from data_prep.collection import read_file
+    from data_prep.errors import DataError
+
+    if detector_model is not None:
+        return _face(path, detector_model)
+    try:
+        return decode(read_file(path))
+    except UndecodableImage as error:
+        raise DataError(f"{path} {error}; for photos give --detector yunet --model FILE") from None
+
+
+def _face(path: Path, detector_model: Path) -> NDArray[np.uint8]:
+    from data_prep.align import Aligner
+    from data_prep.detector import YuNet
+    from data_prep.errors import DataError
+    from data_prep.images import read_rgb
+
+    crop, row = Aligner(YuNet(detector_model)).align(path.name, read_rgb(path))
+    if crop is None:
+        raise DataError(f"{path}: no face found in it; give a photo that shows one more clearly")
+    if row.faces > 1:
+        console.print(
+            f"{path}: {row.faces} faces; the central and large one is taken",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    return crop

@@ -1,0 +1,50 @@
+"""--mean, --scale and --bgr, for networks whose files do not say how they are fed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arcface_plus.commands.progress import console
+
+if TYPE_CHECKING:
+    from arcface_plus.embedder import Embedder
+
+_SAYS = "Default: what the model file says, else 127.5."
+MeanOption = Annotated[
+    float | None, typer.Option(help=f"Subtracted from pixels 0 to 255. {_SAYS}", show_default=False)
+]
+ScaleOption = Annotated[
+    float | None, typer.Option(help=f"Then divided by. {_SAYS}", show_default=False)
+]
+BgrOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--bgr/--rgb",
+        help="Order of channels. Default: what the model file says, else RGB.",
+        show_default=False,
+    ),
+]
+
+
+def load(
+    ckpt: Path, device: str, mean: float | None, scale: float | None, bgr: bool | None
+) -> Embedder:
+    """The embedder; says on stderr how it is fed where the file leaves that open."""
+    from arcface_plus.embedder import load_embedder
+    from arcface_plus.feeding import FeedingOptions
+    from arcface_plus.runtime import resolve_device
+
+    order = None if bgr is None else ("BGR" if bgr else "RGB")
+    embedder = load_embedder(ckpt, resolve_device(device), FeedingOptions(mean, scale, order))
+    if embedder.doubt:
+        console.print(
+            f"{ckpt}: {embedder.doubt}: fed with {embedder.feeding} (--mean, --scale, --bgr say "
+            "otherwise)",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    return embedder

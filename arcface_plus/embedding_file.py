@@ -1,0 +1,94 @@
+"""Embeddings of many images as one .npz, in the form that verification compares them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcface_plus.embedder import Embedder
+from arcface_plus.image_source import ImageSource
+from arcface_plus.verification import BLOCK, embed_views
+from data_prep.errors import UserError
+
+_CHUNK = 64 * BLOCK  # images whose two embeddings are held besides the result
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """embeddings: (n, d) float32 of length 1; norms: (n,) float32, the network's own length."""
+
+    embeddings: NDArray[np.float32]
+    norms: NDArray[np.float32]
+
+
+def embed_source(
+    embedder: Embedder,
+    source: ImageSource,
+    *,
+    flip: bool,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embeddings:
+    """Embed every image; with `flip`, as the protocol does, image and mirror image are summed.
+
+    The sum is taken in float64 and normalised, so that a dot product of two rows is their cosine
+    and 2 − 2·cosine the distance of the verification protocol. `norms` are the lengths of the
+    images' own embeddings before all that: blurred faces tend to have short ones.
+    """
+    results, norms = [], []
+    for start in range(0, len(source), _CHUNK):
+        part = source.part(start, min(start + _CHUNK, len(source)))
+        shown = None if progress is None else _shifted(progress, start, len(source))
+        views = embed_views(embedder, part, batch_size, part.name, shown, flip=flip)
+        summed = sum((view.astype(np.float64) for view in views[1:]), views[0].astype(np.float64))
+        lengths = np.linalg.norm(summed, axis=1, keepdims=True)
+        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        if len(wrong):
+            raise UserError(f"{part.name(wrong[0])}: its embedding has no direction (zero or NaN)")
+        results.append((summed / lengths).astype(np.float32))
+        norms.append(np.linalg.norm(views[0], axis=1).astype(np.float32))
+    return Embeddings(np.concatenate(results), np.concatenate(norms))
+
+
+def write(
+    out: Path, found: Embeddings, source: ImageSource, *, checkpoint: str, flip: bool
+) -> list[str]:
+    """OUT.npz, whole or not at all; returns the names of its arrays.
+
+    embeddings, norms, paths (n,) str, flip, checkpoint; labels (n,) int64 where the source has
+    them, class_names (C,) str where labels 0 … C − 1 have names, same (n/2,) bool of a pair file.
+    Nothing in it needs `allow_pickle`.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {
+        "embeddings": found.embeddings,
+        "norms": found.norms,
+        "paths": np.array(source.names, dtype=np.str_),
+        "flip": np.array(flip),
+        "checkpoint": np.array(checkpoint),
+    }
+    if source.labels is not None:
+        arrays["labels"] = source.labels
+        names = source.class_names or {}
+        if names and sorted(names) == list(range(len(names))):
+            arrays["class_names"] = np.array([names[k] for k in range(len(names))], np.str_)
+    if source.same is not None:
+        arrays["same"] = source.same
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return list(arrays)
+
+
+def _shifted(
+    progress: Callable[[int, int], None], start: int, total: int
+) -> Callable[[int, int], None]:
+    return lambda done, _: progress(start + done, total)

@@ -1,0 +1,227 @@
+"""Same person or not: two images, a threshold with known error rates, a verdict.
+
+No threshold is made up here. It comes from a verification of the very model (`eval verify`), and
+so does what is said about how often verdicts at it are wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from arcface_plus.checkpoint import MODEL_WEIGHTS, ModelCard
+from arcface_plus.embedder import Embedder, weights_in
+from data_prep.errors import DataError, UserError
+from eval.statistics import binomial_interval
+from eval.verification import pair_distances
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Point(_Read):
+    distance: float
+    far: float
+    tar: float
+
+
+class _Accuracy(_Read):
+    mean: float
+    thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class _Target(_Read):
+    pairs: int
+    same: int
+    accuracy: _Accuracy
+    thresholds_at_far: dict[str, _Point | None] = {}
+    unavailable: dict[str, str] = {}
+
+    @property
+    def known(self) -> dict[str, _Point]:
+        return {far: point for far, point in self.thresholds_at_far.items() if point is not None}
+
+
+class Verification(_Read):
+    """What `match` needs of a file that `eval verify --json` wrote."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    checkpoint: str = ""
+    flip: bool = True
+    targets: Annotated[dict[str, _Target], Field(min_length=1)]
+
+    @classmethod
+    def read(cls, path: Path) -> Verification:
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; `eval verify --json` writes it") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "its content"
+            raise DataError(
+                f"{path}: not a file of `eval verify --json` ({where}: {first['msg']})"
+            ) from None
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error})") from None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Same person if the squared distance is below `threshold`; and how often that was wrong.
+
+    target: the pair file that this was measured on, with `different` and `same` pairs.
+    far: the false accept rate asked for, "" where only the threshold of best accuracy is known.
+    false_accepts, false_rejects: shares of the different and of the same pairs; None where unknown.
+    accuracy: share of right decisions in the 10-fold protocol.
+    """
+
+    threshold: float
+    target: str
+    far: str
+    different: int
+    same: int
+    accuracy: float
+    false_accepts: float | None
+    false_rejects: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """Cosine similarity (−1 … 1), squared distance (0 … 4) and what a rule says of them."""
+
+    cosine: float
+    distance: float
+    rule: Rule | None
+
+    @property
+    def same_person(self) -> bool | None:
+        return None if self.rule is None else self.distance < self.rule.threshold
+
+
+def match(embedder: Embedder, images: NDArray[np.uint8], rule: Rule | None, flip: bool) -> Match:
+    """Compare two crops (2, 112, 112, 3) uint8 RGB as the verification protocol does."""
+    embeddings = embedder(images).astype(np.float64)
+    if flip:
+        embeddings += embedder(images[:, :, ::-1])
+    distance = float(pair_distances(embeddings[:1], embeddings[1:])[0])
+    return Match(1 - distance / 2, distance, rule)
+
+
+def own_verification(ckpt: Path) -> Path | None:
+    """The verification that a run made of this checkpoint; None if there is none.
+
+    Only of the very step: another step of the same run is another model.
+    """
+    if ckpt.is_dir():
+        ckpt = weights_in(ckpt)
+    if ckpt.name != MODEL_WEIGHTS:
+        return None
+    step = ModelCard.read(ckpt.with_suffix(".json")).step
+    folder = ckpt.parent
+    run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    file = run / "eval" / f"step_{step or 0:08d}.json"
+    return file if step is not None and file.is_file() else None
+
+
+def rule_from(found: Verification, path: Path, target: str | None, far: str | None) -> Rule:
+    """The rule of a target (by default the one with most different pairs) at a false accept rate.
+
+    Without `far` the lowest one that the target's pairs support; where none is known, as in files
+    of older versions, the folds' mean threshold, which is the one of best accuracy.
+    """
+    targets = found.targets
+    if target is not None and target not in targets:
+        raise UserError(f"{path}: has no target {target!r}; it has {', '.join(targets)}")
+    name = target or max(targets, key=lambda t: targets[t].pairs - targets[t].same)
+    chosen = targets[name]
+    known = chosen.known
+    different, accuracy = chosen.pairs - chosen.same, chosen.accuracy.mean
+    if far is None and not known:
+        threshold = float(np.mean(chosen.accuracy.thresholds))
+        return Rule(threshold, name, "", different, chosen.same, accuracy, None, None)
+    wanted = far or min(known, key=float)
+    point = next((known[f] for f in known if _equal(f, wanted)), None)
+    if point is None:
+        reasons = [why for f, why in chosen.unavailable.items() if _equal(f, wanted)]
+        why = f" ({reasons[0]})" if reasons else ""
+        there = f"known: {', '.join(known)}" if known else "it has no thresholds at FARs at all"
+        raise UserError(f"{path}: no threshold for --far {wanted} on {name}{why}; {there}")
+    return Rule(
+        point.distance, name, wanted, different, chosen.same, accuracy, point.far, 1 - point.tar
+    )
+
+
+def _equal(one: str, other: str) -> bool:
+    try:
+        return bool(np.isclose(float(one), float(other), rtol=1e-9, atol=0))
+    except ValueError:
+        raise UserError(f"--far {other} is not a rate such as 1e-3") from None
+
+
+def explain(found: Match) -> list[str]:
+    """The lines that `match` prints."""
+    lines = [
+        f"cosine similarity {found.cosine:.4f} · squared distance {found.distance:.4f} "
+        "(of unit embeddings, 0 to 4)"
+    ]
+    rule = found.rule
+    if rule is None:
+        return [
+            *lines,
+            "no verdict: no threshold is known for this model; `eval verify --json FILE` measures "
+            "one, --verification FILE uses it",
+        ]
+    verdict = "the same person" if found.same_person else "different persons"
+    at = f"the threshold of FAR {rule.far}" if rule.far else "the threshold of best accuracy"
+    lines.append(
+        f"{verdict}: distance {'below' if found.same_person else 'not below'} "
+        f"{rule.threshold:.4f} (cosine {1 - rule.threshold / 2:.4f}), {at} on {rule.target}"
+    )
+    if rule.false_accepts is None or rule.false_rejects is None:
+        pairs = rule.different + rule.same
+        return [
+            *lines,
+            f"such verdicts were wrong in {100 * (1 - rule.accuracy):.2f}% of {rule.target}'s "
+            f"{pairs} pairs (10-fold); how the errors divide is not in the file",
+        ]
+    return [*lines, *_error_rates(found, rule, rule.false_accepts, rule.false_rejects)]
+
+
+def _error_rates(found: Match, rule: Rule, accepts: float, rejects: float) -> list[str]:
+    wrong_same = accepts * rule.different
+    wrong_different = rejects * rule.same
+    if found.same_person:
+        wrong, said = wrong_same, wrong_same + (1 - rejects) * rule.same
+    else:
+        wrong, said = wrong_different, wrong_different + (1 - accepts) * rule.different
+    word = "the same" if found.same_person else "different"
+    called_same = _share(wrong_same, rule.different)
+    called_different = _share(wrong_different, rule.same)
+    return [
+        f"at it, of {rule.different} different pairs {called_same} were called the same, "
+        f"of {rule.same} same pairs {called_different} different",
+        f"so of the {round(said)} pairs called {word} there {_share(wrong, said)} were wrong; "
+        f"{_OTHER_SHARES[bool(found.same_person)]}",
+    ]
+
+
+_OTHER_SHARES = {
+    True: "where same pairs are rarer than there, more are",
+    False: "where same pairs are more common than there, more are",
+}
+
+
+def _share(count: float, of: float) -> str:
+    """A percentage with Wilson's 95% interval."""
+    if round(of) == 0:
+        return "none"
+    low, high = binomial_interval(round(count), round(of))
+    return f"{100 * count / of:.2f}% (95% {100 * low:.2f} to {100 * high:.2f})"

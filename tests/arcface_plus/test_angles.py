@@ -1,0 +1,134 @@
+"""Angles of layers: against the naive way, zero rows, the classifier, several models."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from arcface_plus.angles import labels, layer_names, measure
+from arcface_plus.checkpoint import Checkpoints, ModelCard, Training, load_training, write_model
+from arcface_plus.commands.angles import angles
+from arcface_plus.models.backbones import IResNet, MobileFaceNet
+from data_prep.errors import DataError, UserError
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return MobileFaceNet(embedding_dim=16, width=0.125).eval()
+
+
+@pytest.fixture(scope="module")
+def run(network, tmp_path_factory):
+    classifier = torch.randn(20, 16)
+    classifier[3] = 2 * classifier[5]
+    classifier[7] = 0
+    training = Training(
+        step=9, seed=0, elapsed_seconds=0.0, classes=20, samples=1,
+        classifier={"weight": classifier}, optimizer={}, scaler={},
+    )  # fmt: skip
+    run = tmp_path_factory.mktemp("runs") / "arcface"
+    card = ModelCard("mobilefacenet", {"width": 0.125}, embedding_dim=16, step=9)
+    Checkpoints(run, keep=1).save(training, network.state_dict(), card)
+    return run
+
+
+def naive(weight: torch.Tensor) -> tuple[float, float]:
+    """Smallest and mean, by the whole matrix of cosines."""
+    rows = weight.detach().reshape(len(weight), -1).double().numpy()
+    rows = rows[np.abs(rows).sum(1) > 0]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    cosine = rows @ rows.T
+    np.fill_diagonal(cosine, -1)
+    nearest = np.degrees(np.arccos(cosine.max(1).clip(-1, 1)))
+    return nearest.min(), nearest.mean()
+
+
+def test_every_layer_as_by_the_naive_way(network, run):
+    found = measure(run)
+    assert (found.backbone, found.step, found.classifier_absent) == ("mobilefacenet", 9, "")
+    modules = dict(network.named_modules())
+    expected = [n for n, m in modules.items() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    assert [layer.name for layer in found.layers] == [*expected, "classifier"]
+    for layer in found.layers[:-1]:
+        weight = modules[layer.name].weight
+        assert (layer.rows, layer.dimensions) == (len(weight), weight[0].numel())
+        smallest, mean = naive(weight)
+        assert layer.smallest_deg == pytest.approx(smallest, abs=1e-3)
+        assert layer.mean_deg == pytest.approx(mean, abs=1e-3)
+    kinds = {layer.kind for layer in found.layers}
+    assert kinds == {"convolution", "depthwise convolution", "linear", "classifier"}
+
+
+def test_the_classifier_with_a_double_and_a_zero_row(run):
+    layer = measure(run).layers[-1]
+    assert (layer.name, layer.kind, layer.rows, layer.zero_rows) == ("classifier",) * 2 + (20, 1)
+    assert layer.smallest_deg == pytest.approx(0, abs=1e-5)
+    weight = load_training(run / "checkpoints" / "step_00000009").classifier["weight"]
+    assert layer.mean_deg == pytest.approx(naive(weight)[1], abs=1e-3)
+
+
+def test_exported_models_have_no_classifier(network, tmp_path, capsys):
+    path = tmp_path / "m.safetensors"
+    card = ModelCard("mobilefacenet", {"width": 0.125}, embedding_dim=16)
+    write_model(path, network.state_dict(), card)
+    angles([path])
+    assert "no classifier: exported models hold no class weights" in capsys.readouterr().out
+
+
+def test_a_layer_of_too_few_directions_has_no_angle(tmp_path):
+    network = IResNet((1, 1, 1, 1), embedding_dim=4)
+    with torch.no_grad():
+        network.conv1.weight[1:] = 0
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    first = measure(tmp_path / "a.pth").layers[0]
+    assert (first.zero_rows, first.smallest_deg, first.mean_deg) == (63, None, None)
+    with torch.no_grad():
+        network.conv1.weight[0, 0, 0, 0] = math.nan
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    with pytest.raises(DataError, match=r"a\.pth: the weights of conv1 are not finite"):
+        measure(tmp_path / "a.pth")
+
+
+def test_side_by_side_as_table_json_and_png(run, tmp_path, capsys):
+    torch.manual_seed(1)
+    torch.save(IResNet((1, 1, 1, 1), embedding_dim=4).state_dict(), tmp_path / "peer.pth")
+    angles([run, tmp_path / "peer.pth"], json_file=tmp_path / "a.json", png=tmp_path / "a.png")
+    shown = capsys.readouterr().out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert [model["checkpoint"] for model in found["models"]] == [
+        str(run),
+        str(tmp_path / "peer.pth"),
+    ]
+    for model in found["models"]:
+        for layer in model["layers"]:
+            assert f"{layer['mean_deg']:.2f}" in shown
+            assert f"{layer['smallest_deg']:.2f}" in shown
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture.shape[1] > 800
+    assert picture.std() > 10
+
+
+def test_alike_names_are_told_apart(run):
+    model = measure(run)
+    one, other = (replace(model, checkpoint=f"/{name}/run") for name in ("a", "b"))
+    assert labels([model]) == ["arcface"]
+    assert labels([one, other]) == ["a/run", "b/run"]
+    assert labels([one, one]) == ["1: /a/run", "2: /a/run"]
+    assert layer_names([one, other])[-1] == "classifier"
+
+
+def test_mistakes(run, tmp_path):
+    with pytest.raises(UserError, match="its directory does not exist"):
+        angles([run], png=tmp_path / "no" / "a.png")
+    with pytest.raises(UserError, match=r"--png writes a \.png file"):
+        angles([run], png=tmp_path / "a.jpg")
+    (tmp_path / "m.onnx").write_bytes(b"")
+    with pytest.raises(DataError, match="does not give its layers back"):
+        angles([tmp_path / "m.onnx"])
