@@ -1,0 +1,55 @@
+"""--mean, --scale, --bgr on the command line, and that a guess is said aloud."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from arcface_plus.commands.evaluate import verify
+from arcface_plus.commands.feeding_options import load
+from arcface_plus.feeding import Feeding
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory):
+    """An ONNX file that does not say how it is fed: 16×16 mean colours, flattened."""
+    pool = helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[7, 7], strides=[7, 7])
+    graph = helper.make_graph(
+        [pool, helper.make_node("Flatten", ["p"], ["e"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", 3, 112, 112))],
+        [helper.make_tensor_value_info("e", TensorProto.FLOAT, None)],
+    )
+    path = tmp_path_factory.mktemp("onnx") / "silent.onnx"
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path
+    )
+    return path
+
+
+def test_a_guess_is_said_aloud_and_a_choice_is_not(silent, capsys):
+    load(silent, "cpu", None, None, None)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "silent.onnx: the file does not say how it is fed: fed with RGB, (x − 127.5)" in said
+    assert load(silent, "cpu", 0.0, 1.0, True).feeding == Feeding(0.0, 1.0, "BGR")
+    assert load(silent, "cpu", None, None, False).feeding == Feeding()
+    assert capsys.readouterr().err == ""
+
+
+def test_verify_feeds_as_it_is_told(silent, synthetic, tmp_path):
+    def norm(**options):
+        verify(silent, synthetic, "synth_age", tmp_path / "v.json", device="cpu", **options)
+        return json.loads((tmp_path / "v.json").read_text())["targets"]["synth_age"]
+
+    usual, raw = norm()["embedding_norm_mean"], norm(mean=0.0, scale=1.0)["embedding_norm_mean"]
+    assert raw > 50 * usual
+    doubled = norm(scale=127.5 / 2)["embedding_norm_mean"]
+    assert doubled == pytest.approx(2 * usual, rel=1e-5)
+    images = np.zeros((1, 112, 112, 3), np.uint8)
+    images[..., 0] = 255
+    first = load(silent, "cpu", 0.0, 255.0, True)(images)[0]
+    assert first.reshape(3, -1).mean(1).tolist() == [0, 0, 1]
