@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import normalize
 
 from arcface_plus.bench.timing import measure
+from eval.statistics import mcnemar_exact, paired_bootstrap
 from eval.verification import fold_accuracies, pair_distances, verify
 
 
@@ -31,7 +32,10 @@ def run(
     rivals = {
         "10-fold accuracy, loops over folds and thresholds": lambda: naive(a, b, same),
         "10-fold accuracy, cumulative counts": lambda: accuracy(a, b, same),
-        "all statistics (accuracy, interval, AUC, EER, TAR)": lambda: verify(a, b, same),
+        "all of verify (accuracy, interval, AUC, EER, TAR, thresholds)": lambda: verify(a, b, same),
+        "all statistics of two networks, McNemar's test, bootstrap of 10,000": lambda: everything(
+            a, b, same
+        ),
     }
     seconds = {name: median(times) for name, times in measure(rivals, repeats).items()}
     baseline = next(iter(seconds.values()))
@@ -43,6 +47,13 @@ def run(
         ],
         "same_digits": naive(a, b, same) == accuracy(a, b, same),
     }
+
+
+def everything(a: NDArray[Any], b: NDArray[Any], same: NDArray[np.bool_]) -> None:
+    """What a comparison of two networks computes from their embeddings, the second's made up."""
+    first, second = verify(a, b, same), verify(b, np.roll(a, 1, axis=1), same)
+    mcnemar_exact(first.decisions, second.decisions)
+    paired_bootstrap(second.decisions.astype(int) - first.decisions, resamples=10_000)
 
 
 Digits = tuple[float, float, list[float], list[float]]

@@ -22,11 +22,23 @@ def mma(device: DeviceOption = "auto", json_file: JsonOption = None) -> None:
 
 
 @bench.command("eval")
-def evaluation(json_file: JsonOption = None) -> None:
-    """10-fold verification of 6,000 pairs against the loop over folds and thresholds."""
+def evaluation(
+    pairs: Annotated[
+        Path | None, typer.Option(help="A pair file: verify it too, against the naive order.")
+    ] = None,
+    ckpt: Annotated[Path | None, typer.Option(help="Its model. Default: an untrained one.")] = None,
+    device: DeviceOption = "auto",
+    json_file: JsonOption = None,
+) -> None:
+    """All statistics of 6,000 pairs; with --pairs, a whole verification."""
+    from arcface_plus.bench import verification
     from arcface_plus.bench.evaluation import run
+    from arcface_plus.runtime import resolve_device
 
-    _publish([run()], json_file)
+    results = [run()]
+    if pairs is not None:
+        results.append(verification.run(pairs, ckpt, resolve_device(device)))
+    _publish(results, json_file)
 
 
 @bench.command()

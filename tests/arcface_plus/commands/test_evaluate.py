@@ -1,0 +1,155 @@
+"""`eval verify` and `eval compare`: options, files beside the JSON, pictures, mistakes."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from arcface_plus.checkpoint import ModelCard, write_model
+from arcface_plus.cli import main
+from arcface_plus.data.images import decode
+from arcface_plus.embedder import load_embedder
+from arcface_plus.models.backbones import MobileFaceNet
+from arcface_plus.verification import pairs_digest
+from data_prep.pairs import read_pairs, write_pairs
+from eval.scores import read_scores
+from eval.verification import verify
+
+
+@pytest.fixture
+def command(capsys):
+    def run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(["eval", *(str(word) for word in words)])
+        captured = capsys.readouterr()
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Two untrained networks as exported files."""
+    folder = tmp_path_factory.mktemp("models")
+    paths = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = MobileFaceNet(embedding_dim=16, width=0.125)
+        card = ModelCard(backbone="mobilefacenet", parameters={"width": 0.125}, embedding_dim=16)
+        paths.append(folder / f"m{seed}.safetensors")
+        write_model(paths[-1], network.state_dict(), card)
+    return paths
+
+
+def test_the_distances_lie_beside_the_json(command, models, synthetic, tmp_path):
+    out = tmp_path / "v.json"
+    code, _, _ = command("verify", "--ckpt", models[0], "--data", synthetic, "--json", out)
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v.json", "v.npz"]
+    found = json.loads(out.read_text())
+    scores = read_scores(tmp_path / "v.npz")
+    assert scores.keys() == found["targets"].keys()
+    for name, target in found["targets"].items():
+        images, same = read_pairs(synthetic / f"{name}.bin")
+        assert np.array_equal(scores[name].same, same)
+        assert list(scores[name].accuracies()) == target["accuracy"]["folds"]
+        assert target["pairs_sha256"] == pairs_digest(images, same)
+        assert target["unavailable"]["1e-1"] == "needs 100 different pairs, there are 20"
+        assert target["thresholds_at_far"]["1e-1"] is None
+
+
+def test_without_flip_the_images_are_judged_as_they_are(command, models, synthetic, tmp_path):
+    out = tmp_path / "v.json"
+    words = ("verify", "--ckpt", models[0], "--data", synthetic, "--targets", "synth_pose")
+    assert command(*words, "--no-flip", "--json", out)[0] == 0
+    found = json.loads(out.read_text())
+    assert found["flip"] is False
+    images, same = read_pairs(synthetic / "synth_pose.bin")
+    rows = load_embedder(models[0])(np.stack([decode(image) for image in images]))
+    by_hand = verify(rows[0::2], rows[1::2], same)
+    scores = read_scores(tmp_path / "v.npz")["synth_pose"]
+    assert np.allclose(scores.distances, by_hand.distances, atol=1e-5)
+    assert found["targets"]["synth_pose"]["auc"] == pytest.approx(by_hand.auc, abs=1e-6)
+
+
+def test_the_digest_is_of_the_pairs_and_not_of_their_pickle(synthetic, tmp_path):
+    images, same = read_pairs(synthetic / "synth_age.bin")
+    write_pairs(tmp_path / "again.bin", images, same)
+    assert pairs_digest(*read_pairs(tmp_path / "again.bin")) == pairs_digest(images, same)
+    assert pairs_digest(images[::-1], same) != pairs_digest(images, same)
+    assert pairs_digest(images, ~same) != pairs_digest(images, same)
+
+
+def test_pictures_are_drawn(command, models, synthetic, tmp_path):
+    folder = tmp_path / "new" / "pictures"
+    words = ("verify", "--ckpt", models[0], "--data", synthetic, "--targets", "synth_frontal")
+    code, _, errors = command(*words, "--pictures", folder)
+    assert code == 0
+    names = ["false_accepts", "false_rejects", "roc", "scores"]
+    drawn = sorted(folder.iterdir())
+    assert [path.name for path in drawn] == [f"synth_frontal_{name}.png" for name in names]
+    for path in drawn:
+        picture = cv2.imread(str(path))
+        assert min(picture.shape[:2]) > 150
+        assert picture.std() > 5  # something is drawn
+    assert "synth_frontal_roc.png" in "".join(errors.split())
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_pictures_of_one_kind_of_pair_alone(command, models, synthetic, tmp_path, truth):
+    images, _ = read_pairs(synthetic / "synth_age.bin")
+    write_pairs(tmp_path / "one.bin", images, np.full(len(images) // 2, truth))
+    words = ("verify", "--ckpt", models[0], "--data", tmp_path, "--targets", "one")
+    assert command(*words, "--pictures", tmp_path / "p")[0] == 0
+    assert not (tmp_path / "p" / "one_roc.png").exists()
+    assert (tmp_path / "p" / "one_scores.png").is_file()
+
+
+def test_verifications_are_compared_and_grouped(command, models, synthetic, tmp_path):
+    for name in ("a0", "a1", "ab0", "ab1"):
+        model = models[name.startswith("ab")]
+        words = (
+            "verify",
+            "--ckpt",
+            model,
+            "--data",
+            synthetic,
+            "--json",
+            tmp_path / f"{name}.json",
+        )
+        assert command(*words, *(["--no-flip"] if name.endswith("1") else []))[0] == 0
+    code, shown, _ = command("compare", tmp_path / "a0.json", tmp_path / "ab0.json")
+    assert code == 0
+    assert "McNemar's exact test" in " ".join(shown.split())
+    groups = (
+        "--group", f"one={tmp_path}/a[0-9].json", "--group", f"two={tmp_path}/ab0.json",
+        "--group", f"two={tmp_path}/ab1.json",
+    )  # fmt: skip
+    code, shown, _ = command("compare", *groups, "--resolve", 0.5, "--out", tmp_path / "out")
+    assert code == 0
+    assert "2 and 2 seeds" in " ".join(shown.split())
+    assert "the use of mirror images (flip) is not the same" in " ".join(shown.split())
+    content = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert content["groups"] == {"one": ["a0", "a1"], "two": ["ab0", "ab1"]}
+    needed = content["targets"]["synth_age"]["differences"][0]["needed"]
+    assert needed["difference"] == pytest.approx(0.005)
+
+
+def test_mistakes_are_one_line(command, models, synthetic, tmp_path):
+    def refused(result: tuple[int, str, str], words: str) -> None:
+        code, _, errors = result
+        assert code == 2
+        assert words in errors
+        assert len(errors.strip().splitlines()) == 1
+
+    verifying = ("verify", "--ckpt", models[0], "--data", synthetic)
+    refused(command(*verifying, "--json", tmp_path / "x.npz"), "name the JSON file")
+    refused(command(*verifying, "--pictures", models[0]), "is a file, not a directory")
+    refused(command("compare"), "at least two runs or groups")
+    refused(command("compare", "--group", "arcface"), "give NAME=GLOB")
+    refused(command("compare", "--group", f"a={tmp_path}/x*"), "nothing is called")
+    refused(command("compare", "--group", f"a={models[0]}", "--group", f"b={models[1]}"), "m0")
