@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 WAYS = {"plain": "all scores at once", "blocks": "in blocks"}
 
@@ -114,10 +115,12 @@ def _plain(gallery: Path, probes: Path, distractors: Path) -> list[float | None]
 
     rows = [np.load(gallery)["embeddings"], np.load(probes)["embeddings"], np.load(distractors)]
     known, asked, strangers = (normalize(row) for row in rows)
-    limits = np.sum(known * asked, axis=1, dtype=np.float64) - TIE
-    scores = asked @ strangers.T
+    limits = np.einsum("ij,ij->i", known.astype(np.float64), asked) - TIE
+    scores: NDArray[np.float32] = asked @ strangers.T
     ahead = np.sum(scores >= limits[:, None].astype(np.float32), axis=1)
-    threshold = np.sort(scores.ravel())[-1 - scores.size // 1000]
+    ordered = scores.ravel()
+    ordered.sort()
+    threshold = ordered[-1 - ordered.size // 1000]
     return [float(np.mean(ahead < 1)), float(np.mean(limits > threshold))]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
 from arcface_plus.commands.progress import console, progress_bar
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def identify(
         int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
     ] = 128,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    mean: MeanOption = None,
+    scale: ScaleOption = None,
+    bgr: BgrOption = None,
 ) -> None:
     """1:N identification by MegaFace's protocol: rank-k against the number of distractors."""
     import json
@@ -42,19 +46,18 @@ def identify(
     from functools import cache
 
     from arcface_plus.checkpoint import write_text
-    from arcface_plus.embedder import Embedder, load_embedder
+    from arcface_plus.embedder import Embedder
     from arcface_plus.identification import identify_files
     from arcface_plus.runtime import resolve_device
     from data_prep.errors import UserError
 
     if json_file is not None and not json_file.parent.is_dir():
         raise UserError(f"{json_file}: its directory does not exist")
-    where = resolve_device(device)
 
     @cache
     def embedder() -> Embedder:
         assert ckpt is not None
-        return load_embedder(ckpt, where)
+        return load(ckpt, device, mean, scale, bgr)
 
     bars = ExitStack()
     drawn: dict[str, Callable[[int, int], None]] = {}
@@ -74,10 +77,10 @@ def identify(
             probes,
             distractors,
             embedder=None if ckpt is None else embedder,
-            device=where,
+            device=resolve_device(device),
             batch_size=batch_size,
             progress=progress,
-            warn=lambda text: console.print(f"warning: {text}", highlight=False, markup=False),
+            warn=lambda text: _say(f"warning: {text}"),
         )
     _show(result)
     if json_file is not None:
@@ -108,14 +111,16 @@ def _show(result: IdentificationResult) -> None:
         else:
             print(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
     if result.without_mate:
-        console.print(
+        _say(
             f"note: {result.without_mate} images of the gallery are alone in their identity and "
-            "were not tried",
-            highlight=False,
+            "were not tried"
         )
     if result.identical:
-        console.print(
+        _say(
             f"warning: in {result.identical} trials probe and mate have cosine 1: the same image "
-            "on both sides makes the figures too good",
-            highlight=False,
+            "on both sides makes the figures too good"
         )
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
