@@ -102,7 +102,9 @@ def check_onnx(network: nn.Module, path: Path, out: Path) -> None:
     forward, _, _ = open_onnx(path, torch.device("cpu"))
     images = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
-        expected = network(images).numpy()
+        expected = network(images).numpy().astype(np.float64)
+    if not np.isfinite(expected).all():
+        raise UserError(f"{out}: not written: the network's own embeddings are not finite")
     found = np.concatenate([forward(images[:1]).numpy(), forward(images).numpy()])
     length = float(np.linalg.norm(expected, axis=1).mean())
     apart = float(np.linalg.norm(found - expected[[0, 0, 1, 2]], axis=1).max())

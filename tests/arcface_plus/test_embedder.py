@@ -105,6 +105,14 @@ def test_a_wrong_onnx_file_is_not_left(small, onnx_file, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"o.safetensors", "o.json"}
 
 
+def test_a_network_that_has_diverged_is_not_exported(small, onnx_file, tmp_path):
+    other = copy.deepcopy(small)
+    with torch.no_grad():
+        next(iter(other.parameters())).fill_(float("nan"))
+    with pytest.raises(UserError, match="the network's own embeddings are not finite"):
+        export.check_onnx(other, onnx_file, tmp_path / "m.onnx")
+
+
 def test_onnx_is_not_exported_again(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"")
     with pytest.raises(DataError, match="does not give its layers back"):
