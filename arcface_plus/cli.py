@@ -14,11 +14,14 @@ from typing import Annotated, Any
 import typer
 
 import arcface_plus
+from arcface_plus.commands.angles import angles
 from arcface_plus.commands.bench import bench
 from arcface_plus.commands.data import data
 from arcface_plus.commands.demo import demo
+from arcface_plus.commands.embed import embed, match
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
+from arcface_plus.commands.identify import identify
 from arcface_plus.commands.progress import console
 from arcface_plus.commands.train import train
 from arcface_plus.errors import Diverged, Interrupted
@@ -35,7 +38,11 @@ app.command("demo")(demo)
 app.command("train")(train)
 app.add_typer(evaluation, name="eval")
 app.add_typer(data, name="data")
+evaluation.command("identify")(identify)
 app.command("export")(export)
+app.command("embed")(embed)
+app.command("match")(match)
+app.command("angles")(angles)
 app.add_typer(bench, name="bench")
 
 

@@ -30,14 +30,15 @@ def evaluation(
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """All statistics of 6,000 pairs; with --pairs, a whole verification."""
-    from arcface_plus.bench import verification
+    """All statistics of 6,000 pairs, a million distractors; with --pairs, a whole verification."""
+    from arcface_plus.bench import identification, verification
     from arcface_plus.bench.evaluation import run
     from arcface_plus.runtime import resolve_device
 
     results = [run()]
     if pairs is not None:
         results.append(verification.run(pairs, ckpt, resolve_device(device)))
+    results.append(identification.run())
     _publish(results, json_file)
 
 

@@ -62,7 +62,7 @@ def test_help_answers_without_loading_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    for word in ("demo", "train", "eval", "data", "export", "bench"):
+    for word in ("demo", "train", "eval", "data", "export", "embed", "match", "angles", "bench"):
         assert word in done.stdout
 
 
