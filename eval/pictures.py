@@ -21,13 +21,12 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 def roc_figure(title: str, curves: Mapping[str, PairScores]) -> Figure:
     """ROC of one or more sets of scores over a logarithmic FAR.
 
-    The curve ends at one false accept. Left of ten of them it is grey: luck decides there. A dot
-    marks each FAR at which a TAR is published.
+    The curve ends at one false accept. Left of ten of them (of any of the sets) it is grey: luck
+    decides there. A dot marks each FAR at which a TAR is published.
     """
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    unsure = 1.0
-    lowest = 1.0
+    unsure, lowest = 0.0, 1.0
     for i, (name, scores) in enumerate(curves.items()):
         colour = COLOURS[i % len(COLOURS)]
         different = int(np.sum(~scores.same))
@@ -35,13 +34,13 @@ def roc_figure(title: str, curves: Mapping[str, PairScores]) -> Figure:
         seen = far > 0
         axes.step(far[seen], tar[seen], where="post", color=colour, label=name, linewidth=1.6)
         lowest = min(lowest, float(tar[seen][0]) if seen.any() else 1.0)
-        unsure = min(unsure, DIFFERENT_PAIRS_NEEDED / different)
+        unsure = max(unsure, DIFFERENT_PAIRS_NEEDED / different)
         for inverse in FALSE_ACCEPT_RATES.values():
             if different >= DIFFERENT_PAIRS_NEEDED * inverse:
                 point = operating_point(scores.distances, scores.same, inverse)
                 axes.plot(1 / inverse, point.tar, "o", color=colour, markersize=5)
-    axes.axvspan(axes.get_xlim()[0] if unsure >= 1 else 1e-9, unsure, color="0.92", zorder=0)
     smallest = min(1 / max(int(np.sum(~s.same)), 1) for s in curves.values())
+    axes.axvspan(smallest / 10, unsure, color="0.92", zorder=0)
     axes.set(
         title=title,
         xscale="log",
@@ -91,7 +90,7 @@ def pairs_figure(title: str, images: NDArray[np.uint8], captions: Sequence[str])
     """Pairs side by side, five to a row: (n, 2, height, width, 3) uint8 RGB and n captions."""
     columns = 5
     rows = max(1, -(-len(images) // columns))
-    figure = Figure(figsize=(2.2 * columns, 1.45 * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(2.2 * columns, 1.25 * rows + 0.5), layout="constrained")
     figure.suptitle(title if len(images) else f"{title}: none", fontsize=11)
     for i, (pair, caption) in enumerate(zip(images, captions, strict=True)):
         axes = figure.add_subplot(rows, columns, i + 1)

@@ -127,13 +127,13 @@ def read_run(path: Path) -> Run:
             directory = None
     else:
         raise DataError(f"{path}: no such run directory or verification file")
-    results = _read_results(results_file)
+    results = read_results(results_file)
     return Run(
         name=name,
         path=path,
         directory=directory,
         results_file=results_file,
-        step=_step(results_file),
+        step=step_of(results_file),
         results=results,
         config=_read_mapping(directory / "config.yaml") if directory else None,
         summary=_read_mapping(directory / "summary.json") if directory else None,
@@ -142,22 +142,24 @@ def read_run(path: Path) -> Run:
 
 
 def _last_results(directory: Path) -> Path:
-    found = [file for file in (directory / "eval").glob("step_*.json") if _step(file) is not None]
+    found = [file for file in (directory / "eval").glob("step_*.json") if step_of(file) is not None]
     if not found:
         raise DataError(
             f"{directory}: no verification results (eval/step_*.json); "
             f"run `arcface-plus eval verify --ckpt {directory} --data DIR --json FILE` "
             "and compare the FILEs"
         )
-    return max(found, key=lambda file: _step(file) or 0)
+    return max(found, key=lambda file: step_of(file) or 0)
 
 
-def _step(file: Path) -> int | None:
+def step_of(file: Path) -> int | None:
+    """The step a verification file is named after, None if it is named otherwise."""
     match = re.fullmatch(r"step_(\d+)\.json", file.name)
     return int(match[1]) if match else None
 
 
-def _read_results(file: Path) -> VerificationFile:
+def read_results(file: Path) -> VerificationFile:
+    """One verification file; DataError names the key that is wrong."""
     try:
         return VerificationFile.model_validate_json(file.read_bytes())
     except ValidationError as error:
