@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.comparison_parts import class_angles, pair_images
 from arcface_plus.config import load, shipped
 from arcface_plus.run import execute, verify_untrained
 from data_prep.synthetic import generate
@@ -37,5 +38,6 @@ def run(out: Path) -> None:
         execute(config, runs[-1])
     comparison = compare(runs)
     report.to_terminal(comparison, Console())
-    for path in report.write(comparison, out):
+    images = pair_images(comparison, data)
+    for path in report.write(comparison, out, class_angles(comparison), images):
         console.print(f"wrote {path}", highlight=False)

@@ -1,18 +1,20 @@
-"""A comparison → terminal and Markdown, both from the same tables and sentences."""
+"""A comparison → terminal, Markdown and HTML, all from the same tables and sentences."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from numpy.typing import ArrayLike
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
 from eval.compare import Comparison
+from eval.html_report import to_html
 from eval.tables import Table, tables
 
 
@@ -46,19 +48,33 @@ def to_markdown(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write(comparison: Comparison, out_dir: Path) -> list[Path]:
-    """Write compare.json and compare.md into out_dir (made where it is missing).
+def write(
+    comparison: Comparison,
+    out_dir: Path,
+    class_angles: Mapping[str, ArrayLike] | None = None,
+    pair_images: Mapping[str, Sequence[bytes]] | None = None,
+) -> list[Path]:
+    """Write compare.json, compare.md and compare.html into out_dir (made where it is missing).
 
     Returns the paths written. Each file is complete or absent.
 
+    Args:
+        class_angles: name of a run → the angle in degrees of each class to its nearest other one;
+            whoever knows the models hands them in.
+        pair_images: target → the 2·P encoded images of its pair file, for the worst pairs.
+
     Raises:
+        DataError: a file of a run is broken.
         OSError: the directory cannot be written.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
+    shown = [d.shown for target in comparison.targets for d in target.differences]
+    sentences = list(zip(verdicts(comparison), shown, strict=True))
     texts = {
         "compare.json": json.dumps(comparison.to_json(), indent=2, ensure_ascii=False) + "\n",
         "compare.md": to_markdown(comparison),
+        "compare.html": to_html(comparison, sentences, class_angles or {}, pair_images or {}),
     }
+    out_dir.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         unfinished = out_dir / f".{name}.tmp"
         unfinished.write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ from eval.judge import Difference, format_p
 from eval.runs import TargetResult
 
 NOTHING = "—"
+CONFIG_DIFFERENCES = "Config differences"
 T = TypeVar("T")
 
 
@@ -35,7 +36,7 @@ def tables(comparison: Comparison) -> list[Table]:
     values = [
         Table("Training", ("", *names), _value_rows(comparison, comparison.training)),
         Table(
-            "Config differences",
+            CONFIG_DIFFERENCES,
             ("key", *names),
             _value_rows(comparison, comparison.config_differences),
         ),

@@ -90,19 +90,29 @@ def compare(
         float, typer.Option(help="Tell how many seeds would show a difference of so many points.")
     ] = 0.1,
     out: Annotated[
-        Path | None, typer.Option(help="Also write compare.md and compare.json here.")
+        Path | None, typer.Option(help="Also write compare.html, compare.md and compare.json here.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Directory with <target>.bin: shows the worst pairs in compare.html."),
     ] = None,
 ) -> None:
     """Are two or more runs, or groups of runs by seed, different; by how much, how sure."""
     from rich.console import Console
 
+    from data_prep.errors import UserError
     from eval import report
     from eval.compare import compare as compare_runs
 
+    if data is not None and out is None:
+        raise UserError("--data is for the worst pairs in compare.html: give --out DIR too")
     comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
     report.to_terminal(comparison, Console())
     if out is not None:
-        for path in report.write(comparison, out):
+        from arcface_plus.comparison_parts import class_angles, pair_images
+
+        images = pair_images(comparison, data) if data is not None else {}
+        for path in report.write(comparison, out, class_angles(comparison), images):
             console.print(f"wrote {path}", highlight=False)
 
 

@@ -228,8 +228,9 @@ def test_terminal_markdown_and_json(make_run, tmp_path):
     assert "TAR at FAR 1e-1" in text
     assert "1e-3" not in text  # null in all runs: no row
     written = report.write(comparison, tmp_path / "out" / "deep")
-    assert [path.name for path in written] == ["compare.json", "compare.md"]
+    assert [path.name for path in written] == ["compare.json", "compare.md", "compare.html"]
     assert sorted(path.name for path in (tmp_path / "out" / "deep").iterdir()) == [
+        "compare.html",
         "compare.json",
         "compare.md",
     ]

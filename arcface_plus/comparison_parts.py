@@ -1,0 +1,58 @@
+"""What a comparison's report needs and `eval` cannot know: class weights, and the pairs' images."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcface_plus.checkpoint import Checkpoints, load_training
+from arcface_plus.models.regularizers import nearest_angles
+from arcface_plus.verification import pairs_digest, target_file
+from data_prep.errors import UserError
+from data_prep.pairs import read_pairs
+from eval.compare import Comparison
+
+
+def class_angles(comparison: Comparison) -> dict[str, NDArray[np.float64]]:
+    """Degrees from each class to its nearest other one, by run, from its last checkpoint.
+
+    Runs without checkpoints (verification files, or cleaned up) are left out.
+    """
+    found = {}
+    for run in comparison.runs:
+        last = Checkpoints(run.directory, keep=1).last() if run.directory else None
+        if last is None:
+            continue
+        weight = load_training(last).classifier["weight"]
+        if len(weight) < 2:
+            continue
+        nearest = nearest_angles(weight)
+        angles = nearest.angle[nearest.counted].double().numpy() * (180 / math.pi)
+        if len(angles) and np.isfinite(angles).all():
+            found[run.name] = angles
+    return found
+
+
+def pair_images(comparison: Comparison, data: Path) -> dict[str, list[bytes]]:
+    """The encoded images of each target's DATA/<target>.bin.
+
+    Raises:
+        UserError: a file is missing, or it holds other pairs than those verified.
+    """
+    images = {}
+    for target in comparison.targets:
+        file = target_file(data, target.name)
+        images[target.name], same = read_pairs(file)
+        digest = pairs_digest(images[target.name], same)
+        for run, result in zip(comparison.runs, target.results, strict=True):
+            if result is None:
+                continue
+            if result.pairs != len(same) or result.pairs_sha256 not in (None, digest):
+                raise UserError(
+                    f"{file}: holds other pairs than {run.name} was verified on; give the "
+                    "directory it was verified from as --data, or leave --data out"
+                )
+    return images
