@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -68,10 +68,12 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
         columns = list(dict.fromkeys(key for row in result["rows"] for key in row))
         table = Table(title=result["title"])
         for column in columns:
-            table.add_column(column, justify="left" if column == "name" else "right")
+            side: Literal["left", "right"] = "left" if column == "name" else "right"
+            table.add_column(column.replace("_", " "), justify=side, overflow="fold")
         for row in result["rows"]:
             table.add_row(*(_cell(row.get(column)) for column in columns))
-        Console().print(table)
+        terminal = Console()
+        terminal.print(table, width=None if terminal.is_terminal else 130)
     if json_file is not None:
         content = {"schema": 1, "results": results, "machine": facts()}
         write_text(json_file, json.dumps(content, indent=2) + "\n")
