@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -113,7 +114,9 @@ def _angle_histogram(
     if not found:
         return "", sentence
     every = np.concatenate([angles for *_, angles in found])
-    bins = _bins(float(every.min()), float(every.max()), 48)
+    # Finer with more classes, so that a bar is not one class.
+    count = min(48, max(12, 2 * math.isqrt(max(len(angles) for *_, angles in found))))
+    bins = _bins(float(every.min()), float(every.max()), count)
     lines = [
         _histogram(name, number, angles, bins, comparison.by_seed) for number, name, angles in found
     ]

@@ -89,7 +89,7 @@ def _cards(
                 said = _said([bool(wrong[name][pair]) for name in names])
                 lines.append(
                     f'<li><i class="c{number % COLOURS}"></i>{escape(group.name)} '
-                    f"<b>{value:.3f}</b> {said}</li>"
+                    f"<span><b>{value:.3f}</b> {said}</span></li>"
                 )
         pictures = _pictures(images, pair) if images is not None else ""
         cards.append(

@@ -67,7 +67,7 @@ th:first-child {
 thead th, thead th:first-child { background: var(--soft); font-weight: 600; }
 td.short { white-space: nowrap; }
 table.text td { text-align: left; overflow-wrap: anywhere; }
-table.text th { width: 12rem; overflow-wrap: anywhere; }
+table.text th { width: 9rem; overflow-wrap: anywhere; }
 .figures {
   display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr));
 }
@@ -112,13 +112,14 @@ i[class^="c"] {
   break-inside: avoid;
 }
 .pair ul { list-style: none; margin: 2px 0 0; padding: 0; font-variant-numeric: tabular-nums; }
+.pair span { white-space: nowrap; }
 .faces { display: flex; gap: 6px; margin-bottom: 6px; }
 .faces > * { flex: 1 1 0; min-width: 0; }
-.faces img { height: auto; border-radius: 6px; }
+.faces img { width: 100%; height: auto; border-radius: 6px; }
 ul.plain { margin: 0; padding-left: 1.2em; max-width: 80ch; }
 ul.plain li { margin-bottom: 8px; }
 @media (min-width: 600px) {
-  .pairs { grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); }
+  .pairs { grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); }
 }
 @media print {
   main { max-width: none; padding: 0; }
@@ -127,8 +128,9 @@ ul.plain li { margin-bottom: 8px; }
   h3 { break-after: avoid; }
   .scroll { overflow: visible; }
   th, td { padding: 3px 6px; }
-  .figures { grid-template-columns: 1fr 1fr; }
-  .pairs { grid-template-columns: repeat(4, 1fr); }
+  td.short { white-space: normal; }
+  .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .pairs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   svg .c1 .line { stroke-dasharray: 6 3; } svg .c2 .line { stroke-dasharray: 2 2; }
   svg .c3 .line { stroke-dasharray: 8 3 2 3; }
 }

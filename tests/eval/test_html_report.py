@@ -167,10 +167,11 @@ PROBE = """<script>addEventListener('load', () => setTimeout(() => {
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on PATH")
-@pytest.mark.parametrize("width", [360, 1400])
-def test_in_a_browser(full, tmp_path, width):
+@pytest.mark.parametrize(("width", "media"), [(360, "screen"), (1400, "screen"), (720, "print")])
+def test_in_a_browser(full, tmp_path, width, media):
     # Chromium's window is never narrower than 500 px, so the page is probed in a frame.
     page = full.read_text()
+    page = page.replace("@media print", "@media screen") if media == "print" else page
     inner = tmp_path / "inner.html"
     inner.write_text(page.replace("</body>", f"{PROBE}</body>"))
     outer = tmp_path / "outer.html"
