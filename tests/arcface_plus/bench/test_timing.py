@@ -27,5 +27,5 @@ def test_seconds_are_seconds():
 def test_verification_bench_reports_equal_digits():
     result = evaluation.run(pairs=500, dimensions=32, repeats=1)
     assert result["same_digits"]
-    assert [set(row) for row in result["rows"]] == [{"name", "seconds", "ratio"}] * 3
+    assert all(set(row) == {"name", "seconds", "ratio"} for row in result["rows"])
     assert result["rows"][0]["ratio"] == 1.0
