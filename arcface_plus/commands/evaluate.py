@@ -107,13 +107,15 @@ def compare(
     if data is not None and out is None:
         raise UserError("--data is for the worst pairs in compare.html: give --out DIR too")
     comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
-    report.to_terminal(comparison, Console())
-    if out is not None:
+    written: list[Path] = []
+    if out is not None:  # before anything is printed: `… | head` must not lose the report
         from arcface_plus.comparison_parts import class_angles, pair_images
 
         images = pair_images(comparison, data) if data is not None else {}
-        for path in report.write(comparison, out, class_angles(comparison), images):
-            console.print(f"wrote {path}", highlight=False)
+        written = report.write(comparison, out, class_angles(comparison), images)
+    report.to_terminal(comparison, Console())
+    for path in written:
+        console.print(f"wrote {path}", highlight=False)
 
 
 def _groups(options: list[str]) -> dict[str, list[Path]]:
