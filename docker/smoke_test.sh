@@ -28,7 +28,7 @@ if [ "$uid" = 0 ]; then
     uid=4321 gid=4321
     chown "$uid:$gid" "$work"
 fi
-terms+=(--user "$uid:$gid" --volume "$work:/work")
+terms+=(--user "$uid:$gid" --volume "$work:/job")
 
 step_started=$SECONDS
 check() {
@@ -51,27 +51,27 @@ program() { # PROGRAM ARGUMENT…: another program than the entry point
 arcface_plus --help > /dev/null
 check "--help"
 
-arcface_plus data synth /work/data --identities 8 --images 6 --pairs 60 --seed 1 > "$work/log" 2>&1 \
+arcface_plus data synth /job/data --identities 8 --images 6 --pairs 60 --seed 1 > "$work/log" 2>&1 \
     || { cat "$work/log" >&2; fail "data synth failed"; }
 check "data synth"
 
-arcface_plus train configs/demo_arcface_plus.yaml --out /work/run \
-    --set data.train=/work/data --set data.batch_size=16 --set optimizer.steps=5 \
-    --set optimizer.milestones='[4]' --set eval.data=/work/data --set eval.targets='[synth_frontal]' \
+arcface_plus train configs/demo_arcface_plus.yaml --out /job/run \
+    --set data.train=/job/data --set data.batch_size=16 --set optimizer.steps=5 \
+    --set optimizer.milestones='[4]' --set eval.data=/job/data --set eval.targets='[synth_frontal]' \
     > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "train failed"; }
 check "five steps of training"
 
-arcface_plus eval verify --ckpt /work/run --data /work/data --targets synth_frontal \
-    --json /work/verify.json > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "eval verify failed"; }
+arcface_plus eval verify --ckpt /job/run --data /job/data --targets synth_frontal \
+    --json /job/verify.json > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "eval verify failed"; }
 program python -c '
 import json
-accuracy = json.load(open("/work/verify.json"))["targets"]["synth_frontal"]["accuracy"]
+accuracy = json.load(open("/job/verify.json"))["targets"]["synth_frontal"]["accuracy"]
 assert 0 <= accuracy["mean"] <= 1 and len(accuracy["folds"]) == 10, accuracy
 ' || fail "eval verify wrote a JSON file without the target"
 check "eval verify"
 
 status=0
-arcface_plus eval verify --ckpt /work/run --data /work/data --targets no_such_target \
+arcface_plus eval verify --ckpt /job/run --data /job/data --targets no_such_target \
     > "$work/out" 2> "$work/err" || status=$?
 [ "$status" = 2 ] || fail "a target that is not there gave exit status $status, not 2: $(cat "$work/err")"
 if [ "$(grep -c . "$work/err")" != 1 ] || ! grep -q no_such_target "$work/err"; then
