@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arcface_plus.commands.model_options import JsonOption
 from arcface_plus.commands.progress import console, progress_bar
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def angles(
             help="Run, checkpoint, .safetensors or state dict; repeat it to see them side by side."
         ),
     ],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     png: Annotated[Path | None, typer.Option(help="Draw them into this file.")] = None,
 ) -> None:
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from arcface_plus.commands.model_options import DeviceOption, JsonOption
+
 bench = typer.Typer(help="Measure, each figure against its baseline.", no_args_is_help=True)
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 @bench.command()

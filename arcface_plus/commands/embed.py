@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
+from arcface_plus.commands.model_options import (
+    BatchSizeOption,
+    BgrOption,
+    DeviceOption,
+    JsonOption,
+    MeanOption,
+    ScaleOption,
+    check_writable,
+    load,
+)
 from arcface_plus.commands.progress import console, progress_bar
 
 if TYPE_CHECKING:
@@ -20,7 +29,6 @@ if TYPE_CHECKING:
 CkptOption = Annotated[
     Path, typer.Option(help="Run, checkpoint, .safetensors, .pt/.pth state dict or .onnx.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 class Detector(StrEnum):
@@ -39,9 +47,7 @@ def embed(
     flip: Annotated[
         bool, typer.Option(help="Sum image and mirror image, as verification does.")
     ] = True,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
-    ] = 128,
+    batch_size: BatchSizeOption = 128,
     device: DeviceOption = "auto",
     mean: MeanOption = None,
     scale: ScaleOption = None,
@@ -86,9 +92,7 @@ def match(
     target: Annotated[
         str | None, typer.Option(help="Its target. Default: the one with most different pairs.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     device: DeviceOption = "auto",
     mean: MeanOption = None,
     scale: ScaleOption = None,
@@ -105,8 +109,7 @@ def match(
     from arcface_plus.matching import match as match_crops
     from data_prep.errors import UserError
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"{json_file}: its directory does not exist")
+    check_writable(json_file)
     if (detector is None) != (model is None):
         raise UserError("--detector yunet and --model FILE belong together: give both or neither")
     rule, flip = _rule(ckpt, verification, target, far)

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
+from arcface_plus.commands.model_options import (
+    BatchSizeOption,
+    BgrOption,
+    DeviceOption,
+    JsonOption,
+    MeanOption,
+    ScaleOption,
+    check_writable,
+    load,
+)
 from arcface_plus.commands.progress import console, progress_bar
 
 evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help=True)
@@ -22,13 +31,9 @@ def verify(
     targets: Annotated[
         str | None, typer.Option(help="Comma-separated. Default: every .bin in the directory.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
-    ] = 128,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    json_file: JsonOption = None,
+    batch_size: BatchSizeOption = 128,
+    device: DeviceOption = "auto",
     no_flip: Annotated[
         bool, typer.Option("--no-flip", help="Embed the images alone, not their mirror images.")
     ] = False,
@@ -144,8 +149,7 @@ def _check_outputs(json_file: Path | None, pictures: Path | None) -> None:
         raise UserError(
             f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
         )
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"{json_file}: its directory does not exist")
+    check_writable(json_file)
     if pictures is not None and pictures.exists() and not pictures.is_dir():
         raise UserError(f"{pictures}: is a file, not a directory for pictures")
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.feeding_options import BgrOption, MeanOption, ScaleOption, load
+from arcface_plus.commands.model_options import (
+    BatchSizeOption,
+    BgrOption,
+    DeviceOption,
+    JsonOption,
+    MeanOption,
+    ScaleOption,
+    check_writable,
+    load,
+)
 from arcface_plus.commands.progress import console, progress_bar
 
 if TYPE_CHECKING:
@@ -29,13 +38,9 @@ def identify(
     ckpt: Annotated[
         Path | None, typer.Option(help="Model that embeds images (as for verify).")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
-    ] = 128,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    json_file: JsonOption = None,
+    batch_size: BatchSizeOption = 128,
+    device: DeviceOption = "auto",
     mean: MeanOption = None,
     scale: ScaleOption = None,
     bgr: BgrOption = None,
@@ -49,10 +54,8 @@ def identify(
     from arcface_plus.embedder import Embedder
     from arcface_plus.identification import identify_files
     from arcface_plus.runtime import resolve_device
-    from data_prep.errors import UserError
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"{json_file}: its directory does not exist")
+    check_writable(json_file)
 
     @cache
     def embedder() -> Embedder:

@@ -1,4 +1,4 @@
-"""--mean, --scale and --bgr, for networks whose files do not say how they are fed."""
+"""Options that several commands share: where a model runs, how it is fed, where figures go."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.commands.progress import console
+from data_prep.errors import UserError
 
 if TYPE_CHECKING:
     from arcface_plus.embedder import Embedder
@@ -27,6 +28,18 @@ BgrOption = Annotated[
         show_default=False,
     ),
 ]
+
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+BatchSizeOption = Annotated[
+    int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+
+
+def check_writable(json_file: Path | None) -> None:
+    """Before any work: UserError if the directory of the file to write is missing."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"{json_file}: its directory does not exist")
 
 
 def load(

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from arcface_plus.commands.evaluate import verify
-from arcface_plus.commands.feeding_options import load
+from arcface_plus.commands.model_options import load
 from arcface_plus.feeding import Feeding
 
 
