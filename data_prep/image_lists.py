@@ -7,6 +7,7 @@ Both are walked, never held: what is kept in memory grows with the classes, not 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,15 +32,16 @@ class Listed(NamedTuple):
 
 
 @dataclass
-class ImageList:
+class ImageList(ABC):
     """The images of SRC in the order of their classes; `images` walks them anew each time."""
 
     total: int
     names: list[str]  # of the classes
     other_files: int = 0
 
+    @abstractmethod
     def images(self) -> Iterator[Listed]:
-        raise NotImplementedError
+        """Image after image, classes ascending."""
 
 
 @dataclass
