@@ -70,7 +70,17 @@ class Data(_Section):
         str | None, Field(description=".rec, a folder with train.rec, or a folder of class folders")
     ] = None
     batch_size: Annotated[Positive, Field(description="global batch, split over processes")] = 440
-    cache: Literal["none", "memory", "device"] = "none"
+    micro_batch_size: Annotated[
+        Positive | None,
+        Field(description="images a process takes through the network at once; null: its share"),
+    ] = None
+    cache: Annotated[
+        Literal["none", "memory", "disk", "device"],
+        Field(description="where decoded pixels are kept: 37.6 KB an image"),
+    ] = "none"
+    cache_dir: Annotated[
+        str | None, Field(description="folder of the disk cache; null: beside the training data")
+    ] = None
     threads: Annotated[NonNegative, Field(description="decoding threads; 0: one a core")] = 0
     flip: bool = True
 
@@ -154,6 +164,9 @@ class Runtime(_Section):
     ] = "auto"
     compile: Annotated[bool | Literal["auto"], Field(description="auto: on CUDA")] = "auto"
     channels_last: Annotated[bool | Literal["auto"], Field(description="auto: on")] = "auto"
+    activation_checkpointing: Annotated[
+        bool, Field(description="keep less, compute more: for cards that are too small otherwise")
+    ] = False
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
 
 

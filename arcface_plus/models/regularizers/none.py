@@ -12,3 +12,7 @@ class NoRegularizer(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """Weight (C, d) → 0, float32, without gradient."""
         return torch.zeros((), device=weight.device)
+
+    def report(self) -> dict[str, float]:
+        """What metrics.jsonl says of it: nothing."""
+        return {}
