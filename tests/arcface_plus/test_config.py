@@ -103,7 +103,7 @@ def test_settings_override_with_yaml_values(tmp_path):
         ({"batch_size": 3}, ["unknown key batch_size", "did you mean data.batch_size?"]),
         ({"data": {"batch_size": "many"}}, ["data.batch_size", "integer", "'many'"]),
         ({"data": {"batch_size": 0}}, ["data.batch_size", "greater than 0"]),
-        ({"data": {"cache": "disk"}}, ["data.cache", "'none', 'memory' or 'device'"]),
+        ({"data": {"cache": "tape"}}, ["data.cache", "'none', 'memory', 'disk' or 'device'"]),
         ({"head": {"name": "arcfac"}}, ["unknown head 'arcfac'", "did you mean 'arcface'"]),
         ({"head": {"name": "arcface", "margn": 1}}, ["'margn'", "did you mean 'margin'"]),
         ({"model": {"backbone": {"name": "r51"}}}, ["unknown backbone 'r51'"]),
