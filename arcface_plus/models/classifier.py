@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from arcface_plus.models.heads import MarginHead
+from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.precision import at_least_float32, without_autocast
 
 
@@ -24,7 +26,8 @@ class Classifier(nn.Module):
     """One weight row per class; embeddings are compared with the rows by cosine.
 
     ``weight``: (classes, embedding_dim), drawn from a normal of deviation 0.01. ``head`` maps
-    cosines (n, classes) and labels to logits. Everything runs in at least float32, autocast off.
+    cosines (n, classes) and labels to logits; a ``MarginHead`` is computed in one buffer of that
+    size, any other module by autograd. Everything runs in at least float32, autocast off.
     """
 
     def __init__(self, embedding_dim: int, classes: int, head: nn.Module) -> None:
@@ -40,10 +43,11 @@ class Classifier(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Classified:
         """Embeddings (n, embedding_dim) of any norm and labels (n,) int64 → loss, accuracy."""
         with without_autocast(embeddings):
-            cosine = F.linear(
-                F.normalize(at_least_float32(embeddings)),
-                F.normalize(at_least_float32(self.weight)),
-            )
+            rows = F.normalize(at_least_float32(embeddings))
+            weight = F.normalize(at_least_float32(self.weight))
+            if _only_a_margin(self.head):
+                return Classified(*margin_cross_entropy(rows, weight, labels, self.head))
+            cosine = F.linear(rows, weight)
             loss = F.cross_entropy(self.head(cosine, labels), labels)
             with torch.no_grad():
                 accuracy = (cosine.argmax(dim=1) == labels).float().mean()
@@ -52,3 +56,8 @@ class Classifier(nn.Module):
     def extra_repr(self) -> str:
         classes, embedding_dim = self.weight.shape
         return f"embedding_dim={embedding_dim}, classes={classes}"
+
+
+def _only_a_margin(head: nn.Module) -> TypeGuard[MarginHead]:
+    """Whether ``with_margin`` says all about the head; a ``forward`` of its own says more."""
+    return isinstance(head, MarginHead) and type(head).forward is MarginHead.forward

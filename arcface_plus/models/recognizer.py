@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.regularizers import MMA, NearestAngles, NoRegularizer, nearest_angles
+from arcface_plus.models.regularizers import NearestAngles, NoRegularizer, nearest_angles
 
 
 class Losses(NamedTuple):
@@ -30,6 +30,10 @@ class Recognizer(nn.Module):
     With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
     losses and gradients have the bits of a run without regulariser. ``state_dict`` names:
     ``backbone.*`` and ``classifier.weight``.
+
+    A batch may come in parts, whose losses and gradients add up to those of the batch: ``share`` is
+    the part's share of the images, by which its loss and accuracy are multiplied, and ``closing``
+    says that it is the last part, which brings the regulariser; the weights do not move before.
     """
 
     def __init__(
@@ -53,9 +57,13 @@ class Recognizer(nn.Module):
     def _regularized(self) -> bool:
         return self.regularizer_weight > 0.0 and not isinstance(self.regularizer, NoRegularizer)
 
-    def forward(self, images: Tensor, labels: Tensor) -> Losses:
+    def forward(
+        self, images: Tensor, labels: Tensor, share: float = 1.0, closing: bool = True
+    ) -> Losses:
         margin, accuracy = self.classifier(self.backbone(images), labels)
-        if not self._regularized:
+        if share != 1.0:
+            margin, accuracy = margin * share, accuracy * share
+        if not (self._regularized and closing):
             return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
         regularizer = self.regularizer(self.classifier.weight)
         total = margin + self.regularizer_weight * regularizer
@@ -64,10 +72,11 @@ class Recognizer(nn.Module):
     def class_angles(self) -> NearestAngles:
         """Angles (radians) between each class weight and its nearest.
 
-        Between ``forward`` and the optimizer's step this costs nothing with MMA, which has found
-        them already; otherwise they are searched for now. Ask then, so that runs with and without
-        MMA report the same thing.
+        Between ``forward`` and the optimizer's step this costs nothing with a regulariser that has
+        found them already (its ``last``); otherwise they are searched for now. Ask then, so that
+        runs with and without regulariser report the same thing.
         """
-        if self._regularized and isinstance(self.regularizer, MMA) and self.regularizer.last:
-            return self.regularizer.last
+        last = getattr(self.regularizer, "last", None)
+        if self._regularized and isinstance(last, NearestAngles):
+            return last
         return nearest_angles(self.classifier.weight)

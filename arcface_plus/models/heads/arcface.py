@@ -6,15 +6,14 @@ import math
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from arcface_plus.models.heads.checks import check_cosine_and_labels, check_scale
-from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.heads.margin_head import MarginHead
 
 MarginGradient = Literal["exact", "straight_through"]
 
 
-class ArcFace(nn.Module):
+class ArcFace(MarginHead):
     """scale · cos(θ + margin) for the labelled class, scale · cos θ for the others.
 
     Deng et al., "ArcFace", 2019, equation 3. Beyond θ + margin > π, where the cosine would rise
@@ -31,30 +30,21 @@ class ArcFace(nn.Module):
         margin: float = 0.5,
         margin_gradient: MarginGradient = "exact",
     ) -> None:
-        super().__init__()
-        check_scale(scale)
+        super().__init__(scale)
         if not 0.0 <= margin < math.pi:
             raise ValueError(f"margin must be at least 0 and below pi (radians), not {margin}")
         if margin_gradient not in get_args(MarginGradient):
             raise ValueError(
                 f"margin_gradient must be exact or straight_through, not '{margin_gradient}'"
             )
-        self.scale = float(scale)
         self.margin = float(margin)
         self.margin_gradient = margin_gradient
 
-    def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
-        """Cosines (n, C) and labels (n,) int64 → logits (n, C), at least float32."""
-        check_cosine_and_labels(cosine, labels)
-        with without_autocast(cosine):
-            cosine = at_least_float32(cosine)
-            index = labels.unsqueeze(1)
-            target = cosine.gather(1, index)
-            with_margin = add_angular_margin(target, self.margin)
-            if self.margin_gradient == "straight_through":
-                with_margin = with_margin.detach() + (target - target.detach())
-            # Only the target column is touched, in place: no second (n, C) copy.
-            return (cosine * self.scale).scatter_(1, index, with_margin * self.scale)
+    def with_margin(self, cosine: Tensor) -> Tensor:
+        shifted = add_angular_margin(cosine, self.margin)
+        if self.margin_gradient == "straight_through":
+            return shifted.detach() + (cosine - cosine.detach())
+        return shifted
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}, margin={self.margin}, margin_gradient={self.margin_gradient}"

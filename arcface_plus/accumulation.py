@@ -1,0 +1,58 @@
+"""One batch in several parts: the same losses and gradients with the memory of a part.
+
+Each part's mean loss is weighted by its share of the batch; the regulariser, which depends on the
+weights alone, comes with the last part; with several processes only that one sends gradients.
+Batch norm sees the part, not the batch: there, and only there, parts differ from the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from arcface_plus.data.loader import Batch
+from arcface_plus.models.recognizer import Losses
+
+
+def part_sizes(images: int, limit: int | None) -> list[int]:
+    """Sizes of the parts of a batch of `images`: as few as `limit` allows, and as equal as can be.
+
+    Equal, because a rest of one image would be too few for batch norm, and one of another size is
+    another shape to compile for.
+    """
+    parts = 1 if limit is None else -(-images // limit)
+    return [images // parts + (number < images % parts) for number in range(parts)]
+
+
+def backward(
+    model: nn.Module,
+    batch: Batch,
+    sizes: list[int],
+    autocast: Callable[[], AbstractContextManager[object]],
+    scaled: Callable[[torch.Tensor], torch.Tensor],
+) -> Losses:
+    """Add the batch's gradients to the parameters; its losses, detached.
+
+    `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling.
+    """
+    assert sum(sizes) == len(batch.labels)
+    whole: Losses | None = None
+    pairs = zip(batch.images.split(sizes), batch.labels.split(sizes), strict=True)
+    for number, (images, labels) in enumerate(pairs, 1):
+        closing = number == len(sizes)
+        with nullcontext() if closing else _unsynchronised(model):
+            with autocast():
+                losses: Losses = model(images, labels, len(labels) / len(batch.labels), closing)
+            scaled(losses.total).backward()
+        part = Losses(*(value.detach() for value in losses))
+        whole = part if whole is None else Losses(*map(torch.add, whole, part))
+    assert whole is not None
+    return whole
+
+
+def _unsynchronised(model: nn.Module) -> AbstractContextManager[object]:
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
