@@ -1,25 +1,26 @@
-"""Batches for the trainer: decoded in threads ahead of time, or taken from a cache of pixels."""
+"""Batches for the trainer, made ahead of time in threads: it only ever queues kernels."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.data.images import SIZE, flip, normalise
+from arcface_plus.data.assembly import Assembly, CpuAssembly, GpuAssembly, Share, Tensors
+from arcface_plus.data.disk_cache import DiskCache, Say
 from arcface_plus.data.order import batch_flips, batch_indices
+from arcface_plus.data.pixels import Decoding, Memory, Pixels, in_memory, on_device
 from arcface_plus.data.sources import Source
+from arcface_plus.data.workers import Progress, Workers
 
 PREFETCH = 4  # batches in flight
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Loader:
     """Yields this process's part of every global batch, from any step on.
 
     `cache`: "none" decodes each image when it is needed; "memory" decodes all once and keeps them
-    in host memory (37.6 KB an image); "device" keeps them on the device and gathers them there.
+    in this process's memory (37.6 KB an image); "disk" keeps them in a file in `cache_dir` (None:
+    beside the data) that processes and runs share; "device" keeps them on the device and gathers
+    them there. Batches are the same bits whichever it is. `say` gets a line for the user where
+    something is worth one.
     """
 
     def __init__(
@@ -49,10 +53,12 @@ class Loader:
         cache: str,
         threads: int,
         device: torch.device,
+        cache_dir: Path | None = None,
         channels_last: bool = True,
         rank: int = 0,
         processes: int = 1,
         progress: Progress | None = None,
+        say: Say | None = None,
     ) -> None:
         if batch_size % processes:
             raise ValueError(
@@ -60,16 +66,34 @@ class Loader:
             )
         self._source, self._seed, self._flip, self._device = source, seed, flip, device
         self._batch = batch_size
-        self._format = torch.channels_last if channels_last else torch.contiguous_format
         share = batch_size // processes
         self._slice = slice(rank * share, (rank + 1) * share)
-        cv2.setNumThreads(1)  # one image a thread; OpenCV's own pool would fight with ours
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
-        self._pixels: torch.Tensor | None = None
-        if cache != "none":
-            self._pixels = self._decode_all(progress)
-            if cache == "device":
-                self._pixels = self._pixels.to(device)
+        self._workers = Workers(threads)
+        self._assembly = self._assembly_of(
+            cache, cache_dir, channels_last, progress, say or _nothing
+        )
+
+    def _assembly_of(
+        self,
+        cache: str,
+        cache_dir: Path | None,
+        channels_last: bool,
+        progress: Progress | None,
+        say: Say,
+    ) -> Assembly:
+        source, workers, device = self._source, self._workers, self._device
+        pixels: Pixels | torch.Tensor = Decoding(source)
+        if cache == "memory":
+            pixels = in_memory(source, cache_dir, workers, progress, say)
+        elif cache == "disk":
+            pixels = DiskCache(source, cache_dir).find_or_build(workers, progress, say)
+        elif cache == "device":
+            pixels = on_device(source, cache_dir, workers, device, progress, say)
+        if device.type == "cuda":
+            return GpuAssembly(pixels, workers, channels_last, device)
+        if isinstance(pixels, torch.Tensor):
+            pixels = Memory(pixels.numpy())
+        return CpuAssembly(pixels, workers, channels_last)
 
     @property
     def samples(self) -> int:
@@ -81,67 +105,30 @@ class Loader:
 
     def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
         """The batches of steps first_step … last_step − 1."""
-        pending: deque[tuple[NDArray[np.int64], Future[torch.Tensor]]] = deque()
+        pending: deque[Future[tuple[Share, Callable[[], Tensors]]]] = deque()
         ahead = iter(range(first_step, last_step))
         assembler = ThreadPoolExecutor(1, "assemble")
         try:
-            for step in range(first_step, last_step):
-                while len(pending) < PREFETCH and (upcoming := next(ahead, None)) is not None:
-                    indices = batch_indices(self._seed, upcoming, self._batch, len(self._source))[
-                        self._slice
-                    ]
-                    pending.append((indices, assembler.submit(self._pixels_of, indices)))
+            for _ in range(first_step, last_step):
+                while len(pending) < PREFETCH and (step := next(ahead, None)) is not None:
+                    pending.append(assembler.submit(self._prepare, step))
                 started = time.perf_counter()
-                indices, future = pending.popleft()
-                pixels = future.result()
+                share, finish = pending.popleft().result()
                 waited = time.perf_counter() - started
-                yield self._to_batch(step, indices, pixels, waited)
+                images, labels = finish()
+                yield Batch(images, labels, share.indices, waited)
         finally:
             assembler.shutdown(wait=False, cancel_futures=True)
 
-    def _pixels_of(self, indices: NDArray[np.int64]) -> torch.Tensor:
-        """(n, 112, 112, 3) uint8, on the device for a device cache, else in host memory."""
-        if self._pixels is not None:
-            return self._pixels[torch.from_numpy(indices).to(self._pixels.device)]
-        pixels = torch.empty(
-            (len(indices), SIZE, SIZE, 3), dtype=torch.uint8, pin_memory=self._device.type == "cuda"
-        )
-        self._decode_into(pixels.numpy(), indices, None)
-        return pixels
-
-    def _decode_all(self, progress: Progress | None) -> torch.Tensor:
-        pixels = torch.empty((len(self._source), SIZE, SIZE, 3), dtype=torch.uint8)
-        self._decode_into(pixels.numpy(), np.arange(len(self._source)), progress)
-        return pixels
-
-    def _decode_into(
-        self, out: NDArray[np.uint8], indices: NDArray[np.int64], progress: Progress | None
-    ) -> None:
-        """Decode the samples `indices` into `out`, in chunks that are worth a thread's call."""
-
-        def work(start: int) -> int:
-            stop = min(start + chunk, len(indices))
-            for place in range(start, stop):
-                out[place] = self._source.image(int(indices[place]))
-            return stop - start
-
-        chunk = 16
-        done = 0
-        for count in self._pool.map(work, range(0, len(indices), chunk)):
-            done += count
-            if progress is not None:
-                progress(done, len(indices))
-
-    def _to_batch(
-        self, step: int, indices: NDArray[np.int64], pixels: torch.Tensor, waited: float
-    ) -> Batch:
-        labels = torch.from_numpy(self._source.labels[indices])
-        images = normalise(pixels.to(self._device, non_blocking=True))
-        if self._flip:
-            which = torch.from_numpy(batch_flips(self._seed, step, self._batch)[self._slice])
-            images = flip(images, which.to(self._device, non_blocking=True))
-        images = images.contiguous(memory_format=self._format)
-        return Batch(images, labels.to(self._device, non_blocking=True), indices, waited)
+    def _prepare(self, step: int) -> tuple[Share, Callable[[], Tensors]]:
+        indices = batch_indices(self._seed, step, self._batch, len(self._source))[self._slice]
+        flips = batch_flips(self._seed, step, self._batch)[self._slice] & self._flip
+        share = Share(indices, self._source.labels[indices], flips)
+        return share, self._assembly.prepare(share)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
+
+
+def _nothing(_: str) -> None:
+    return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +16,8 @@ from data_prep.errors import DataError
 from data_prep.recordio import RecordReader
 from data_prep.training_set import read_index
 
+_DECODING = 1  # to be raised when `decode` gives other pixels
+_PLACES, _PLACE = 64, 4096  # how many bytes of a .rec its fingerprint looks at
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -21,6 +26,8 @@ class Source(Protocol):
 
     labels: NDArray[np.int64]
     classes: int
+    folder: Path  # where the images lie
+    name: str  # what they are called there
 
     def __len__(self) -> int: ...
 
@@ -28,11 +35,16 @@ class Source(Protocol):
         """The decoded image `index`: (112, 112, 3) uint8 RGB; DataError naming it otherwise."""
         ...
 
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with the images, their order or the decoder."""
+        ...
+
 
 class RecordSource:
     """A RecordIO training set."""
 
     def __init__(self, path: Path) -> None:
+        self.folder, self.name = path.parent, path.stem
         self._reader = RecordReader(path)
         index = read_index(self._reader)
         self._keys, self.labels, self.classes = index.keys, index.labels, index.classes
@@ -48,11 +60,23 @@ class RecordSource:
             at = f"{self._reader.path}: record {key} at byte {self._reader.offset(key)}"
             raise DataError(f"{at} {error}") from None
 
+    def fingerprint(self) -> str:
+        """Of the index, the .rec's size and time of change, and 64 places spread over it."""
+        status = os.stat(self._reader.path)
+        digest = _digest(status.st_size, status.st_mtime_ns)
+        for part in (self._keys, self._reader.keys, self._reader.offsets):
+            digest.update(np.ascontiguousarray(part, "<i8").data)
+        with open(self._reader.path, "rb") as file:
+            for at in np.linspace(0, max(0, status.st_size - _PLACE), _PLACES).astype(int):
+                digest.update(os.pread(file.fileno(), _PLACE, int(at)))
+        return digest.hexdigest()
+
 
 class FolderSource:
     """A folder of class folders; classes are numbered in the order of their names."""
 
     def __init__(self, path: Path) -> None:
+        self.folder, self.name = path, "images"
         self._files: list[Path] = []
         labels: list[int] = []
         classes = 0
@@ -74,6 +98,25 @@ class FolderSource:
             return decode(self._files[index].read_bytes())
         except UndecodableImage as error:
             raise DataError(f"{self._files[index]}: {error}") from None
+
+    def fingerprint(self) -> str:
+        """Of every file's name, size and time of change."""
+        digest = _digest(len(self._files))
+        for file in self._files:
+            status = file.stat()
+            name = file.relative_to(self.folder)
+            digest.update(
+                f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
+                    "utf-8", "surrogateescape"
+                )
+            )
+        return digest.hexdigest()
+
+
+def _digest(*numbers: int) -> hashlib.blake2b:
+    """A hash that already knows what decodes: another OpenCV may decode to other pixels."""
+    about = f"{_DECODING} opencv {cv2.__version__} {numbers}"
+    return hashlib.blake2b(about.encode(), digest_size=8)
 
 
 def open_source(path: Path) -> Source:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.data.images import UndecodableImage, decode, flip, normalise
+from arcface_plus.data.images import (
+    UndecodableImage,
+    decode,
+    flip,
+    mirror,
+    normalise,
+    normalise_into,
+)
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_flips, batch_indices
 from arcface_plus.data.sources import open_source
@@ -40,11 +47,20 @@ def test_images_are_decoded_rgb_flipped_and_normalised(source):
         assert batch.labels[place] == source.labels[index]
 
 
-@pytest.mark.parametrize("changed", [{"cache": "memory"}, {"cache": "device"}, {"threads": 1}])
-def test_cache_and_threads_change_nothing(source, changed):
+@pytest.mark.parametrize(
+    "changed",
+    [{"cache": "memory"}, {"cache": "disk"}, {"cache": "device"}, {"threads": 1}],
+    ids=str,
+)
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_cache_and_threads_change_nothing(source, tmp_path, changed, channels_last):
+    changed = changed | {"cache_dir": tmp_path, "channels_last": channels_last}
     for one, other in zip(
         loader(source).batches(0, 6), loader(source, **changed).batches(0, 6), strict=True
     ):
+        assert other.images.is_contiguous(
+            memory_format=torch.channels_last if channels_last else torch.contiguous_format
+        )
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.labels, other.labels)
 
@@ -112,6 +128,18 @@ def test_normalise_and_flip_to_the_formula():
     pixels = torch.arange(2 * 112 * 112 * 3).reshape(2, 112, 112, 3).to(torch.uint8)
     images = normalise(pixels)
     assert torch.allclose(images, (pixels.permute(0, 3, 1, 2).double() / 127.5 - 1).float())
-    mirrored = flip(images, torch.tensor([True, False]))
+    mirrored = normalise(flip(pixels, torch.tensor([True, False])))
     assert torch.equal(mirrored[0], images[0].flip(-1))
     assert torch.equal(mirrored[1], images[1])
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_the_way_in_place_gives_the_same_bits(channels_last):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    which = np.array([True, False, False, True, True])
+    expected = normalise(flip(torch.from_numpy(pixels), torch.from_numpy(which)))
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    found = torch.empty_like(expected, memory_format=memory_format)
+    mirror(pixels, which)
+    normalise_into(pixels, found.permute(0, 2, 3, 1).numpy())
+    assert torch.equal(found, expected)

@@ -1,0 +1,115 @@
+"""From a step's share of the samples to its tensors: most of the work ahead, the rest in its turn.
+
+`prepare` runs in a thread of its own while the trainer is at earlier steps. What it returns is
+called by the trainer when the step's turn has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arcface_plus.data.images import SIZE, flip, mirror, normalise, normalise_into
+from arcface_plus.data.pixels import CHUNK, Pixels
+from arcface_plus.data.workers import Workers
+
+Tensors = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, 112, 112) float32, labels (n,) int64
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which samples of a step are this process's, of which classes, and which are mirrored."""
+
+    indices: NDArray[np.int64]  # (n,)
+    labels: NDArray[np.int64]  # (n,)
+    flips: NDArray[np.bool_]  # (n,)
+
+
+class Assembly(Protocol):
+    def prepare(self, share: Share) -> Callable[[], Tensors]: ...
+
+
+class CpuAssembly:
+    """Decodes or copies, mirrors and normalises a few images at a time, while they are in cache."""
+
+    def __init__(self, pixels: Pixels, workers: Workers, channels_last: bool) -> None:
+        self._pixels, self._workers, self._channels_last = pixels, workers, channels_last
+
+    def prepare(self, share: Share) -> Callable[[], Tensors]:
+        memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
+        shape = (len(share.indices), 3, SIZE, SIZE)
+        images = torch.empty(shape, dtype=torch.float32, memory_format=memory_format)
+        rows = images.permute(0, 2, 3, 1).numpy()
+
+        def work(start: int, stop: int) -> None:
+            pixels = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
+            self._pixels.read(share.indices[start:stop], pixels)
+            mirror(pixels, share.flips[start:stop])
+            normalise_into(pixels, rows[start:stop])
+
+        self._workers.each_chunk(work, len(share.indices), CHUNK)
+        labels = torch.from_numpy(share.labels)
+        return lambda: (images, labels)
+
+
+class GpuAssembly:
+    """Sends uint8 pixels from pinned memory on a stream of its own; the rest is the GPU's.
+
+    The trainer's thread copies nothing and waits for nothing: it tells its stream to wait for the
+    copies, and queues the kernels that mirror and normalise.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels | torch.Tensor,
+        workers: Workers,
+        channels_last: bool,
+        device: torch.device,
+    ) -> None:
+        self._pixels, self._workers, self._device = pixels, workers, device
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._copies = torch.cuda.Stream(device)
+
+    def prepare(self, share: Share) -> Callable[[], Tensors]:
+        with torch.cuda.device(self._device), torch.cuda.stream(self._copies):
+            if isinstance(self._pixels, torch.Tensor):
+                pixels = self._pixels.index_select(0, self._send(share.indices))
+            else:
+                pixels = self._read(self._pixels, share.indices)
+            sent = [pixels, self._send(share.labels)]
+            if share.flips.any():
+                sent.append(self._send(share.flips))
+            ready = torch.cuda.Event()
+            ready.record(self._copies)
+        return lambda: self._finish(sent, ready)
+
+    def _read(self, pixels: Pixels, indices: NDArray[np.int64]) -> torch.Tensor:
+        """Gather into pinned memory, in threads; the copy to the device is queued, not awaited."""
+        shape = (len(indices), SIZE, SIZE, 3)
+        # Taken from torch's allocator of pinned memory, which gives a buffer to nobody else before
+        # the copy out of it has run. So nothing here may be kept and written to again.
+        pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        out = pinned.numpy()
+
+        def work(start: int, stop: int) -> None:
+            pixels.read(indices[start:stop], out[start:stop])
+
+        self._workers.each_chunk(work, len(indices), CHUNK)
+        return pinned.to(self._device, non_blocking=True)
+
+    def _send(self, array: NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(array).pin_memory().to(self._device, non_blocking=True)
+
+    def _finish(self, sent: list[torch.Tensor], ready: torch.cuda.Event) -> Tensors:
+        stream = torch.cuda.current_stream(self._device)
+        stream.wait_event(ready)
+        for tensor in sent:  # allocated on the other stream: not to be reused there too early
+            tensor.record_stream(stream)
+        pixels, labels, *flips = sent
+        images = normalise(flip(pixels, flips[0]) if flips else pixels)
+        return images.contiguous(memory_format=self._format), labels

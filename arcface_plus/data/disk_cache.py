@@ -1,0 +1,177 @@
+"""`data.cache: disk`: pixels decoded once into a file that runs and processes share.
+
+The file's name holds a fingerprint of the source. Whoever builds it holds a lock on the unfinished
+file beside it, `.NAME.partial`, which becomes NAME when it is whole. A killed build leaves a
+partial file that nobody holds: the next build takes it over, or removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from arcface_plus.data.images import SIZE
+from arcface_plus.data.pixel_file import PixelFile, PixelFileWriter, file_bytes
+from arcface_plus.data.room import gigabytes
+from arcface_plus.data.sources import Source
+from arcface_plus.data.workers import Progress, Workers
+from data_prep.errors import DataError, UserError
+
+_SUFFIX = ".pixels.npy"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CHUNK = 64  # images that a thread decodes, then writes: 2.4 MB
+Say = Callable[[str], None]
+
+
+class DiskCache:
+    """The place of a source's pixel file; `folder` None is beside the data."""
+
+    def __init__(self, source: Source, folder: Path | None) -> None:
+        fingerprint = source.fingerprint()
+        self._source, self._seed = source, int(fingerprint, 16)
+        self._folder = folder or source.folder
+        self.path = self._folder / f"{source.name}.{fingerprint}{_SUFFIX}"
+
+    def find(self, say: Say) -> PixelFile | None:
+        """The finished file; None if there is none or it is damaged, which is said."""
+        try:
+            cache = PixelFile(self.path, len(self._source), self._seed)
+            cache.check_sample()
+        except FileNotFoundError:
+            return None
+        except DataError as error:
+            say(f"{error}; not used")
+            return None
+        return cache
+
+    def find_or_build(self, workers: Workers, progress: Progress | None, say: Say) -> PixelFile:
+        """The finished file, built first where need be, by one process while the others wait.
+
+        UserError before anything is decoded where the folder cannot be written or is too small;
+        DataError naming the record that cannot be decoded.
+        """
+        while (found := self.find(say)) is None:
+            with self._claimed(say) as descriptor:
+                if descriptor is None or self.find(_nothing) is not None:
+                    continue  # somebody was faster
+                self._remove_abandoned()
+                self._make_room(descriptor)
+                images, size = len(self._source), gigabytes(file_bytes(len(self._source)))
+                say(f"decoding {images} images into {self.path} ({size}, once)")
+                self._build(descriptor, workers, progress)
+        return found
+
+    @property
+    def _partial(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.partial")
+
+    def _build(self, descriptor: int, workers: Workers, progress: Progress | None) -> None:
+        images = len(self._source)
+        writer = PixelFileWriter(descriptor, images, self._seed)
+
+        def decode_and_write(start: int, stop: int) -> None:
+            pixels = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
+            for index in range(start, stop):
+                pixels[index - start] = self._source.image(index)
+            writer.write(start, pixels)
+
+        try:
+            workers.each_chunk(decode_and_write, images, _CHUNK, progress)
+            writer.finish()
+        except OSError as error:
+            if error.errno in _FULL:
+                raise self._unusable(f"became full ({error.strerror})") from None
+            raise
+        os.replace(self._partial, self.path)
+        _sync(self._folder)
+
+    @contextlib.contextmanager
+    def _claimed(self, say: Say) -> Iterator[int | None]:
+        """The partial file, locked; None if it was gone once we had it. Removed if still there."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._unusable(f"cannot be written ({error.strerror})") from None
+        try:
+            if not self._lock(descriptor, fcntl.LOCK_NB):
+                say(f"another run is building {self.path}: waiting for it")
+                self._lock(descriptor, 0)
+            if not _is(self._partial, descriptor):
+                yield None
+                return
+            try:
+                yield descriptor
+            finally:
+                if _is(self._partial, descriptor):
+                    self._partial.unlink()
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, wait: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | wait)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._unusable(f"has no file locks ({error.strerror})") from None
+        return True
+
+    def _make_room(self, descriptor: int) -> None:
+        """Reserve the whole file, so that a full disk is found out now, not in an hour."""
+        os.ftruncate(descriptor, 0)
+        needed = file_bytes(len(self._source))
+        free = shutil.disk_usage(self._folder).free
+        try:
+            if needed <= free:
+                os.posix_fallocate(descriptor, 0, needed)
+                return
+        except OSError as error:
+            if error.errno not in _FULL:
+                return  # a file system that reserves nothing
+        raise self._unusable(f"has {gigabytes(free)} free, the cache takes {gigabytes(needed)}")
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed builds of other caches left: partial files that nobody holds."""
+        for path in self._folder.glob(f".*{_SUFFIX}.partial"):
+            if path == self._partial:
+                continue
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is(path, file.fileno()):
+                    path.unlink()
+
+    def _unusable(self, why: str) -> UserError:
+        others = sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder.is_dir() else []
+        old = f"; other caches there: {', '.join(p.name for p in others)}" if others else ""
+        return UserError(
+            f"{self._folder}: {why}; set data.cache_dir to another folder, or data.cache: none{old}"
+        )
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the path still names the open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sync(folder: Path) -> None:
+    """Make a renaming in the folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _nothing(_: str) -> None:
+    return None

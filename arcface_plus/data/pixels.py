@@ -1,0 +1,102 @@
+"""Where a batch's pixels come from: decoded each time, out of memory, a file or the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arcface_plus.data.disk_cache import DiskCache, Say
+from arcface_plus.data.images import SIZE
+from arcface_plus.data.pixel_file import IMAGE_BYTES
+from arcface_plus.data.room import need_device_memory, need_memory
+from arcface_plus.data.sources import Source
+from arcface_plus.data.workers import Progress, Workers
+
+CHUNK = 8  # images that are worth a call to a thread
+_PIECE = 2048  # images on their way to the device at once: 77 MB
+
+
+class Pixels(Protocol):
+    """Decoded images, readable from any thread."""
+
+    def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        """Put the images `indices` (n,) into `out` (n, 112, 112, 3); DataError names a bad one."""
+        ...
+
+
+class Decoding:
+    """Nothing is kept: each image is decoded whenever it is read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        for place, index in enumerate(indices.tolist()):
+            out[place] = self._source.image(index)
+
+
+class Memory:
+    """All pixels in this process's memory: (n, 112, 112, 3) uint8."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+
+    def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        np.take(self._pixels, indices, axis=0, out=out, mode="clip")  # "raise" would copy twice
+
+
+def in_memory(
+    source: Source, folder: Path | None, workers: Workers, progress: Progress | None, say: Say
+) -> Memory:
+    """Every image, read from the disk cache where there is one, else decoded."""
+    need_memory(len(source) * IMAGE_BYTES)
+    origin = _origin(source, folder, say)
+    pixels = np.empty((len(source), SIZE, SIZE, 3), np.uint8)
+
+    def work(start: int, stop: int) -> None:
+        origin.read(np.arange(start, stop), pixels[start:stop])
+
+    workers.each_chunk(work, len(source), CHUNK, progress)
+    return Memory(pixels)
+
+
+def on_device(
+    source: Source,
+    folder: Path | None,
+    workers: Workers,
+    device: torch.device,
+    progress: Progress | None,
+    say: Say,
+) -> torch.Tensor:
+    """Every image as one tensor on the device, (n, 112, 112, 3) uint8.
+
+    Read like `in_memory`, but piece by piece: the whole set never is in host memory.
+    """
+    count = len(source)
+    need_device_memory(count * IMAGE_BYTES, device)
+    origin = _origin(source, folder, say)
+    on_gpu = device.type == "cuda"
+    pixels = torch.empty((count, SIZE, SIZE, 3), dtype=torch.uint8, device=device)
+    for start in range(0, count, _PIECE):
+        stop = min(start + _PIECE, count)
+        # A new one each time: the allocator of pinned memory reuses what has been copied.
+        piece = torch.empty((stop - start, SIZE, SIZE, 3), dtype=torch.uint8, pin_memory=on_gpu)
+
+        def work(first: int, last: int, start: int = start, piece: torch.Tensor = piece) -> None:
+            origin.read(np.arange(start + first, start + last), piece.numpy()[first:last])
+
+        workers.each_chunk(work, stop - start, CHUNK)
+        pixels[start:stop].copy_(piece, non_blocking=True)
+        if progress is not None:
+            progress(stop, count)
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    return pixels
+
+
+def _origin(source: Source, folder: Path | None, say: Say) -> Pixels:
+    return DiskCache(source, folder).find(say) or Decoding(source)

@@ -1,0 +1,70 @@
+"""Is there room for a cache? Asked before the work, not after an hour of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from data_prep.errors import UserError
+
+_BESIDE = 1 << 30  # what the training around a cache needs at the very least
+
+
+def need_memory(needed: int) -> None:
+    """UserError unless `needed` bytes for each process of this machine are there."""
+    available = available_memory()
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's
+    if available is not None and needed * processes + _BESIDE > available:
+        each = f" in each of {processes} processes" if processes > 1 else ""
+        raise UserError(
+            f"data.cache: the decoded images take {gigabytes(needed)} of memory{each}, "
+            f"{gigabytes(available)} are available: use data.cache: disk, which processes share"
+        )
+
+
+def need_device_memory(needed: int, device: torch.device) -> None:
+    """UserError unless `needed` bytes are free on the device."""
+    if device.type != "cuda":
+        return need_memory(needed)
+    free, _ = torch.cuda.mem_get_info(device)
+    if needed + _BESIDE > free:
+        raise UserError(
+            f"data.cache: device takes {gigabytes(needed)}, {device} has {gigabytes(free)} free, "
+            "and the network needs room too: use data.cache: disk"
+        )
+    return None
+
+
+def available_memory() -> int | None:
+    """Bytes that can be had without swapping, within the container's limit; None: not told."""
+    known = [_machine(), _container()]
+    return min((size for size in known if size is not None), default=None)
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.3g} GB"
+
+
+def _machine(path: Path = Path("/proc/meminfo")) -> int | None:
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else None
+
+
+def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What is left of the limit of control group v2, where a container sees its own."""
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        statistics = (folder / "memory.stat").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    if limit == "max":
+        return None
+    freed = int(statistics[statistics.index("inactive_file") + 1])  # given up when needed
+    return int(limit) - used + freed

@@ -1,0 +1,57 @@
+"""A pool of threads that shares out ranges of images."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import cv2
+
+Progress = Callable[[int, int], None]
+
+
+class Workers:
+    """`threads` threads (0: one a core) for work that releases the GIL: decoding, copying."""
+
+    def __init__(self, threads: int = 0) -> None:
+        cv2.setNumThreads(1)  # one image a thread; OpenCV's own pool would fight with ours
+        self.count = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self.count, "decode")
+
+    def each_chunk(
+        self,
+        work: Callable[[int, int], None],
+        count: int,
+        size: int,
+        progress: Progress | None = None,
+    ) -> None:
+        """Call work(start, stop) for all chunks of `size` of range(count), side by side.
+
+        The error raised is that of the first chunk that has one, and none is still at work then:
+        whoever called may close the files and free the memory that they wrote to.
+        """
+        pending: deque[tuple[int, Future[None]]] = deque()
+
+        def take() -> None:
+            stop, future = pending.popleft()
+            future.result()
+            if progress is not None:
+                progress(stop, count)
+
+        try:
+            for start in range(0, count, size):
+                stop = min(start + size, count)
+                pending.append((stop, self._pool.submit(work, start, stop)))
+                if len(pending) >= 4 * self.count:
+                    take()
+            while pending:
+                take()
+        finally:
+            for _, future in pending:
+                future.cancel()
+            wait([future for _, future in pending])
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
