@@ -9,19 +9,25 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from arcface_plus.accumulation import part_sizes
 from arcface_plus.checkpoint import Checkpoints, ModelCard, write_text
 from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.compilation import compile_in_place
 from arcface_plus.config import RunConfig
+from arcface_plus.data.images import SIZE
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source
+from arcface_plus.data_advice import data_advice
 from arcface_plus.embedder import network_embedder
 from arcface_plus.metrics import Metrics
+from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.optim import Schedule, sgd
 from arcface_plus.run_directory import describe, load_fitting, prepare
 from arcface_plus.runtime import (
     Processes,
+    autocast,
     join_processes,
     make_deterministic,
     resolve_device,
@@ -42,6 +48,8 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
     device = resolve_device(config.runtime.device, processes.local_rank)
     if config.run.deterministic:
         make_deterministic()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # few shapes, each met thousands of times
     if config.data.train is None:
         raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
     if config.data.batch_size % processes.count:
@@ -49,6 +57,7 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
             f"data.batch_size {config.data.batch_size} is not divisible by the "
             f"{processes.count} processes"
         )
+    _check_memory_savers(config, processes.count)
     source = open_source(Path(config.data.train))
     if source.classes < 2:
         raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
@@ -105,12 +114,10 @@ def _trainer(
     first_step: int,
 ) -> Trainer:
     on_gpu = device.type == "cuda"
-    recognizer = build_recognizer(config, source.classes).to(device)
     channels_last = _switch(config.runtime.channels_last, default=True)
-    if channels_last:
-        recognizer.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if _switch(config.runtime.compile, on_gpu):
-        recognizer.backbone.compile()
+    precision = resolve_precision(config.runtime.precision, device)
+    recognizer = build_recognizer(config, source.classes).to(device)
+    _prepare_backbone(recognizer.backbone, config, device, channels_last, precision, processes)
     optimizer = config.optimizer
     with progress_bar("decoding into the cache") as progress:
         loader = Loader(
@@ -119,12 +126,14 @@ def _trainer(
             seed=config.run.seed,
             flip=config.data.flip,
             cache=config.data.cache,
+            cache_dir=Path(config.data.cache_dir) if config.data.cache_dir else None,
             threads=config.data.threads,
             device=device,
             channels_last=channels_last,
             rank=processes.rank,
             processes=processes.count,
             progress=progress,
+            say=_say if processes.first else None,
         )
     return Trainer(
         run=run,
@@ -134,8 +143,10 @@ def _trainer(
             verify_every=config.eval.every,
             checkpoint_every=config.checkpoint.every,
             seed=config.run.seed,
-            precision=resolve_precision(config.runtime.precision, device),
+            precision=precision,
             grad_clip=optimizer.grad_clip,
+            micro_batch_size=config.data.micro_batch_size,
+            data_advice=data_advice(config.data.cache, config.data.threads, on_gpu),
         ),
         recognizer=recognizer,
         optimizer=sgd(
@@ -159,6 +170,51 @@ def _trainer(
         device=device,
         processes=processes,
     )
+
+
+def _check_memory_savers(config: RunConfig, processes: int) -> None:
+    """What is wrong with them is said before anything is read or built."""
+    if config.runtime.activation_checkpointing and config.runtime.compile is True:
+        raise UserError(
+            "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
+            "set one of them to false"
+        )
+    smallest = part_sizes(config.data.batch_size // processes, config.data.micro_batch_size)[-1]
+    if config.data.micro_batch_size is not None and smallest < 2:
+        raise UserError(
+            f"data.micro_batch_size {config.data.micro_batch_size} leaves one image alone, which "
+            "batch norm cannot normalise; make it larger"
+        )
+
+
+def _prepare_backbone(
+    backbone: nn.Module,
+    config: RunConfig,
+    device: torch.device,
+    channels_last: bool,
+    precision: str,
+    processes: Processes,
+) -> None:
+    """Memory format, and either activation checkpointing or compilation."""
+    runtime = config.runtime
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
+    if runtime.activation_checkpointing:
+        checkpoint_activations(backbone)
+    elif _switch(runtime.compile, default=device.type == "cuda"):
+        size = part_sizes(config.data.batch_size // processes.count, config.data.micro_batch_size)
+        images = torch.zeros((size[0], 3, SIZE, SIZE), device=device)
+        images = images.contiguous(memory_format=memory_format)
+        problem = compile_in_place(backbone, images, autocast(device, precision))
+        if problem and runtime.compile is True:
+            raise UserError(
+                f"runtime.compile: true, but it cannot work here ({problem}); set it to false"
+            )
+        if problem and processes.first:
+            console.print(
+                f"runtime.compile: not possible here, the run goes on without ({problem})",
+                highlight=False, soft_wrap=True, markup=False,
+            )  # fmt: skip
 
 
 def _switch(setting: bool | str, default: bool) -> bool:
@@ -193,3 +249,7 @@ def _announce(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
