@@ -1,0 +1,267 @@
+"""The best other rows of every row by dot product, in one Triton kernel; optional.
+
+A program multiplies one tile of the n×n products in tensor cores, takes the maxima of its rows and
+of its columns while it is in registers, and merges them into a table (n, slots); nothing of the
+n×n matrix is stored. Only tiles on and above the diagonal are computed: n²·d operations.
+
+A table entry is one int64: the cosine's bits, made orderable, above the inverted row number. Its
+maximum is the largest cosine and, among equals, the lowest number, and the maximum of a set does
+not depend on the order in which it is taken: so atomics give the same bits on every run.
+
+Importing this module imports Triton (0.2 s) where it is installed, and succeeds where it is not.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+try:
+    import triton  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    import triton.language as tl  # type: ignore[import-untyped,import-not-found,unused-ignore]
+except ImportError:
+    triton = None
+
+
+class Tiling(NamedTuple):
+    """How the work is cut: ``block`` rows × ``block`` columns a program, ``depth`` of the
+    embedding a step, ``group`` rows of tiles walked together so that they share the L2 cache."""
+
+    block: int = 128
+    depth: int = 64
+    group: int = 8
+    warps: int = 4
+    stages: int = 3
+
+
+def available(tensor: Tensor) -> bool:
+    """Whether the searches below take ``tensor``: float16, and either on an NVIDIA GPU of
+    capability 8.0 or more for which the kernel compiles (tried once a device: seconds), or
+    anywhere under Triton's interpreter (``TRITON_INTERPRET=1``). Never raises. (Before 8.0 Triton
+    has no tensor-core product: it would be slower than plain matmuls.)"""
+    if triton is None or tensor.dtype != torch.float16:
+        return False
+    if triton.knobs.runtime.interpret:
+        return True
+    if not tensor.is_cuda or torch.version.hip is not None:
+        return False
+    return torch.cuda.get_device_capability(tensor.device) >= (8, 0) and _compiles(tensor.device)
+
+
+@functools.cache
+def _compiles(device: torch.device) -> bool:
+    """A trial: Triton also wants a C compiler, a writable cache and an architecture it knows."""
+    try:
+        best_by_slot(torch.zeros(256, 512, dtype=torch.float16, device=device), None, 1)
+    except Exception as reason:  # whatever it is, there is a way without Triton
+        text = (str(reason).splitlines() or [""])[0]
+        warnings.warn(f"MMA searches without Triton: {type(reason).__name__}: {text}", stacklevel=2)
+        return False
+    return True
+
+
+def best_by_slot(
+    unit: Tensor, penalty: Tensor | None, slots: int, tiling: Tiling | None = None
+) -> tuple[Tensor, Tensor]:
+    """For each row and slot, the largest dot product with another row of that slot, and which.
+
+    ``unit`` (n, d) float16, contiguous, n ≥ 2; ``penalty`` (n,) float32 is added to the products
+    of a row, once for each of the two rows; ``slots``: a power of two. Column j is in slot
+    (j // 128) % slots: blocks of 128 neighbours, dealt out in turn.
+
+    Returns cosine (n, slots) float32 and row (n, slots) int64: products accumulated in float32,
+    the lowest row of exactly equal ones, the same bits on every run; (−inf, own number) where
+    the slot has no other row. NaN products are passed over. No synchronisation with the GPU
+    (but for the compilation on the first call); 20 bytes an entry.
+    """
+    _check(unit, penalty, slots)
+    tiling = tiling or _tiling(unit.device)
+    tiles = _ceil(unit.shape[0], tiling.block)
+    programs = _ceil(tiles, tiling.group) * (_ceil(tiles, tiling.group) + 1) // 2 * tiling.group**2
+    return _search(unit, 0, unit.shape[0], penalty, slots, tiling, programs, symmetric=True)
+
+
+def best_of_rows(
+    unit: Tensor,
+    first: int,
+    last: int,
+    penalty: Tensor | None,
+    slots: int,
+    tiling: Tiling | None = None,
+) -> tuple[Tensor, Tensor]:
+    """As ``best_by_slot`` for the rows ``first:last`` alone, against all rows: (last − first,
+    slots) each, bit for bit those of ``best_by_slot`` where products do not depend on order."""
+    _check(unit, penalty, slots)
+    if not 0 <= first < last <= unit.shape[0]:
+        raise ValueError(f"rows {first}:{last} are not among {unit.shape[0]}")
+    tiling = tiling or _tiling(unit.device)
+    bands = _ceil(_ceil(last - first, tiling.block), tiling.group)
+    programs = bands * tiling.group * _ceil(unit.shape[0], tiling.block)
+    return _search(unit, first, last, penalty, slots, tiling, programs, symmetric=False)
+
+
+def _check(unit: Tensor, penalty: Tensor | None, slots: int) -> None:
+    if unit.ndim != 2 or unit.dtype != torch.float16 or not unit.is_contiguous():
+        raise ValueError(f"rows must be contiguous float16 (n, d), not {unit.dtype} {unit.shape}")
+    if penalty is not None and (
+        penalty.shape != unit.shape[:1]
+        or penalty.dtype != torch.float32
+        or not penalty.is_contiguous()
+    ):
+        raise ValueError(f"penalty must be contiguous float32 ({unit.shape[0]},)")
+    if slots < 1 or slots & (slots - 1):
+        raise ValueError(f"slots must be a power of two, not {slots}")
+
+
+def _ceil(number: int, divisor: int) -> int:
+    return -(-number // divisor)
+
+
+@functools.cache
+def _tiling(device: torch.device) -> Tiling:
+    """96 KB of shared memory where two programs fit beside each other (A100, H100), else 48 KB."""
+    if device.type != "cuda":
+        return Tiling()
+    roomy = torch.cuda.get_device_properties(device).shared_memory_per_multiprocessor >= 160 * 1024
+    return Tiling() if roomy else Tiling(depth=32)
+
+
+def _search(
+    unit: Tensor,
+    first: int,
+    last: int,
+    penalty: Tensor | None,
+    slots: int,
+    tiling: Tiling,
+    programs: int,
+    symmetric: bool,
+) -> tuple[Tensor, Tensor]:
+    count, width = unit.shape
+    if penalty is None:
+        penalty = torch.zeros(count, device=unit.device)
+    table = torch.full((last - first, slots), _EMPTY, dtype=torch.int64, device=unit.device)
+    with torch.cuda.device_of(unit):
+        _search_kernel[(programs,)](
+            unit,
+            penalty,
+            table,
+            count,
+            width,
+            first,
+            last,
+            slots,
+            SYMMETRIC=symmetric,
+            BLOCK=tiling.block,
+            DEPTH=tiling.depth,
+            GROUP=tiling.group,
+            num_warps=tiling.warps,
+            num_stages=tiling.stages,
+        )
+    return _unpacked(table, first)
+
+
+_EMPTY = -0x7F800001 << 32  # −inf and row 2³² − 1: below every entry
+
+
+def _unpacked(table: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """The cosines and rows of a table, which is overwritten."""
+    bits = (table >> 32).to(torch.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
+    cosine = bits.view(torch.float32)
+    row = table.bitwise_not_().bitwise_and_(0xFFFFFFFF)
+    own = torch.arange(first, first + len(table), device=table.device).unsqueeze(1)
+    return cosine, torch.where(cosine == -torch.inf, own, row, out=row)
+
+
+def triangle_tile(program, tiles, GROUP):  # type: ignore[no-untyped-def]  # compiled by Triton
+    """Row and column number of a program's tile; to be skipped if below the diagonal or outside.
+
+    Rows of tiles are taken in bands of GROUP, a band's tiles column by column from the diagonal
+    on. Long and short bands are joined in pairs of equal length, so that integers suffice: of b
+    bands, band p (length b − p bands) is followed by band b − p (b odd) or b − 1 − p (b even).
+    """
+    bands = (tiles + GROUP - 1) // GROUP
+    even = 1 - bands % 2
+    length = (bands + even) * GROUP
+    pair = program // (length * GROUP)
+    position = program % (length * GROUP) // GROUP
+    edge = (bands - pair) * GROUP
+    after = (position >= edge) * 1
+    band = pair + after * (bands - even - 2 * pair)
+    column = band * GROUP + position - after * edge
+    return band * GROUP + program % GROUP, column
+
+
+if triton is not None:
+    _triangle_tile = triton.jit(triangle_tile)
+
+    @triton.jit
+    def _merge(table, at, inside, slots, slot, tile, others, AXIS: tl.constexpr):  # type: ignore[no-untyped-def]
+        """Merge a tile's maxima along AXIS into entries (at, slot); ``others``: the numbers of
+        the rows along AXIS. They are looked up only in a tile that improves on some entry."""
+        best = tl.max(tile, axis=AXIS)
+        best = tl.where(best == 0.0, 0.0, best)  # −0 and 0 are equal, their bits are not
+        best = tl.where(best == best, best, -float("inf"))  # NaN, if there is nothing else
+        bits = best.to(tl.int32, bitcast=True)
+        bits = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(tl.int64)
+        entry = table + at.to(tl.int64) * slots + slot
+        # Others may raise the entry meanwhile: what is read is too low at worst, which is safe.
+        known = tl.load(entry, mask=inside, other=0, cache_modifier=".cg")
+        better = inside & (bits >= (known >> 32))
+        if tl.max(better.to(tl.int32), axis=0) > 0:
+            equal = tile == tl.expand_dims(best, AXIS)
+            numbers = tl.where(equal, tl.expand_dims(others, 1 - AXIS), 0x7FFFFFFF)
+            lowest = tl.min(numbers, axis=AXIS).to(tl.int64)
+            key = (bits << 32) | (0xFFFFFFFF - lowest)
+            tl.atomic_max(entry, key, mask=better & (key > known), sem="relaxed")
+
+    @triton.jit(do_not_specialize=["count", "first", "last", "slots"])
+    def _search_kernel(  # type: ignore[no-untyped-def]
+        unit,
+        penalty,
+        table,
+        count,
+        width,
+        first,
+        last,
+        slots,
+        SYMMETRIC: tl.constexpr,
+        BLOCK: tl.constexpr,
+        DEPTH: tl.constexpr,
+        GROUP: tl.constexpr,
+    ):
+        tiles = tl.cdiv(count, BLOCK)
+        if SYMMETRIC:
+            i, j = _triangle_tile(tl.program_id(0), tiles, GROUP)
+            if (i >= tiles) | (j >= tiles) | (j < i):
+                return
+        else:
+            i = tl.program_id(0) // (GROUP * tiles) * GROUP + tl.program_id(0) % GROUP
+            j = tl.program_id(0) % (GROUP * tiles) // GROUP
+            if first + i * BLOCK >= last:
+                return
+        rows = first + i * BLOCK + tl.arange(0, BLOCK)
+        columns = j * BLOCK + tl.arange(0, BLOCK)
+        depth = tl.arange(0, DEPTH)
+        # Beyond the last row its copy is read: no masks in the loop.
+        a = unit + tl.minimum(rows, count - 1).to(tl.int64)[:, None] * width + depth[None, :]
+        b = unit + tl.minimum(columns, count - 1).to(tl.int64)[None, :] * width + depth[:, None]
+        tile = tl.zeros((BLOCK, BLOCK), dtype=tl.float32)
+        for start in range(0, width, DEPTH):
+            left = tl.load(a, mask=depth[None, :] < width - start, other=0.0)
+            right = tl.load(b, mask=depth[:, None] < width - start, other=0.0)
+            tile = tl.dot(left, right, tile)
+            a += DEPTH
+            b += DEPTH
+        row_penalty = tl.load(penalty + rows, mask=rows < last, other=-float("inf"))
+        column_penalty = tl.load(penalty + columns, mask=columns < count, other=-float("inf"))
+        tile += row_penalty[:, None] + column_penalty[None, :]
+        if tl.abs(first + i * BLOCK - j * BLOCK) < BLOCK:
+            tile = tl.where(rows[:, None] == columns[None, :], -float("inf"), tile)
+        _merge(table, rows - first, rows < last, slots, j % slots, tile, columns, AXIS=1)
+        if SYMMETRIC and j > i:
+            _merge(table, columns, columns < count, slots, i % slots, tile, rows, AXIS=0)
