@@ -32,7 +32,7 @@ def backward(
     model: nn.Module,
     batch: Batch,
     sizes: list[int],
-    autocast: Callable[[], AbstractContextManager[object]],
+    autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
 ) -> Losses:
     """Add the batch's gradients to the parameters; its losses, detached.
@@ -45,7 +45,7 @@ def backward(
     for number, (images, labels) in enumerate(pairs, 1):
         closing = number == len(sizes)
         with nullcontext() if closing else _unsynchronised(model):
-            with autocast():
+            with autocast:
                 losses: Losses = model(images, labels, len(labels) / len(batch.labels), closing)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))

@@ -1,9 +1,10 @@
 """Checkpoints: complete or absent, never half.
 
 A checkpoint is a directory `step_00038000/` with the backbone (`model.safetensors`, and
-`model.json`, which says how to build and feed it) and `training.pt`: class weights, optimizer and
-loss scaler, the step and the seed. Sample order, flips and dropout are pure functions of (seed,
-step), so the step is all there is to say about them. It is written under another name and renamed.
+`model.json`, which says how to build and feed it) and `training.pt`: class weights, what the
+regulariser remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and
+dropout are pure functions of (seed, step), so the step is all there is to say about them. It is
+written under another name and renamed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ class Training:
     classifier: Mapping[str, torch.Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
+    regularizer: Mapping[str, Any] = field(default_factory=dict)  # older checkpoints have none
 
 
 class Checkpoints:

@@ -68,6 +68,9 @@ class Metrics:
         self._accuracies = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
         self._console.print(f"step {step}  {self._accuracies}", highlight=False)
 
+    def warn(self, line: str) -> None:
+        self._console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
     def close(self) -> None:
         self._bar.stop()
         self._board.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -36,6 +37,14 @@ def sgd(model: nn.Module, *, momentum: float, weight_decay: float, fused: bool) 
     return torch.optim.SGD(
         parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=fused
     )
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take up a saved state, but for how the update is computed: that is this device's affair."""
+    fused = [group["fused"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, setting in zip(optimizer.param_groups, fused, strict=True):
+        group["fused"] = setting
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

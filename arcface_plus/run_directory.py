@@ -16,7 +16,7 @@ import yaml
 
 import arcface_plus
 from arcface_plus.checkpoint import Checkpoints, Training, load_training, write_text
-from arcface_plus.config import RunConfig
+from arcface_plus.config import RunConfig, validate
 from arcface_plus.metrics import METRICS_FILE
 from data_prep.errors import UserError
 
@@ -97,7 +97,7 @@ def _check_same_run(run: Path, config: RunConfig) -> None:
         before = yaml.safe_load((run / CONFIG_FILE).read_text(encoding="utf-8"))
     except yaml.YAMLError:
         raise UserError(f"{run / CONFIG_FILE}: not YAML any more; use --fresh") from None
-    old = flattened(before if isinstance(before, dict) else {})
+    old = flattened(_with_defaults(before if isinstance(before, dict) else {}))
     new = flattened(config.model_dump(mode="json"))
     changed = [
         f"{key} {old.get(key)!r} → {new.get(key)!r}"
@@ -109,6 +109,14 @@ def _check_same_run(run: Path, config: RunConfig) -> None:
             f"{run}: holds a run of another configuration ({'; '.join(changed)}); "
             "use --fresh or another --out"
         )
+
+
+def _with_defaults(tree: dict[str, object]) -> dict[str, object]:
+    """A config as an older version wrote it, with the keys that have come since."""
+    try:
+        return validate(tree, CONFIG_FILE).model_dump(mode="json")
+    except UserError:  # a key that has gone since, or an edited file: what it says is compared
+        return tree
 
 
 def _discard(run: Path) -> None:

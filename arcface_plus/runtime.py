@@ -86,6 +86,11 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which a network runs at `precision`; fp32 is none at all."""
+    return torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32")
+
+
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Put torch's generators where (seed, step, process) says: dropout is then a pure function."""
     words = np.random.SeedSequence((seed, step, rank)).generate_state(2, np.uint32)

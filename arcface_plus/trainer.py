@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from arcface_plus.accumulation import backward, part_sizes
 from arcface_plus.checkpoint import (
     MODEL_WEIGHTS,
     Checkpoints,
@@ -27,8 +28,9 @@ from arcface_plus.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
-from arcface_plus.optim import Schedule, set_lr
-from arcface_plus.runtime import DTYPES, Interrupts, Processes, seed_step
+from arcface_plus.optim import Schedule, load_optimizer, set_lr
+from arcface_plus.runtime import Interrupts, Processes, autocast, seed_step
+from arcface_plus.stopwatch import Stopwatch
 
 
 class Verification(Protocol):
@@ -41,6 +43,7 @@ class Verification(Protocol):
 
 
 Verify = Callable[[nn.Module], Verification]
+WAITING = 0.01  # share of the time spent waiting for images above which the user is told
 SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
 
 
@@ -55,6 +58,9 @@ class Plan:
     seed: int
     precision: str
     grad_clip: float | None
+    micro_batch_size: int | None = None
+    data_advice: str = "data.cache or data.threads"
+    """What to change where the trainer waits for images."""
 
 
 @dataclass
@@ -100,18 +106,23 @@ class Trainer:
         if processes.count > 1:
             self.model = DistributedDataParallel(recognizer)
         self.step = 0  # updates done
+        self._regularizer_time = Stopwatch(recognizer.regularizer, device)
         self._elapsed_before = 0.0
         self._started = time.perf_counter()
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
         self._images, self._seconds = 0, 0.0
         self._last: dict[str, float] = {}
         self._accuracies: dict[str, float] = {}
+        self._windows = 0
+        self._told_to_wait_less = False
 
     def restore(self, checkpoint: Path, training: Training) -> None:
         """Go on from a checkpoint of the same architecture, classes and samples."""
         self.recognizer.backbone.load_state_dict(load_weights(checkpoint / MODEL_WEIGHTS))
         self.recognizer.classifier.load_state_dict(training.classifier)
-        self.optimizer.load_state_dict(training.optimizer)
+        if training.regularizer:
+            self.recognizer.regularizer.load_state_dict(training.regularizer)
+        load_optimizer(self.optimizer, training.optimizer)
         self.scaler.load_state_dict(training.scaler)
         self.step = training.step
         self._elapsed_before = training.elapsed_seconds
@@ -131,14 +142,18 @@ class Trainer:
                     self._check_finite(update.losses)
                 if logging:
                     self._log(update, window)
-                    window = _Window()
+                    window = self._new_window()
                 if self.metrics is not None:
                     self.metrics.advance(self.step)
                 if self._pause():
-                    window = _Window()
+                    window = self._new_window()
                 if self.processes.any(interrupts.received is not None):
                     self._leave(interrupts.received)
         return self._finish()
+
+    def _new_window(self) -> _Window:
+        self._regularizer_time.reset()
+        return _Window()
 
     def _batches(self) -> Iterator[Batch]:
         """The loader's batches; a record that cannot be read ends the run, but loses nothing."""
@@ -158,12 +173,12 @@ class Trainer:
         plan = self.plan
         seed_step(plan.seed, self.step, self.processes.rank)
         set_lr(self.optimizer, self.schedule.at(self.step))
-        low = plan.precision != "fp32"
-        with torch.autocast(self.device.type, DTYPES[plan.precision], enabled=low):
-            losses: Losses = self.model(batch.images, batch.labels)
-        bad = ~torch.isfinite(losses.total.detach()) & (self._first_bad < 0)
+        sizes = part_sizes(len(batch.labels), plan.micro_batch_size)
+        losses = backward(
+            self.model, batch, sizes, autocast(self.device, plan.precision), self.scaler.scale
+        )
+        bad = ~torch.isfinite(losses.total) & (self._first_bad < 0)
         self._first_bad.masked_fill_(bad, self.step)
-        self.scaler.scale(losses.total).backward()
         angles = self.recognizer.class_angles() if measure else None
         norm = None
         if measure or plan.grad_clip is not None:
@@ -172,7 +187,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return _Update(losses._replace(total=losses.total.detach()), norm, angles)
+        return _Update(losses, norm, angles)
 
     def _clip(self, limit: float | None) -> torch.Tensor:
         """The gradient's total norm, before it is clipped to `limit`."""
@@ -226,12 +241,28 @@ class Trainer:
             "data_wait_fraction": window.waited / seconds,
             "min_angle_deg": math.degrees(float(angles.smallest())),
             "mean_min_angle_deg": math.degrees(float(angles.mean())),
-            "peak_memory_mb": peak_memory_mb(self.device),
+            **angle_quantiles(angles),
+            "regularizer_time_fraction": self._regularizer_time.read() / seconds,
+            **self.recognizer.regularizer_report(),
+            **memory(self.device),
         }
         if self.scaler.is_enabled():
             self._last["loss_scale"] = self.scaler.get_scale()
         if self.metrics is not None:
             self.metrics.log(self._last)
+        self._tell_of_waiting(self._last["data_wait_fraction"])
+
+    def _tell_of_waiting(self, fraction: float) -> None:
+        """Once a run, and not after the first window, in which threads and caches warm up."""
+        self._windows += 1
+        if self.metrics is None or self._told_to_wait_less or self._windows == 1:
+            return
+        if fraction >= WAITING:
+            self._told_to_wait_less = True
+            self.metrics.warn(
+                f"the trainer waited {100 * fraction:.1f}% of the time for images: "
+                f"{self.plan.data_advice}"
+            )
 
     def _pause(self) -> bool:
         """Verify and save where it is due; whether anything was done."""
@@ -278,6 +309,7 @@ class Trainer:
             classes=len(self.recognizer.classifier.weight),
             samples=self.loader.samples,
             classifier=self.recognizer.classifier.state_dict(),
+            regularizer=self.recognizer.regularizer.state_dict(),
             optimizer=self.optimizer.state_dict(),
             scaler=self.scaler.state_dict(),
         )
@@ -310,12 +342,31 @@ class Trainer:
             "accuracy": self._accuracies,
             "wall_seconds": round(self._elapsed(), 2),
             "images_per_second": round(self._images / self._seconds, 2) if self._seconds else None,
-            "peak_memory_mb": peak_memory_mb(self.device),
+            **memory(self.device),
         }
 
 
-def peak_memory_mb(device: torch.device) -> float:
-    """The most memory held so far, in MB: of the GPU, or of the process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+def memory(device: torch.device) -> dict[str, float]:
+    """The most memory held so far, in MB: of the GPU, or of the process on a CPU.
+
+    Of the GPU also what torch's allocator has reserved, which is what other programs cannot have.
+    """
+    if device.type != "cuda":
+        return {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+    return {
+        "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
+        "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
+    }
+
+
+def angle_quantiles(angles: NearestAngles) -> dict[str, float]:
+    """The 1st, 10th and 50th percentile of the counted angles, in degrees; pi if there are none."""
+    counted = angles.angle[angles.counted].sort().values
+    if not len(counted):
+        counted = angles.angle.new_full((1,), math.pi)
+    return {
+        f"min_angle_deg_p{percent:02}": math.degrees(
+            float(counted[round(percent / 100 * (len(counted) - 1))])
+        )
+        for percent in (1, 10, 50)
+    }

@@ -80,3 +80,8 @@ class Recognizer(nn.Module):
         if self._regularized and isinstance(last, NearestAngles):
             return last
         return nearest_angles(self.classifier.weight)
+
+    def regularizer_report(self) -> dict[str, float]:
+        """What the regulariser says of itself for metrics, if it is in use and says something."""
+        report = getattr(self.regularizer, "report", None)
+        return dict(report()) if self._regularized and report is not None else {}

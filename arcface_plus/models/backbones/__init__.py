@@ -1,7 +1,8 @@
 """Backbones by name: callables ``(embedding_dim=512, dropout=0.0, …) -> nn.Module``.
 
 The module maps images (n, 3, 112, 112), floating point, to embeddings (n, embedding_dim), float32
-(not normalised). A new backbone is one new file and one line in ``BACKBONES``.
+(not normalised). A new backbone is one new file and one line in ``BACKBONES``; with a method
+``units()`` it can checkpoint its activations.
 """
 
 from collections.abc import Callable

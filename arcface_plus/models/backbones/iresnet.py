@@ -84,6 +84,10 @@ class IResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, mean=0.0, std=0.1)
 
+    def units(self) -> list[nn.Module]:
+        """The residual units, from input to output."""
+        return [*self.layer1, *self.layer2, *self.layer3, *self.layer4]
+
     def forward(self, images: Tensor) -> Tensor:
         check_images(images)
         x = self.prelu(self.bn1(self.conv1(images)))

@@ -47,6 +47,10 @@ class MobileFaceNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.25)
 
+    def units(self) -> list[nn.Module]:
+        """The blocks on large maps, from input to output."""
+        return [self.stem, *self.bottlenecks, self.expand]
+
     def forward(self, images: Tensor) -> Tensor:
         check_images(images)
         x = self.expand(self.bottlenecks(self.stem(images)))

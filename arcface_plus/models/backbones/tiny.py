@@ -43,6 +43,10 @@ class Tiny(nn.Module):
         self.fc = nn.Linear(third, embedding_dim, bias=False)
         self.features = nn.BatchNorm1d(embedding_dim)
 
+    def units(self) -> list[nn.Module]:
+        """The blocks, from input to output."""
+        return [self.stem, *self.stages]
+
     def forward(self, images: Tensor) -> Tensor:
         check_images(images)
         x = self.pool(self.stages(self.stem(images)))

@@ -1,0 +1,40 @@
+"""torch.compile with a way back: tried before the first step, and left where it cannot work."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+
+def compile_in_place(
+    backbone: nn.Module, images: torch.Tensor, autocast: AbstractContextManager[object]
+) -> str | None:
+    """Compile `backbone` for batches like `images`, forward and backward, and run it once.
+
+    Returns None, or in one line why it cannot be compiled here (no compiler, no Triton, …); it then
+    runs as before. Parameters, buffers and names stay as they are.
+    """
+    buffers = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    backbone.compile()
+    try:
+        with autocast:
+            embeddings = backbone(images)
+        embeddings.sum().backward()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # dynamo, its backends and Triton each raise their own
+        backbone._compiled_call_impl = None  # what Module.compile() has set; there is no undo
+        return _cause(error)
+    finally:
+        with torch.no_grad():
+            for name, buffer in backbone.named_buffers():
+                buffer.copy_(buffers[name])
+        backbone.zero_grad(set_to_none=True)
+    return None
+
+
+def _cause(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
