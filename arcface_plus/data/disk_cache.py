@@ -44,10 +44,10 @@ class DiskCache:
         try:
             cache = PixelFile(self.path, len(self._source), self._seed)
             cache.check_sample()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except DataError as error:
-            say(f"{error}; not used")
+            say(f"not used: {error}")
             return None
         return cache
 
@@ -73,9 +73,6 @@ class DiskCache:
         return self.path.with_name(f".{self.path.name}.partial")
 
     def _build(self, descriptor: int, workers: Workers, progress: Progress | None) -> None:
-        images = len(self._source)
-        writer = PixelFileWriter(descriptor, images, self._seed)
-
         def decode_and_write(start: int, stop: int) -> None:
             pixels = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
             for index in range(start, stop):
@@ -83,7 +80,8 @@ class DiskCache:
             writer.write(start, pixels)
 
         try:
-            workers.each_chunk(decode_and_write, images, _CHUNK, progress)
+            writer = PixelFileWriter(descriptor, len(self._source), self._seed)
+            workers.each_chunk(decode_and_write, len(self._source), _CHUNK, progress)
             writer.finish()
         except OSError as error:
             if error.errno in _FULL:
