@@ -13,12 +13,56 @@ bench = typer.Typer(help="Measure, each figure against its baseline.", no_args_i
 
 
 @bench.command()
-def mma(device: DeviceOption = "auto", json_file: JsonOption = None) -> None:
-    """MMA, forward and backward, against the n×n way."""
-    from arcface_plus.bench.mma import run
+def step(
+    backbone: Annotated[
+        str | None, typer.Option(help="Default: r50 on a GPU, r18 on a CPU.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=2, help="Images. Default: 440 on a GPU, 16 on a CPU.", show_default=False),
+    ] = None,
+    classes: Annotated[int, typer.Option(min=2, help="Default: as many as CASIA has.")] = 10_575,
+    micro_batch: Annotated[
+        int | None, typer.Option(min=2, help="Ours takes the batch in parts of so many images.")
+    ] = None,
+    device: DeviceOption = "auto",
+    json_file: JsonOption = None,
+) -> None:
+    """A training step, ArcFace and ArcFace+, against the reference step."""
+    from dataclasses import replace
+
+    from arcface_plus.bench.step import default_sizes, run
+    from arcface_plus.commands.model_options import check_writable
     from arcface_plus.runtime import resolve_device
 
-    _publish([run(str(resolve_device(device)))], json_file)
+    check_writable(json_file)
+    where = resolve_device(device)
+    sizes = default_sizes(where)
+    sizes = replace(
+        sizes,
+        backbone=backbone or sizes.backbone,
+        batch=batch or sizes.batch,
+        classes=classes,
+        micro_batch=micro_batch,
+    )
+    _publish([run(where, sizes)], json_file)
+
+
+@bench.command()
+def mma(
+    rows: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="Rows (classes); may be repeated.", show_default=False),
+    ] = None,
+    device: DeviceOption = "auto",
+    json_file: JsonOption = None,
+) -> None:
+    """MMA, forward and backward, against the n×n way."""
+    from arcface_plus.bench.mma import SIZES, run
+    from arcface_plus.runtime import resolve_device
+
+    sizes = [(count, 512) for count in rows] if rows else SIZES
+    _publish([run(str(resolve_device(device)), sizes)], json_file)
 
 
 @bench.command("eval")

@@ -1,0 +1,197 @@
+"""A whole training step, ours against the reference step, ArcFace and ArcFace+, in one run.
+
+The batch already lies on the device: what feeding it costs is `bench data`'s question. The rivals
+take turns. On a GPU a turn is several steps with one synchronisation at its end, so that who needs
+none between steps has the gain of it, and what only some steps do (MMA's refreshes) is counted.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from statistics import mean, median
+from typing import Any
+
+import torch
+
+from arcface_plus.bench.memory import MEGABYTE, peak_resident_mb
+from arcface_plus.bench.our_step import OurStep
+from arcface_plus.bench.reference_step import ReferenceStep
+from arcface_plus.bench.timing import measure
+from arcface_plus.config import RunConfig, validate
+
+PAPER_STEPS = 38_000
+CLASSES = 10_575  # CASIA-WebFace
+REGULARIZERS: dict[str, dict[str, Any]] = {
+    "ArcFace": {"name": "none"},
+    "ArcFace+": {"name": "mma", "weight": 0.03},
+}
+RIVALS = tuple(f"{who} {loss}" for who in ("reference", "ours") for loss in REGULARIZERS)
+Step = ReferenceStep | OurStep
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is trained. `micro_batch`: ours takes the batch in such parts; the reference never."""
+
+    backbone: str
+    batch: int
+    classes: int = CLASSES
+    micro_batch: int | None = None
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """`turns` timed turns of `steps` steps each, after `warmup` turns."""
+
+    turns: int
+    steps: int
+    warmup: int = 1
+
+
+def default_sizes(device: torch.device) -> Sizes:
+    """The paper's on a GPU; on a CPU what ends within four minutes on two cores."""
+    return Sizes("r50", 440) if device.type == "cuda" else Sizes("r18", 16)
+
+
+def default_rounds(device: torch.device) -> Rounds:
+    return Rounds(turns=10, steps=10) if device.type == "cuda" else Rounds(turns=5, steps=1)
+
+
+def run(
+    device: torch.device, sizes: Sizes | None = None, rounds: Rounds | None = None
+) -> dict[str, Any]:
+    """Time and weigh the four steps.
+
+    Returns ``{"title": str, "rows": [{…}]}``. A row: name; milliseconds a step (the median over
+    turns) and their mean; images_per_second; ratio (the reference's time with the same loss over
+    this one's); hours_for_38000_steps; peak_mb (10⁶ bytes: weights, optimizer and activations of
+    this rival alone); mma_share (of the ArcFace+ step: the median over turns of what it takes
+    beyond the ArcFace step); the loss of the last step. A rival that does not fit on the GPU has a
+    ``note`` in place of its figures.
+    """
+    sizes = sizes or default_sizes(device)
+    rounds = rounds or default_rounds(device)
+    rows: dict[str, dict[str, Any]] = {name: {"name": name} for name in RIVALS}
+    steps: dict[str, Step] = {}
+    for name in RIVALS:
+        peak = _build(name, sizes, device, steps)
+        rows[name] |= {"note": "out of GPU memory"} if peak is None else {"peak_mb": peak}
+    turns = {name: _turn(step, rounds.steps) for name, step in steps.items()}
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else None
+    taken = measure(turns, rounds.turns, rounds.warmup, synchronize)
+    seconds = {name: [turn / rounds.steps for turn in turns] for name, turns in taken.items()}
+    for name in steps:
+        rows[name] = {"name": name} | figures(name, seconds, sizes.batch) | rows[name]
+        rows[name]["loss"] = float(steps[name]())
+    return {"title": _title(sizes, rounds, device), "rows": list(rows.values())}
+
+
+def figures(name: str, seconds: dict[str, list[float]], batch: int) -> dict[str, Any]:
+    """What a rival's seconds a step, turn by turn, say; `seconds` holds the other rivals' too."""
+    who, loss = name.split()
+    here = median(seconds[name])
+    rival = seconds.get(f"reference {loss}")
+    plain = seconds.get(f"{who} ArcFace")
+    share = None
+    if loss == "ArcFace+" and plain is not None:
+        beyond = [a - b for a, b in zip(seconds[name], plain, strict=True)]
+        share = median(beyond) / here
+    return {
+        "milliseconds": 1e3 * here,
+        "milliseconds_mean": 1e3 * mean(seconds[name]),
+        "images_per_second": batch / here,
+        "ratio": median(rival) / here if rival is not None else None,
+        "hours_for_38000_steps": PAPER_STEPS * here / 3600,
+        "mma_share": share,
+    }
+
+
+def build(name: str, sizes: Sizes, device: torch.device) -> Step:
+    """The step of one of `RIVALS`, on a batch of noise that is the same for all."""
+    who, loss = name.split()
+    config = configured(sizes, loss)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(sizes.batch, 3, 112, 112, generator=generator).mul_(2).sub_(1).to(device)
+    labels = torch.randint(sizes.classes, (sizes.batch,), generator=generator).to(device)
+    if who == "ours":
+        return OurStep(config, images, labels, sizes.classes)
+    return ReferenceStep(
+        config.model.build_backbone(),
+        images,
+        labels,
+        dimensions=config.model.embedding_dim,
+        classes=sizes.classes,
+        regularized=loss == "ArcFace+",
+    )
+
+
+def configured(sizes: Sizes, loss: str) -> RunConfig:
+    """The paper's recipe, as `arcface-plus train` reads it."""
+    tree = {
+        "run": {"name": "bench"},
+        "data": {"batch_size": sizes.batch, "micro_batch_size": sizes.micro_batch},
+        "model": {"backbone": {"name": sizes.backbone}},
+        "regularizer": REGULARIZERS[loss],
+    }
+    return validate(tree, "bench step")
+
+
+def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]) -> float | None:
+    """Put the rival into `steps`, run it a little; its peak memory in MB, None: does not fit."""
+    if device.type != "cuda":
+        steps[name] = build(name, sizes, device)
+        return weigh_on_cpu(name, sizes)
+    before = torch.cuda.memory_allocated(device)
+    try:
+        steps[name] = build(name, sizes, device)
+        steps[name]()  # compiles; what that takes is not the step's
+        torch.cuda.reset_peak_memory_stats(device)
+        for _ in range(2):
+            steps[name]()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / MEGABYTE
+    except torch.cuda.OutOfMemoryError:
+        steps.pop(name, None)
+    gc.collect()  # here, since the exception's frames held the tensors
+    torch.cuda.empty_cache()
+    return None
+
+
+def weigh_on_cpu(name: str, sizes: Sizes) -> float:
+    """Peak memory (MB) of two steps beyond the imports, in a process of its own.
+
+    That the peak of resident memory is never reset is why each rival needs another process.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_peak_on_cpu, name, sizes, torch.get_num_threads()).result()
+
+
+def _peak_on_cpu(name: str, sizes: Sizes, threads: int) -> float:
+    torch.set_num_threads(threads)
+    torch.ones(8, 3, 8, 8).sum()  # loads the libraries
+    before = peak_resident_mb()
+    step = build(name, sizes, torch.device("cpu"))
+    for _ in range(2):
+        step()
+    return peak_resident_mb() - before
+
+
+def _turn(step: Step, count: int) -> Callable[[], None]:
+    def turn() -> None:
+        for _ in range(count):
+            step()
+
+    return turn
+
+
+def _title(sizes: Sizes, rounds: Rounds, device: torch.device) -> str:
+    micro = f" in parts of {sizes.micro_batch} (ours)" if sizes.micro_batch else ""
+    rivals = "reference fp16" if device.type == "cuda" else "both fp32"
+    return (
+        f"training step, {sizes.backbone}, batch {sizes.batch}{micro}, {sizes.classes:,} classes, "
+        f"{device.type} ({rivals}), median of {rounds.turns} turns of {rounds.steps}"
+    )

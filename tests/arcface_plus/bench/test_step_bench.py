@@ -1,0 +1,89 @@
+"""The step's benchmark: its rivals compute the same loss, and its figures are what they say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from arcface_plus.bench import step
+from arcface_plus.bench.our_step import OurStep
+from arcface_plus.bench.reference_step import arccos_margin
+from arcface_plus.bench.step import RIVALS, Rounds, Sizes, build, figures, weigh_on_cpu
+from arcface_plus.models.backbones import Tiny
+from arcface_plus.models.heads import ArcFace
+
+SMALL = Sizes("tiny", batch=6, classes=40)
+CPU = torch.device("cpu")
+
+
+def test_four_rows_with_all_figures(monkeypatch):
+    monkeypatch.setattr(step, "weigh_on_cpu", lambda name, sizes: float(len(name)))
+    result = step.run(CPU, SMALL, Rounds(turns=2, steps=1))
+    assert [row["name"] for row in result["rows"]] == list(RIVALS)
+    for row in result["rows"]:
+        assert row["images_per_second"] == pytest.approx(6e3 / row["milliseconds"])
+        assert row["peak_mb"] == len(row["name"])
+        assert row["loss"] == pytest.approx(row["loss"])
+        assert (row["mma_share"] is None) == row["name"].endswith("ArcFace")
+    assert [row["ratio"] for row in result["rows"]][:2] == [1.0, 1.0]
+    assert "tiny, batch 6, 40 classes, cpu" in result["title"]
+
+
+def test_weights_momentum_and_activations_are_weighed():
+    with torch.device("meta"):
+        network = Tiny()
+    weights = sum(parameter.numel() for parameter in network.parameters()) + 40 * 512
+    assert 2 * 4 * weights / 1e6 < weigh_on_cpu("ours ArcFace", SMALL) < 1000
+
+
+def test_figures_pair_the_turns():
+    seconds = {
+        "reference ArcFace": [2.0, 4.0, 3.0],
+        "reference ArcFace+": [3.0, 5.0, 4.0],
+        "ours ArcFace": [1.0, 2.0, 1.5],
+        "ours ArcFace+": [1.1, 2.2, 1.6],
+    }
+    ours, reference = (figures(f"{who} ArcFace+", seconds, 440) for who in ("ours", "reference"))
+    assert ours["ratio"] == pytest.approx(4.0 / 1.6)
+    assert ours["mma_share"] == pytest.approx(0.1 / 1.6)
+    assert reference["mma_share"] == pytest.approx(1.0 / 4.0)
+    assert ours["hours_for_38000_steps"] == pytest.approx(38_000 * 1.6 / 3600)
+    assert figures("ours ArcFace+", {"ours ArcFace+": [1.0]}, 4)["ratio"] is None
+
+
+def test_the_arccos_margin_is_arcface_with_a_constant_margin():
+    generator = torch.Generator().manual_seed(0)
+    cosine = F.normalize(torch.randn(9, 5, generator=generator)).requires_grad_()
+    labels = torch.arange(9) % 5
+    theirs = arccos_margin(cosine, labels)
+    head = ArcFace(margin_gradient="straight_through")
+    angle = cosine.gather(1, labels[:, None]).arccos()
+    inside = (angle + 0.5 <= torch.pi).expand_as(cosine)
+    torch.testing.assert_close(theirs[inside], head(cosine, labels)[inside], rtol=1e-4, atol=1e-3)
+    (gradient,) = torch.autograd.grad(theirs.sum(), cosine)
+    torch.testing.assert_close(gradient, torch.full_like(gradient, 64.0))
+
+
+@pytest.mark.parametrize("loss", ["ArcFace", "ArcFace+"])
+def test_the_rivals_learn_the_batch_and_begin_alike(loss):
+    """Equal weights give equal losses; so both compute the same step but for its speed."""
+    ours, reference = build(f"ours {loss}", SMALL, CPU), build(f"reference {loss}", SMALL, CPU)
+    assert isinstance(ours, OurStep)
+    ours.recognizer.backbone.load_state_dict(reference.backbone.state_dict())
+    with torch.no_grad():
+        ours.recognizer.classifier.weight.copy_(reference.weight)
+    for rival in (ours.recognizer.backbone, reference.backbone):
+        rival.dropout.p = 0.0
+    first = float(ours()), float(reference())
+    assert first[0] == pytest.approx(first[1], rel=1e-4)
+    for _ in range(8):
+        last = float(ours()), float(reference())
+    assert max(last) < 0.7 * min(first)
+
+
+def test_parts_of_a_batch_are_taken():
+    ours = build("ours ArcFace+", Sizes("tiny", batch=6, classes=40, micro_batch=4), CPU)
+    assert isinstance(ours, OurStep)
+    assert ours.parts == [3, 3]
+    assert float(ours()) > 0
