@@ -153,7 +153,6 @@ def _trainer(
             recognizer,
             momentum=optimizer.momentum,
             weight_decay=optimizer.weight_decay,
-            fused=on_gpu,
         ),
         schedule=Schedule(
             optimizer.lr, optimizer.milestones, optimizer.gamma, optimizer.warmup_steps
@@ -200,7 +199,10 @@ def _prepare_backbone(
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
     if runtime.activation_checkpointing:
-        checkpoint_activations(backbone)
+        try:
+            checkpoint_activations(backbone)
+        except ValueError as error:
+            raise UserError(f"runtime.activation_checkpointing: {error}") from None
     elif _switch(runtime.compile, default=device.type == "cuda"):
         size = part_sizes(config.data.batch_size // processes.count, config.data.micro_batch_size)
         images = torch.zeros((size[0], 3, SIZE, SIZE), device=device)

@@ -49,21 +49,27 @@ def _recomputed_forward(unit: nn.Module, x: Tensor) -> Tensor:
         return forward(x)
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _running_statistics_fixed(unit)
+        return nullcontext(), _running_statistics_spared(unit)
 
     output: Tensor = checkpoint(forward, x, use_reentrant=False, context_fn=contexts)
     return output
 
 
 @contextmanager
-def _running_statistics_fixed(unit: nn.Module) -> Iterator[None]:
-    """Batch norm in training normalises by the batch as ever, but remembers nothing of it."""
-    norms = [m for m in unit.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    training = [norm for norm in norms if norm.training]
-    for norm in training:
-        norm.track_running_stats = False
+def _running_statistics_spared(unit: nn.Module) -> Iterator[None]:
+    """Batch norm in training normalises by the batch as ever, and updates copies.
+
+    Copies rather than ``track_running_stats = False``: autograd saves the statistics too, and the
+    second pass has to save the tensors that the first one did.
+    """
+    norms = [m for m in unit.modules() if isinstance(m, _BatchNorm) and m.training]
+    kept = [(norm, dict(norm.named_buffers(recurse=False))) for norm in norms]
+    for norm, buffers in kept:
+        for name, buffer in buffers.items():
+            setattr(norm, name, buffer.clone())
     try:
         yield
     finally:
-        for norm in training:
-            norm.track_running_stats = True
+        for norm, buffers in kept:
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)

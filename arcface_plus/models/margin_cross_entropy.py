@@ -96,8 +96,8 @@ def _softmax_of_others_(
 
 def _margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]:
     """The head's margin on labelled cosines (n, 1), and its derivative as the head defines it."""
-    with torch.enable_grad():
-        leaf = cosine.detach().requires_grad_()
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = cosine.clone().requires_grad_()  # of inference mode, too, a tensor autograd knows
         shifted = head.with_margin(leaf)
         (slope,) = torch.autograd.grad(shifted.sum(), leaf)
     return shifted.detach(), slope

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from arcface_plus.optim import Schedule, set_lr, sgd
+from arcface_plus.optim import Schedule, load_optimizer, set_lr, sgd
 
 
 def test_the_papers_schedule():
@@ -24,7 +24,7 @@ def test_sgd_is_momentum_and_decay_on_everything_that_trains():
     torch.manual_seed(0)
     layer = nn.Linear(3, 2, dtype=torch.float64)
     layer.bias.requires_grad_(False)
-    optimizer = sgd(layer, momentum=0.9, weight_decay=5e-4, fused=False)
+    optimizer = sgd(layer, momentum=0.9, weight_decay=5e-4)
     weight, velocity = layer.weight.detach().clone(), torch.zeros(2, 3, dtype=torch.float64)
     for step in range(3):
         set_lr(optimizer, 0.1 / (step + 1))
@@ -36,3 +36,16 @@ def test_sgd_is_momentum_and_decay_on_everything_that_trains():
         optimizer.step()
         assert torch.allclose(layer.weight, weight, rtol=0, atol=1e-15)
     assert len(optimizer.param_groups[0]["params"]) == 1
+
+
+def test_a_state_saved_unfused_goes_on_fused_with_its_momentum():
+    layers = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    old = torch.optim.SGD(layers[0].parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    new = sgd(layers[1], momentum=0.9, weight_decay=5e-4)
+    layers[0](torch.ones(1, 3)).sum().backward()
+    old.step()
+    load_optimizer(new, old.state_dict())
+    assert new.param_groups[0]["fused"] is True
+    for one, other in zip(old.state.values(), new.state.values(), strict=True):
+        assert torch.equal(one["momentum_buffer"], other["momentum_buffer"])
