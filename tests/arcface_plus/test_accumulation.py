@@ -1,0 +1,139 @@
+"""A batch in parts has the losses and gradients of the whole, in one process and in two."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from arcface_plus.accumulation import backward, part_sizes
+from arcface_plus.data.loader import Batch
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.heads import ArcFace
+from arcface_plus.models.recognizer import Losses, Recognizer
+from arcface_plus.models.regularizers import MMA
+
+
+@given(images=st.integers(1, 2000), limit=st.integers(1, 3000))
+def test_parts_are_few_and_equal(images: int, limit: int) -> None:
+    sizes = part_sizes(images, limit)
+    assert sum(sizes) == images
+    assert max(sizes) <= limit
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) == -(-images // limit)
+    assert part_sizes(images, None) == [images]
+
+
+class Counting(MMA):
+    calls = 0
+
+    def forward(self, weight: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(weight)
+
+
+def recognizer(dtype: torch.dtype = torch.float64, weight: float = 0.5) -> Recognizer:
+    """Without batch norm, so that a part's loss is what it is in the batch."""
+    torch.manual_seed(0)
+    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 16), nn.PReLU())
+    return Recognizer(backbone, Classifier(16, 40, ArcFace(16.0)), Counting(), weight).to(dtype)
+
+
+def batch(dtype: torch.dtype = torch.float64) -> Batch:
+    images = torch.randn(11, 3, 112, 112, generator=torch.Generator().manual_seed(1)).to(dtype)
+    return Batch(images, torch.arange(11) * 3, np.arange(11), 0.0)
+
+
+def run(model: nn.Module, of: Batch, sizes: list[int]) -> tuple[Losses, list[Tensor]]:
+    model.zero_grad(set_to_none=True)
+    losses = backward(model, of, sizes, torch.autocast("cpu", enabled=False), lambda loss: loss)
+    return losses, [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 6, 10])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 5e-6)])
+def test_losses_and_gradients_are_the_batchs(dtype, tolerance: float, limit: int) -> None:
+    whole, gradients = run(recognizer(dtype), batch(dtype), [11])
+    model = recognizer(dtype)
+    parts, summed = run(model, batch(dtype), part_sizes(11, limit))
+    assert model.regularizer.calls == 1
+    for one, other in zip(parts, whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+        assert not one.requires_grad
+    assert len(summed) == len(gradients) == 4
+    for one, other in zip(summed, gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * other.abs().max())
+
+
+def test_one_part_has_the_bits_of_a_plain_backward() -> None:
+    model = recognizer(torch.float32)
+    one, gradients = run(model, batch(torch.float32), [11])
+    model.zero_grad()
+    losses = model(batch(torch.float32).images, batch().labels)
+    losses.total.backward()
+    assert all(torch.equal(a, b) for a, b in zip(one, losses, strict=True))
+    plain = [p.grad for p in model.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(gradients, plain, strict=True))
+
+
+def test_weight_zero_is_no_regularizer_in_parts_too() -> None:
+    model = recognizer(torch.float32, weight=0.0)
+    losses, _ = run(model, batch(torch.float32), [4, 4, 3])
+    assert torch.equal(losses.total, losses.margin)
+    assert model.regularizer.calls == 0
+
+
+def distributed(rank: int, port: int, folder: str) -> None:
+    """One of two processes: its half of the batch in parts, gradients as DDP averages them."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    model = nn.parallel.DistributedDataParallel(recognizer())
+    sent = 0
+
+    def count(_, bucket):
+        nonlocal sent
+        sent += bucket.buffer().numel()
+        whole = torch.distributed.all_reduce(bucket.buffer() / 2, async_op=True)
+        return whole.get_future().then(lambda future: future.value()[0])
+
+    model.register_comm_hook(None, count)
+    mine = slice(rank * 5, rank * 5 + 5)
+    half = Batch(batch().images[mine], batch().labels[mine], np.arange(5), 0.0)
+    losses, gradients = run(model, half, [2, 2, 1])
+    numbers = sum(p.numel() for p in model.parameters())
+    torch.save((list(losses), gradients, sent / numbers), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_average_once_a_batch(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"import runpy; runpy.run_path({__file__!r})['distributed']"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"{code}({rank}, {port}, {str(tmp_path)!r})"], env=environment
+        )
+        for rank in (0, 1)
+    ]
+    assert [process.wait(120) for process in started] == [0, 0]
+    saved = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    ten = Batch(batch().images[:10], batch().labels[:10], np.arange(10), 0.0)
+    whole, gradients = run(recognizer(), ten, [10])
+    for rank in (0, 1):
+        assert saved[rank][2] == 1.0  # every gradient was sent once, not once a part
+        for one, other in zip(saved[rank][1], gradients, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
+    margin = (saved[0][0][1] + saved[1][0][1]) / 2
+    torch.testing.assert_close(margin, whole.margin)

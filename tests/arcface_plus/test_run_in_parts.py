@@ -1,0 +1,79 @@
+"""Whole runs whose batches come in parts: resume, unchanged bits, the fp16 loss scaler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from arcface_plus.checkpoint import load_training, load_weights
+from arcface_plus.config import load, shipped
+from arcface_plus.run import execute
+from data_prep.errors import UserError
+
+
+def state(folder: Path) -> dict[str, Tensor]:
+    training = load_training(folder)
+    momentum = training.optimizer["state"]
+    return (
+        load_weights(folder / "model.safetensors")
+        | dict(training.classifier)
+        | {f"momentum.{n}": entry["momentum_buffer"] for n, entry in momentum.items()}
+    )
+
+
+def assert_same_bits(one: Path, other: Path) -> None:
+    first, second = state(one), state(other)
+    assert first.keys() == second.keys()
+    assert [k for k in first if not torch.equal(first[k], second[k])] == []
+
+
+def configured(settings: list[str], *more: str):
+    return load(shipped("demo_arcface_plus.yaml"), [*settings, *more])
+
+
+def test_resume_in_parts_is_bit_identical(tiny_settings, tmp_path) -> None:
+    settings = [
+        *tiny_settings,
+        "model.dropout=0.3",
+        "data.micro_batch_size=3",
+        "checkpoint.every=2",
+    ]
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")
+    execute(configured(settings, "optimizer.steps=2"), tmp_path / "parts")
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "parts")
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
+
+
+def test_a_limit_that_the_batch_does_not_reach_changes_no_bit(tiny_settings, tmp_path) -> None:
+    for name, limit in (("none", "null"), ("exact", 8), ("parts", 4)):
+        execute(configured(tiny_settings, f"data.micro_batch_size={limit}"), tmp_path / name)
+    ends = [tmp_path / r / "checkpoints/step_00000002" for r in ("none", "exact", "parts")]
+    assert_same_bits(*ends[:2])
+    assert not torch.equal(state(ends[0])["weight"], state(ends[2])["weight"])  # batch norm
+
+
+def test_fp16_scales_each_part_and_updates_once_a_batch(tiny_settings, tmp_path, monkeypatch):
+    calls = {"scale": 0, "step": 0, "update": 0}
+
+    def counted(name, original):
+        def call(self, *args):
+            calls[name] += 1
+            return original(self, *args)
+
+        return call
+
+    for name in calls:
+        original = getattr(torch.amp.GradScaler, name)
+        monkeypatch.setattr(torch.amp.GradScaler, name, counted(name, original))
+    settings = [*tiny_settings, "runtime.precision=fp16", "data.micro_batch_size=3"]
+    execute(configured(settings), tmp_path / "run")
+    assert calls == {"scale": 6, "step": 2, "update": 2}
+    assert load_training(tmp_path / "run/checkpoints/step_00000002").scaler["scale"] > 1
+
+
+def test_one_image_alone_is_refused(tiny_settings, tmp_path) -> None:
+    with pytest.raises(UserError, match=r"data\.micro_batch_size 1 leaves one image alone"):
+        execute(configured(tiny_settings, "data.micro_batch_size=1"), tmp_path / "run")
