@@ -12,6 +12,8 @@ from data_prep.image_header import image_header
 
 #: In the scan of a JPEG every 0xFF is followed by 0 or a restart marker until the scan ends.
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+#: Whatever is not a pixel of a JPEG whose scan has no restart markers.
+_ANY_MARKER = re.compile(rb"\xff[^\x00]")
 _START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 #: How many pixels a byte can stand for at the very most, where a format has such a limit: in a JPEG
 #: every 8x8 block takes a bit, deflate shrinks by 1032 and a PNG pixel has a bit at least.
@@ -42,6 +44,10 @@ def container_damage(data: bytes) -> str | None:
 
 
 def _jpeg_damage(data: bytes) -> str | None:
+    # Nearly all: one scan, and the first marker after its start ends both it and the file.
+    first = _ANY_MARKER.search(data, data.find(_START_OF_SCAN) + 2)
+    if first and first.end() == len(data) and data.endswith(END_OF_IMAGE):
+        return None
     last = data.rfind(_START_OF_SCAN)
     end = data.find(END_OF_IMAGE, max(last, 0))
     if end < 0:

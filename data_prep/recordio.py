@@ -29,7 +29,7 @@ _HEADER = struct.Struct("<IfQQ")
 _WHOLE, _FIRST, _MIDDLE, _LAST = 0, 1, 2, 3
 _LENGTH_BITS = 29
 _PLAIN_HEADER = 36  # part head, header and one label of a vector: where a label can be
-_FIRST_READ = 1 << 16  # one system call fetches a whole face crop
+_FIRST_READ = 1 << 16  # at most: one system call fetches a whole face crop
 _RECORD_LIMIT = 1 << _LENGTH_BITS  # bytes of a payload, split or not; MXNet refuses more
 
 
@@ -62,8 +62,10 @@ class RecordReader:
         repeated = np.flatnonzero(np.diff(self._sorted_keys) == 0)
         if len(repeated):
             raise DataError(f"{self.index_path}: key {self._sorted_keys[repeated[0]]} stands twice")
+        self._first_key = int(self.keys[0]) if len(self) else 0
         self._file = open(self.path, "rb")  # noqa: SIM115  (lives as long as the reader)
         self.size = os.fstat(self._file.fileno()).st_size
+        self._lengths = _lengths(self.offsets, self.size)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -73,7 +75,8 @@ class RecordReader:
         return at < len(self) and int(self._sorted_keys[at]) == key
 
     def __getitem__(self, key: int) -> Record:
-        payload = self._payload(key, self.offset(key))
+        place = self._place(key)
+        payload = self._payload(key, int(self.offsets[place]), int(self._lengths[place]))
         if len(payload) < _HEADER.size:
             raise self._broken(key, f"only {len(payload)} bytes, a header needs {_HEADER.size}")
         flag, label, id_, id2 = _HEADER.unpack_from(payload)
@@ -81,17 +84,23 @@ class RecordReader:
         if end > len(payload):
             raise self._broken(key, f"claims {flag} labels but has {len(payload)} bytes")
         if flag == 0:
-            return Record(float(label), payload[end:], id_, id2)
+            return Record(float(label), bytes(payload[end:]), id_, id2)
         labels = np.frombuffer(payload, "<f4", flag, _HEADER.size).astype(np.float32)
-        return Record(labels, payload[end:], id_, id2)
+        return Record(labels, bytes(payload[end:]), id_, id2)
 
     def offset(self, key: int) -> int:
         """The byte offset of record `key`; DataError if there is no such record."""
+        return int(self.offsets[self._place(key)])
+
+    def _place(self, key: int) -> int:
+        """The line of the .idx that has `key`, counted from 0."""
+        if 0 <= (at := key - self._first_key) < len(self) and self.keys[at] == key:
+            return at  # consecutive keys, as everybody writes them
         at = int(np.searchsorted(self._sorted_keys, key))
         if at == len(self) or int(self._sorted_keys[at]) != key:
             span = f"{self._sorted_keys[0]} to {self._sorted_keys[-1]}" if len(self) else "none"
             raise DataError(f"{self.path}: no record {key} (the .idx has keys {span})")
-        return int(self.offsets[self._order[at]])
+        return int(self._order[at])
 
     def first_labels(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
         """The label of each record, the first one where it is a vector: (n,) float32.
@@ -113,11 +122,12 @@ class RecordReader:
             result[i] = label if isinstance(label, float) else label[0]
         return result
 
-    def _payload(self, key: int, offset: int) -> bytes:
-        """Join the parts of the record that starts at `offset`."""
-        parts: list[bytes] = []
+    def _payload(self, key: int, offset: int, guess: int) -> memoryview:
+        """Join the parts of the record that starts at `offset`; `guess` bytes may do."""
+        parts: list[memoryview] = []
         expected = (_WHOLE, _FIRST)
-        chunk, start = b"", offset  # what was read of the file, and where it begins
+        # What was read of the file, and where it begins.
+        chunk, start = self._read(key, offset, _PART.size, guess), offset
         while True:
             at = offset - start
             if at + _PART.size > len(chunk):
@@ -134,11 +144,11 @@ class RecordReader:
                 part = self._read(key, offset + _PART.size, length, length)
             parts.append(part)
             if flag in (_WHOLE, _LAST):
-                return part if flag == _WHOLE else _MAGIC_BYTES.join(parts)
+                return part if flag == _WHOLE else memoryview(_MAGIC_BYTES.join(parts))
             expected = (_MIDDLE, _LAST)
             offset += _PART.size + (length + 3 & ~3)
 
-    def _read(self, key: int, offset: int, at_least: int, at_most: int) -> bytes:
+    def _read(self, key: int, offset: int, at_least: int, at_most: int) -> memoryview:
         available = self.size - offset
         if offset < 0 or available < at_least:
             raise self._broken(
@@ -147,7 +157,7 @@ class RecordReader:
         data = os.pread(self._file.fileno(), min(available, at_most), offset)
         if len(data) < at_least:
             raise self._broken(key, f"the file shrank while it was read (byte {offset})")
-        return data
+        return memoryview(data)  # slices of it are no copies
 
     def _broken(self, key: int, why: str) -> DataError:
         return DataError(f"{self.path}: record {key} at byte {self.offset(key)} is broken: {why}")
@@ -234,6 +244,15 @@ class RecordWriter:
             self.close()
         else:
             self.abandon()
+
+
+def _lengths(offsets: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """How much to read of each record at first: up to the next one, but neither little nor much."""
+    order = np.argsort(offsets, kind="stable")
+    gaps = np.diff(offsets[order], append=size)
+    lengths = np.empty_like(offsets)
+    lengths[order] = np.clip(gaps, _PLAIN_HEADER, _FIRST_READ)
+    return lengths
 
 
 def _payload(key: int, image: bytes, label: float | Sequence[float] | NDArray[np.generic]) -> bytes:

@@ -169,6 +169,20 @@ def test_index_oddities_that_are_fine(tmp_path: Path) -> None:
     assert reader.first_labels(np.array([5, 7])).tolist() == [0.0, 1.0]
 
 
+def test_the_order_and_the_gaps_of_the_index_do_not_matter(tmp_path: Path) -> None:
+    images = [bytes([k]) * (10 + 3000 * (k % 4)) for k in range(40)]
+    path = naive_set(tmp_path, [(float(k), image) for k, image in enumerate(images)])
+    lines = (tmp_path / "train.idx").read_text().splitlines()
+    inside = [f"{100 + k}\t{int(lines[9].split()[1]) + k}" for k in (4, 8)]  # within record 9
+    for some in (lines[::-1], lines[5:30:7], lines[3::2] + lines[:3], [lines[9], *inside]):
+        (tmp_path / "train.idx").write_text("\n".join(some) + "\n")
+        with RecordReader(path) as reader:
+            for key in (key for key in reader.keys.tolist() if key < 100):
+                assert (reader[key].label, reader[key].image) == (key, images[key])
+            with pytest.raises(DataError, match="no record 41"):
+                reader[41]
+
+
 def test_empty_index_and_repeated_key_and_missing_files(tmp_path: Path) -> None:
     path = naive_set(tmp_path, [(0.0, b"x")])
     for nothing in ("", "\n", " \r\n\n"):
