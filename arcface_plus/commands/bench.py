@@ -26,11 +26,16 @@ def step(
         int | None, typer.Option(min=2, help="Ours takes the batch in parts of so many images.")
     ] = None,
     device: DeviceOption = "auto",
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Also say where the time goes; the trace is written to this folder."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """A training step, ArcFace and ArcFace+, against the reference step."""
     from dataclasses import replace
 
+    from arcface_plus.bench import step_profile
     from arcface_plus.bench.step import default_sizes, run
     from arcface_plus.commands.model_options import check_writable
     from arcface_plus.runtime import resolve_device
@@ -45,7 +50,12 @@ def step(
         classes=classes,
         micro_batch=micro_batch,
     )
-    _publish([run(where, sizes)], json_file)
+    results = [run(where, sizes)]
+    if profile is not None:
+        rows = results[0]["rows"]
+        taken = {row["name"]: row["milliseconds"] for row in rows if "milliseconds" in row}
+        results += step_profile.run(where, sizes, profile, taken)
+    _publish(results, json_file)
 
 
 @bench.command()
