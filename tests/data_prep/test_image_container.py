@@ -61,3 +61,8 @@ def test_broken_scans_are_found_where_the_careful_way_finds_them(name: str) -> N
         assert whole == careful(bytes(data)), (at, piece)
         found += not whole
     assert found > 200
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\xc4", b"\xff\xda", b"\xff\xd0", b"\xd9"])
+def test_another_end_is_no_end(end: bytes) -> None:
+    assert "truncated JPEG" in str(container_damage(PLAIN[:-2] + end))
