@@ -28,7 +28,6 @@ class OurStep:
     def __init__(self, config: RunConfig, images: Tensor, labels: Tensor, classes: int) -> None:
         self.config = config
         self.device = images.device
-        on_gpu = self.device.type == "cuda"
         self.precision = resolve_precision("auto", self.device)
         images = images.contiguous(memory_format=torch.channels_last)
         self.batch = Batch(images, labels, np.arange(len(labels)), wait_seconds=0.0)
@@ -37,17 +36,14 @@ class OurStep:
         backbone = self.recognizer.backbone
         backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.uncompiled: str | None = None
-        if on_gpu:
+        if self.device.type == "cuda":
             part = images[: self.parts[0]]
             self.uncompiled = compile_in_place(
                 backbone, part, autocast(self.device, self.precision)
             )
         optimizer = config.optimizer
         self.optimizer = sgd(
-            self.recognizer,
-            momentum=optimizer.momentum,
-            weight_decay=optimizer.weight_decay,
-            fused=on_gpu,
+            self.recognizer, momentum=optimizer.momentum, weight_decay=optimizer.weight_decay
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.step = 0

@@ -11,6 +11,9 @@ fp32, since under autocast its clamp at 0.99999 rounds to 1 and the gradient is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,6 +57,10 @@ class ReferenceStep:
         )
 
     def __call__(self) -> float:
+        with _cudnn_benchmark():
+            return self._update()
+
+    def _update(self) -> float:
         with torch.autocast(self.images.device.type, torch.float16, enabled=self.half):
             embeddings = self.backbone(self.images)
             cosine = F.linear(F.normalize(embeddings), F.normalize(self.weight))
@@ -67,6 +74,17 @@ class ReferenceStep:
         self.scaler.update()
         self.optimizer.zero_grad()
         return loss.item()
+
+
+@contextmanager
+def _cudnn_benchmark() -> Iterator[None]:
+    """Those scripts set it for the whole program; here a rival lives beside them."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def arccos_margin(cosine: Tensor, labels: Tensor) -> Tensor:

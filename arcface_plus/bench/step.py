@@ -8,6 +8,7 @@ none between steps has the gain of it, and what only some steps do (MMA's refres
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -70,8 +71,8 @@ def run(
     turns) and their mean; images_per_second; ratio (the reference's time with the same loss over
     this one's); hours_for_38000_steps; peak_mb (10⁶ bytes: weights, optimizer and activations of
     this rival alone); mma_share (of the ArcFace+ step: the median over turns of what it takes
-    beyond the ArcFace step); the loss of the last step. A rival that does not fit on the GPU has a
-    ``note`` in place of its figures.
+    beyond the ArcFace step). A rival that does not fit on the GPU has a ``note`` in place of its
+    figures; one that diverged, or that could not be compiled, beside them.
     """
     sizes = sizes or default_sizes(device)
     rounds = rounds or default_rounds(device)
@@ -86,7 +87,9 @@ def run(
     seconds = {name: [turn / rounds.steps for turn in turns] for name, turns in taken.items()}
     for name in steps:
         rows[name] = {"name": name} | figures(name, seconds, sizes.batch) | rows[name]
-        rows[name]["loss"] = float(steps[name]())
+        notes = _notes(steps[name])
+        if notes:
+            rows[name]["note"] = "; ".join(notes)
     return {"title": _title(sizes, rounds, device), "rows": list(rows.values())}
 
 
@@ -138,6 +141,13 @@ def configured(sizes: Sizes, loss: str) -> RunConfig:
         "regularizer": REGULARIZERS[loss],
     }
     return validate(tree, "bench step")
+
+
+def _notes(step: Step) -> list[str]:
+    notes = [] if math.isfinite(float(step())) else ["the loss is not finite"]
+    if isinstance(step, OurStep) and step.uncompiled:
+        notes.append(f"not compiled: {step.uncompiled}")
+    return notes
 
 
 def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -72,7 +72,7 @@ def mma(
     from arcface_plus.runtime import resolve_device
 
     sizes = [(count, 512) for count in rows] if rows else SIZES
-    _publish([run(str(resolve_device(device)), sizes)], json_file)
+    _publish(_several(run(str(resolve_device(device)), sizes)), json_file)
 
 
 @bench.command("eval")
@@ -108,6 +108,11 @@ def data(
     _publish([data.run(), data_tools.run(), alignment.run(photos, model)], json_file)
 
 
+def _several(result: object) -> list[dict[str, Any]]:
+    """One table or a list of them."""
+    return result if isinstance(result, list) else [cast(dict[str, Any], result)]
+
+
 def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
     """A table each on stdout, JSON with the machine's facts on request."""
     import json
@@ -123,11 +128,16 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
         table = Table(title=result["title"])
         for column in columns:
             side: Literal["left", "right"] = "left" if column == "name" else "right"
-            table.add_column(column.replace("_", " "), justify=side, overflow="fold")
+            shown = max(len(str(row.get(column, ""))) for row in result["rows"])
+            least = min(shown, 20) if column == "name" else None
+            title = column.replace("_", " ")
+            table.add_column(title, justify=side, overflow="fold", min_width=least)
         for row in result["rows"]:
             table.add_row(*(_cell(row.get(column)) for column in columns))
         terminal = Console()
-        terminal.print(table, width=None if terminal.is_terminal else 130)
+        if not terminal.is_terminal:
+            terminal = Console(width=130)
+        terminal.print(table)
     if json_file is not None:
         content = {"schema": 1, "results": results, "machine": facts()}
         write_text(json_file, json.dumps(content, indent=2) + "\n")
