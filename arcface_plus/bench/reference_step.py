@@ -7,12 +7,11 @@ angles of the whole matrix (arccos, then cos), cross entropy, and the loss broug
 every step. The network is the same module as ours, uncompiled: its arithmetic is equal, fully
 connected layer in fp32 included. ArcFace+ adds the paper's n×n way (`bench.mma.n_by_n_loss`) in
 fp32, since under autocast its clamp at 0.99999 rounds to 1 and the gradient is not finite.
+
+Those scripts also let cuDNN try its algorithms; `bench.step` sets that for both rivals.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -57,10 +56,6 @@ class ReferenceStep:
         )
 
     def __call__(self) -> float:
-        with _cudnn_benchmark():
-            return self._update()
-
-    def _update(self) -> float:
         with torch.autocast(self.images.device.type, torch.float16, enabled=self.half):
             embeddings = self.backbone(self.images)
             cosine = F.linear(F.normalize(embeddings), F.normalize(self.weight))
@@ -74,17 +69,6 @@ class ReferenceStep:
         self.scaler.update()
         self.optimizer.zero_grad()
         return loss.item()
-
-
-@contextmanager
-def _cudnn_benchmark() -> Iterator[None]:
-    """Those scripts set it for the whole program; here a rival lives beside them."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 def arccos_margin(cosine: Tensor, labels: Tensor) -> Tensor:

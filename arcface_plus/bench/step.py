@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from statistics import mean, median
@@ -78,12 +79,13 @@ def run(
     rounds = rounds or default_rounds(device)
     rows: dict[str, dict[str, Any]] = {name: {"name": name} for name in RIVALS}
     steps: dict[str, Step] = {}
-    for name in RIVALS:
-        peak = _build(name, sizes, device, steps)
-        rows[name] |= {"note": "out of GPU memory"} if peak is None else {"peak_mb": peak}
-    turns = {name: _turn(step, rounds.steps) for name, step in steps.items()}
     synchronize = torch.cuda.synchronize if device.type == "cuda" else None
-    taken = measure(turns, rounds.turns, rounds.warmup, synchronize)
+    with cudnn_search():
+        for name in RIVALS:
+            peak = _build(name, sizes, device, steps)
+            rows[name] |= {"note": "out of GPU memory"} if peak is None else {"peak_mb": peak}
+        turns = {name: _turn(step, rounds.steps) for name, step in steps.items()}
+        taken = measure(turns, rounds.turns, rounds.warmup, synchronize)
     seconds = {name: [turn / rounds.steps for turn in turns] for name, turns in taken.items()}
     for name in steps:
         rows[name] = {"name": name} | figures(name, seconds, sizes.batch) | rows[name]
@@ -91,6 +93,17 @@ def run(
         if notes:
             rows[name]["note"] = "; ".join(notes)
     return {"title": _title(sizes, rounds, device), "rows": list(rows.values())}
+
+
+@contextmanager
+def cudnn_search() -> Iterator[None]:
+    """cuDNN tries its algorithms and keeps the fastest, as in `train` and in the restated code."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def figures(name: str, seconds: dict[str, list[float]], batch: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from arcface_plus.bench import trace
 from arcface_plus.bench.our_step import OurStep
-from arcface_plus.bench.step import Sizes, build, configured
+from arcface_plus.bench.step import Sizes, build, configured, cudnn_search
 from arcface_plus.bench.timing import measure
 from arcface_plus.runtime import DTYPES, autocast, resolve_precision
 
@@ -31,10 +31,11 @@ def run(
     ``milliseconds``: a step's duration by rival, as `bench.step.run` has found without profiler.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    step = build(_RIVAL, sizes, device)
-    assert isinstance(step, OurStep)
     steps = 3 if device.type == "cuda" else 1
-    _record(step, steps, folder / TRACE_FILE)
+    with cudnn_search():
+        step = build(_RIVAL, sizes, device)
+        assert isinstance(step, OurStep)
+        _record(step, steps, folder / TRACE_FILE)
     rows = trace.grouped(trace.read(folder / TRACE_FILE), steps)
     del step
     accounted = sum(row["milliseconds"] for row in rows)
