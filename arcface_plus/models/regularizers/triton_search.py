@@ -1,6 +1,6 @@
 """The best other rows of every row by dot product, in one Triton kernel; optional.
 
-A program multiplies one tile of the n×n products in tensor cores, takes the maxima of its rows and
+A program computes one tile of the n×n products in tensor cores, takes the maxima of its rows and
 of its columns while it is in registers, and merges them into a table (n, slots); nothing of the
 n×n matrix is stored. Only tiles on and above the diagonal are computed: n²·d operations.
 
@@ -28,8 +28,8 @@ except ImportError:
 
 
 class Tiling(NamedTuple):
-    """How the work is cut: ``block`` rows × ``block`` columns a program, ``depth`` of the
-    embedding a step, ``group`` rows of tiles walked together so that they share the L2 cache."""
+    """How the work is cut: ``block`` × ``block`` products a program, ``depth`` dimensions a step,
+    ``group`` rows of tiles walked together, so that their operands stay in the L2 cache."""
 
     block: int = 128
     depth: int = 64
@@ -45,7 +45,7 @@ def available(tensor: Tensor) -> bool:
     has no tensor-core product: it would be slower than plain matmuls.)"""
     if triton is None or tensor.dtype != torch.float16:
         return False
-    if triton.knobs.runtime.interpret:
+    if not isinstance(_search_kernel, triton.JITFunction):
         return True
     if not tensor.is_cuda or torch.version.hip is not None:
         return False
@@ -70,19 +70,15 @@ def best_by_slot(
     """For each row and slot, the largest dot product with another row of that slot, and which.
 
     ``unit`` (n, d) float16, contiguous, n ≥ 2; ``penalty`` (n,) float32 is added to the products
-    of a row, once for each of the two rows; ``slots``: a power of two. Column j is in slot
+    of a row, once for each of the two rows; ``slots``: a power of two. Row j is in slot
     (j // 128) % slots: blocks of 128 neighbours, dealt out in turn.
 
     Returns cosine (n, slots) float32 and row (n, slots) int64: products accumulated in float32,
     the lowest row of exactly equal ones, the same bits on every run; (−inf, own number) where
-    the slot has no other row. NaN products are passed over. No synchronisation with the GPU
-    (but for the compilation on the first call); 20 bytes an entry.
+    the slot has no other row. NaN products are passed over. Raises ``ValueError`` for other
+    shapes and dtypes. No synchronisation with the GPU; about 20·n·slots bytes at its peak.
     """
-    _check(unit, penalty, slots)
-    tiling = tiling or _tiling(unit.device)
-    tiles = _ceil(unit.shape[0], tiling.block)
-    programs = _ceil(tiles, tiling.group) * (_ceil(tiles, tiling.group) + 1) // 2 * tiling.group**2
-    return _search(unit, 0, unit.shape[0], penalty, slots, tiling, programs, symmetric=True)
+    return _search(unit, 0, len(unit), penalty, slots, tiling, symmetric=True)
 
 
 def best_of_rows(
@@ -93,26 +89,55 @@ def best_of_rows(
     slots: int,
     tiling: Tiling | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """As ``best_by_slot`` for the rows ``first:last`` alone, against all rows: (last − first,
-    slots) each, bit for bit those of ``best_by_slot`` where products do not depend on order."""
+    """The rows ``first:last`` of ``best_by_slot`` alone, (last − first, slots) each: they are
+    searched for among all rows, in 2·(last − first)·n·d operations."""
+    if not 0 <= first < last <= len(unit):
+        raise ValueError(f"rows {first}:{last} are not among {len(unit)}")
+    return _search(unit, first, last, penalty, slots, tiling, symmetric=False)
+
+
+def _search(
+    unit: Tensor,
+    first: int,
+    last: int,
+    penalty: Tensor | None,
+    slots: int,
+    tiling: Tiling | None,
+    symmetric: bool,
+) -> tuple[Tensor, Tensor]:
     _check(unit, penalty, slots)
-    if not 0 <= first < last <= unit.shape[0]:
-        raise ValueError(f"rows {first}:{last} are not among {unit.shape[0]}")
     tiling = tiling or _tiling(unit.device)
+    count, width = unit.shape
+    if penalty is None:
+        penalty = torch.zeros(count, device=unit.device)
+    table = torch.full((last - first, slots), _EMPTY, dtype=torch.int64, device=unit.device)
     bands = _ceil(_ceil(last - first, tiling.block), tiling.group)
-    programs = bands * tiling.group * _ceil(unit.shape[0], tiling.block)
-    return _search(unit, first, last, penalty, slots, tiling, programs, symmetric=False)
+    if symmetric:
+        programs = bands * (bands + 1) // 2 * tiling.group**2
+    else:
+        programs = bands * tiling.group * _ceil(count, tiling.block)
+    constants = (width, symmetric, tiling.block, tiling.depth, tiling.group)
+    with torch.cuda.device_of(unit):
+        _search_kernel[(programs,)](
+            *(unit, penalty, table, count, first, last, slots),
+            *constants,
+            num_warps=tiling.warps,
+            num_stages=tiling.stages,
+        )
+    return _unpacked(table, first)
 
 
 def _check(unit: Tensor, penalty: Tensor | None, slots: int) -> None:
     if unit.ndim != 2 or unit.dtype != torch.float16 or not unit.is_contiguous():
-        raise ValueError(f"rows must be contiguous float16 (n, d), not {unit.dtype} {unit.shape}")
+        raise ValueError(
+            f"rows must be contiguous float16 (n, d), not {unit.dtype} {tuple(unit.shape)}"
+        )
     if penalty is not None and (
         penalty.shape != unit.shape[:1]
         or penalty.dtype != torch.float32
         or not penalty.is_contiguous()
     ):
-        raise ValueError(f"penalty must be contiguous float32 ({unit.shape[0]},)")
+        raise ValueError(f"penalty must be contiguous float32 ({len(unit)},)")
     if slots < 1 or slots & (slots - 1):
         raise ValueError(f"slots must be a power of two, not {slots}")
 
@@ -123,45 +148,12 @@ def _ceil(number: int, divisor: int) -> int:
 
 @functools.cache
 def _tiling(device: torch.device) -> Tiling:
-    """96 KB of shared memory where two programs fit beside each other (A100, H100), else 48 KB."""
+    """What lets two programs share a multiprocessor, so that the maxima of one are taken while
+    the other multiplies: a shorter step where shared memory is short (RTX cards)."""
     if device.type != "cuda":
         return Tiling()
-    roomy = torch.cuda.get_device_properties(device).shared_memory_per_multiprocessor >= 160 * 1024
-    return Tiling() if roomy else Tiling(depth=32)
-
-
-def _search(
-    unit: Tensor,
-    first: int,
-    last: int,
-    penalty: Tensor | None,
-    slots: int,
-    tiling: Tiling,
-    programs: int,
-    symmetric: bool,
-) -> tuple[Tensor, Tensor]:
-    count, width = unit.shape
-    if penalty is None:
-        penalty = torch.zeros(count, device=unit.device)
-    table = torch.full((last - first, slots), _EMPTY, dtype=torch.int64, device=unit.device)
-    with torch.cuda.device_of(unit):
-        _search_kernel[(programs,)](
-            unit,
-            penalty,
-            table,
-            count,
-            width,
-            first,
-            last,
-            slots,
-            SYMMETRIC=symmetric,
-            BLOCK=tiling.block,
-            DEPTH=tiling.depth,
-            GROUP=tiling.group,
-            num_warps=tiling.warps,
-            num_stages=tiling.stages,
-        )
-    return _unpacked(table, first)
+    shared = torch.cuda.get_device_properties(device).shared_memory_per_multiprocessor
+    return Tiling() if shared >= 160 * 1024 else Tiling(depth=32)
 
 
 _EMPTY = -0x7F800001 << 32  # −inf and row 2³² − 1: below every entry
@@ -203,20 +195,21 @@ if triton is not None:
     def _merge(table, at, inside, slots, slot, tile, others, AXIS: tl.constexpr):  # type: ignore[no-untyped-def]
         """Merge a tile's maxima along AXIS into entries (at, slot); ``others``: the numbers of
         the rows along AXIS. They are looked up only in a tile that improves on some entry."""
-        best = tl.max(tile, axis=AXIS)
-        best = tl.where(best == 0.0, 0.0, best)  # −0 and 0 are equal, their bits are not
-        best = tl.where(best == best, best, -float("inf"))  # NaN, if there is nothing else
-        bits = best.to(tl.int32, bitcast=True)
-        bits = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(tl.int64)
+        best = tl.max(tile, axis=AXIS)  # of what is not NaN
         entry = table + at.to(tl.int64) * slots + slot
         # Others may raise the entry meanwhile: what is read is too low at worst, which is safe.
         known = tl.load(entry, mask=inside, other=0, cache_modifier=".cg")
-        better = inside & (bits >= (known >> 32))
+        bits = (known >> 32).to(tl.int32)
+        bits ^= (bits >> 31) & 0x7FFFFFFF
+        better = inside & (best >= bits.to(tl.float32, bitcast=True))
         if tl.max(better.to(tl.int32), axis=0) > 0:
             equal = tile == tl.expand_dims(best, AXIS)
             numbers = tl.where(equal, tl.expand_dims(others, 1 - AXIS), 0x7FFFFFFF)
             lowest = tl.min(numbers, axis=AXIS).to(tl.int64)
-            key = (bits << 32) | (0xFFFFFFFF - lowest)
+            # −0 and 0 are equal, their bits are not.
+            bits = tl.where(best == 0.0, 0.0, best).to(tl.int32, bitcast=True)
+            bits ^= (bits >> 31) & 0x7FFFFFFF
+            key = (bits.to(tl.int64) << 32) | (0xFFFFFFFF - lowest)
             tl.atomic_max(entry, key, mask=better & (key > known), sem="relaxed")
 
     @triton.jit(do_not_specialize=["count", "first", "last", "slots"])
@@ -225,10 +218,10 @@ if triton is not None:
         penalty,
         table,
         count,
-        width,
         first,
         last,
         slots,
+        WIDTH: tl.constexpr,
         SYMMETRIC: tl.constexpr,
         BLOCK: tl.constexpr,
         DEPTH: tl.constexpr,
@@ -248,18 +241,18 @@ if triton is not None:
         columns = j * BLOCK + tl.arange(0, BLOCK)
         depth = tl.arange(0, DEPTH)
         # Beyond the last row its copy is read: no masks in the loop.
-        a = unit + tl.minimum(rows, count - 1).to(tl.int64)[:, None] * width + depth[None, :]
-        b = unit + tl.minimum(columns, count - 1).to(tl.int64)[None, :] * width + depth[:, None]
-        tile = tl.zeros((BLOCK, BLOCK), dtype=tl.float32)
-        for start in range(0, width, DEPTH):
-            left = tl.load(a, mask=depth[None, :] < width - start, other=0.0)
-            right = tl.load(b, mask=depth[:, None] < width - start, other=0.0)
+        a = unit + tl.minimum(rows, count - 1).to(tl.int64)[:, None] * WIDTH + depth[None, :]
+        b = unit + tl.minimum(columns, count - 1).to(tl.int64)[None, :] * WIDTH + depth[:, None]
+        row_penalty = tl.load(penalty + rows, mask=rows < last, other=-float("inf"))
+        column_penalty = tl.load(penalty + columns, mask=columns < count, other=-float("inf"))
+        # The sums begin with the penalties, and with −inf for what is no row.
+        tile = row_penalty[:, None] + column_penalty[None, :]
+        for start in range(0, WIDTH, DEPTH):
+            left = tl.load(a, mask=depth[None, :] < WIDTH - start, other=0.0)
+            right = tl.load(b, mask=depth[:, None] < WIDTH - start, other=0.0)
             tile = tl.dot(left, right, tile)
             a += DEPTH
             b += DEPTH
-        row_penalty = tl.load(penalty + rows, mask=rows < last, other=-float("inf"))
-        column_penalty = tl.load(penalty + columns, mask=columns < count, other=-float("inf"))
-        tile += row_penalty[:, None] + column_penalty[None, :]
         if tl.abs(first + i * BLOCK - j * BLOCK) < BLOCK:
             tile = tl.where(rows[:, None] == columns[None, :], -float("inf"), tile)
         _merge(table, rows - first, rows < last, slots, j % slots, tile, columns, AXIS=1)

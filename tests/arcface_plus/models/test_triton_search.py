@@ -70,8 +70,9 @@ def test_it_compiles_for_gpus_and_two_programs_fit(
     tools = Path(triton.__file__).parent / "backends/nvidia/bin"
     if not (tools / "ptxas").exists() or not (tools / "cuobjdump").exists():
         pytest.skip("this Triton comes without ptxas and cuobjdump")
-    scalars = dict.fromkeys(["count", "width", "first", "last", "slots"], "i32")
+    scalars = dict.fromkeys(["count", "first", "last", "slots"], "i32")
     constants = {
+        "WIDTH": 512,
         "SYMMETRIC": symmetric,
         "BLOCK": tiling.block,
         "DEPTH": tiling.depth,
@@ -83,7 +84,7 @@ def test_it_compiles_for_gpus_and_two_programs_fit(
         | scalars
         | dict.fromkeys(constants, "constexpr"),
         constexprs=constants,
-        attrs={(place,): [["tt.divisibility", 16]] for place in (0, 1, 2, 4)},
+        attrs={(place,): [["tt.divisibility", 16]] for place in range(3)},
     )
     compiled = triton.compile(
         source,
