@@ -22,5 +22,5 @@ def data_advice(cache: str, threads: int, on_gpu: bool) -> str:
     if cache == "none" and 0 < threads < (os.cpu_count() or 1):
         advice.append(f"use more data.threads than {threads} (0: one a core)")
     if not advice:
-        return "this machine's processors or memory are busy with something else"
+        return "no setting is left to change; does something else keep this machine busy?"
     return ", or ".join(advice)

@@ -8,16 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from torch import nn
 
 from arcface_plus.checkpoint import Checkpoints, load_training, load_weights
 from arcface_plus.config import load, shipped
+from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source
 from arcface_plus.errors import Diverged
+from arcface_plus.models.regularizers import MMA, REGULARIZERS
 from arcface_plus.run import build_recognizer, execute
 from arcface_plus.run_directory import load_fitting
 from data_prep.errors import DataError, UserError
@@ -258,6 +264,102 @@ def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path)
     assert [line["step"] for line in lines(run)] == [1, 2]
     assert load_training(run / "checkpoints/step_00000002").step == 2
     assert json.loads((run / "environment.json").read_text())["processes"] == 2
+
+
+class Remembering(nn.Module):
+    """A regulariser whose pull depends on how often it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.calls * weight.square().sum()
+
+    def get_extra_state(self) -> dict[str, torch.Tensor]:
+        return {"calls": torch.tensor(self.calls)}
+
+    def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
+        self.calls = int(state["calls"])
+
+    def report(self) -> dict[str, float]:
+        return {"regularizer_calls": float(self.calls)}
+
+
+def test_what_a_regularizer_remembers_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setitem(REGULARIZERS, "remembering", Remembering)
+    settings = [
+        *tiny_settings,
+        "regularizer={name: remembering, weight: 0.1}",
+        "checkpoint.every=2",
+    ]
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")
+    execute(configured(settings, "optimizer.steps=2"), tmp_path / "parts")
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "parts")
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
+    assert [line["regularizer_calls"] for line in lines(tmp_path / "parts")] == [1, 2, 3, 4]
+
+
+def test_mma_in_every_mode_resumes_bit_for_bit(tiny_settings, tmp_path):
+    modes = {"exact", "cached", "rolling"} if "mode" in signature(MMA).parameters else {"exact"}
+    for mode in modes:
+        term = f"regularizer={{name: mma, weight: 0.5, mode: {mode}}}"
+        settings = [*tiny_settings, *([term] if len(modes) > 1 else []), "checkpoint.every=2"]
+        whole, parts = tmp_path / f"{mode}_whole", tmp_path / f"{mode}_parts"
+        execute(configured(settings, "optimizer.steps=5"), whole)
+        execute(configured(settings, "optimizer.steps=2"), parts)
+        execute(configured(settings, "optimizer.steps=5"), parts)
+        assert_same_bits(*(run / "checkpoints/step_00000005" for run in (whole, parts)))
+
+
+def test_a_run_from_before_a_key_existed_goes_on(tiny_settings, tmp_path):
+    run = tmp_path / "run"
+    execute(configured(tiny_settings, "checkpoint.every=2"), run)
+    tree = yaml.safe_load((run / "config.yaml").read_text())
+    for section, key in (("data", "micro_batch_size"), ("data", "cache_dir"),
+                         ("runtime", "activation_checkpointing")):  # fmt: skip
+        del tree[section][key]
+    tree["regularizer"] = {"name": "mma", "weight": 0.03}
+    (run / "config.yaml").write_text(yaml.safe_dump(tree))
+    state_file = run / "checkpoints/step_00000002/training.pt"
+    training = torch.load(state_file, weights_only=True)
+    del training["regularizer"]
+    torch.save(training, state_file)
+    settings = [*tiny_settings, "optimizer.steps=4"]
+    with pytest.raises(UserError, match=r"data\.micro_batch_size None → 4"):
+        execute(configured(settings, "data.micro_batch_size=4"), run)
+    execute(configured(settings, "runtime.activation_checkpointing=true"), run)
+    assert [line["step"] for line in lines(run)] == [1, 2, 3, 4]
+    execute(configured(tiny_settings, "optimizer.steps=4"), tmp_path / "whole")
+    assert_same_bits(*(r / "checkpoints/step_00000004" for r in (run, tmp_path / "whole")))
+
+
+@pytest.mark.parametrize(("slow", "told"), [({0}, 0), ({0, 2, 3}, 1), (set(), 0)])
+def test_waiting_for_images_is_told_once_and_not_of_the_first_window(
+    tiny_settings, tmp_path, monkeypatch, capfd, slow, told
+):
+    def batches(loader, first, last):
+        for step, batch in enumerate(original(loader, first, last)):
+            yield replace(batch, wait_seconds=60.0 if step in slow else 0.0)
+
+    original = Loader.batches
+    monkeypatch.setattr(Loader, "batches", batches)
+    execute(configured(tiny_settings, "optimizer.steps=5", "data.cache=none"), tmp_path / "run")
+    said = [line for line in capfd.readouterr().err.splitlines() if "waited" in line]
+    assert len(said) == told
+    assert all("% of the time for images: set data.cache to disk" in line for line in said)
+
+
+def test_the_regularizers_share_of_the_time(tiny_settings, tmp_path):
+    execute(configured(tiny_settings), tmp_path / "mma")
+    execute(configured(tiny_settings, name="demo_arcface.yaml"), tmp_path / "none")
+    shares = [lines(tmp_path / r)[-1]["regularizer_time_fraction"] for r in ("mma", "none")]
+    assert 0 < shares[0] < 1
+    assert shares[1] == 0
+    quantiles = [lines(tmp_path / "mma")[0][f"min_angle_deg_p{q}"] for q in ("01", "10", "50")]
+    assert lines(tmp_path / "mma")[0]["min_angle_deg"] <= quantiles[0] <= quantiles[1]
+    assert quantiles[1] <= quantiles[2] < 180
 
 
 def test_initial_weights_are_a_function_of_the_seed_alone(tiny_settings):
