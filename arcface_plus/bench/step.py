@@ -33,6 +33,7 @@ REGULARIZERS: dict[str, dict[str, Any]] = {
 }
 RIVALS = tuple(f"{who} {loss}" for who in ("reference", "ours") for loss in REGULARIZERS)
 Step = ReferenceStep | OurStep
+_NO_ROOM: dict[str, Any] = {"note": "out of GPU memory"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ def run(
     with cudnn_search():
         for name in RIVALS:
             peak = _build(name, sizes, device, steps)
-            rows[name] |= {"note": "out of GPU memory"} if peak is None else {"peak_mb": peak}
+            rows[name] |= _NO_ROOM if peak is None else {"peak_mb": peak}
+        for name, step in list(steps.items()):  # now that all of them are there
+            if not _fits(step, name, steps):
+                rows[name] = {"name": name} | _NO_ROOM
         turns = {name: _turn(step, rounds.steps) for name, step in steps.items()}
         taken = measure(turns, rounds.turns, rounds.warmup, synchronize)
     seconds = {name: [turn / rounds.steps for turn in turns] for name, turns in taken.items()}
@@ -169,19 +173,30 @@ def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]
         steps[name] = build(name, sizes, device)
         return weigh_on_cpu(name, sizes)
     before = torch.cuda.memory_allocated(device)
-    try:
+
+    def begin() -> None:
         steps[name] = build(name, sizes, device)
         steps[name]()  # compiles; what that takes is not the step's
         torch.cuda.reset_peak_memory_stats(device)
         for _ in range(2):
             steps[name]()
         torch.cuda.synchronize(device)
-        return (torch.cuda.max_memory_allocated(device) - before) / MEGABYTE
+
+    if not _fits(begin, name, steps):
+        return None
+    return (torch.cuda.max_memory_allocated(device) - before) / MEGABYTE
+
+
+def _fits(work: Callable[[], object], name: str, steps: dict[str, Step]) -> bool:
+    """Whether the GPU's memory suffices for `work`; if not, the rival is given up."""
+    try:
+        work()
+        return True
     except torch.cuda.OutOfMemoryError:
         steps.pop(name, None)
     gc.collect()  # here, since the exception's frames held the tensors
     torch.cuda.empty_cache()
-    return None
+    return False
 
 
 def weigh_on_cpu(name: str, sizes: Sizes) -> float:

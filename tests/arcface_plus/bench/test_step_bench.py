@@ -87,3 +87,16 @@ def test_parts_of_a_batch_are_taken():
     assert isinstance(ours, OurStep)
     assert ours.parts == [3, 3]
     assert float(ours()) > 0
+
+
+def test_a_rival_without_room_is_a_row_not_a_crash(monkeypatch):
+    monkeypatch.setattr(step, "weigh_on_cpu", lambda name, sizes: 1.0)
+
+    def no_room(self: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(step.ReferenceStep, "__call__", no_room)
+    rows = step.run(CPU, SMALL, Rounds(turns=1, steps=1))["rows"]
+    assert [row.get("note") for row in rows] == ["out of GPU memory"] * 2 + [None] * 2
+    assert "milliseconds" not in rows[0]
+    assert rows[2]["ratio"] is None
