@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import os
 
+_TOO_LONG = 0.01  # of the time
+
+
+class Waiting:
+    """Once a run says that the trainer waits, but not of the first window: there all is cold."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice, self._windows, self._said = advice, 0, False
+
+    def after(self, fraction: float) -> str | None:
+        """The line to show after a window in which this share of the time was spent waiting."""
+        self._windows += 1
+        if self._said or self._windows == 1 or fraction < _TOO_LONG:
+            return None
+        self._said = True
+        return f"the trainer waited {100 * fraction:.1f}% of the time for images: {self._advice}"
+
 
 def data_advice(cache: str, threads: int, on_gpu: bool) -> str:
     """The end of a sentence that begins with how long the trainer waited.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from dataclasses import dataclass
 from types import FrameType
@@ -102,6 +103,19 @@ def make_deterministic() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+
+
+def peak_memory(device: torch.device) -> dict[str, float]:
+    """The most memory held so far, in MB: of the GPU, or of the process on a CPU.
+
+    Of the GPU also what torch's allocator has reserved, which is what other programs cannot have.
+    """
+    if device.type != "cuda":
+        return {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+    return {
+        "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
+        "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
+    }
 
 
 class Interrupts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,13 +22,14 @@ from arcface_plus.checkpoint import (
     load_weights,
 )
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.data_advice import Waiting
 from arcface_plus.divergence import ADVICE, post_mortem, report
 from arcface_plus.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.optim import Schedule, load_optimizer, set_lr
-from arcface_plus.runtime import Interrupts, Processes, autocast, seed_step
+from arcface_plus.runtime import Interrupts, Processes, autocast, peak_memory, seed_step
 from arcface_plus.stopwatch import Stopwatch
 
 
@@ -43,7 +43,6 @@ class Verification(Protocol):
 
 
 Verify = Callable[[nn.Module], Verification]
-WAITING = 0.01  # share of the time spent waiting for images above which the user is told
 SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
 
 
@@ -113,8 +112,7 @@ class Trainer:
         self._images, self._seconds = 0, 0.0
         self._last: dict[str, float] = {}
         self._accuracies: dict[str, float] = {}
-        self._windows = 0
-        self._told_to_wait_less = False
+        self._waiting = Waiting(plan.data_advice)
 
     def restore(self, checkpoint: Path, training: Training) -> None:
         """Go on from a checkpoint of the same architecture, classes and samples."""
@@ -244,25 +242,14 @@ class Trainer:
             **angle_quantiles(angles),
             "regularizer_time_fraction": self._regularizer_time.read() / seconds,
             **self.recognizer.regularizer_report(),
-            **memory(self.device),
+            **peak_memory(self.device),
         }
         if self.scaler.is_enabled():
             self._last["loss_scale"] = self.scaler.get_scale()
         if self.metrics is not None:
             self.metrics.log(self._last)
-        self._tell_of_waiting(self._last["data_wait_fraction"])
-
-    def _tell_of_waiting(self, fraction: float) -> None:
-        """Once a run, and not after the first window, in which threads and caches warm up."""
-        self._windows += 1
-        if self.metrics is None or self._told_to_wait_less or self._windows == 1:
-            return
-        if fraction >= WAITING:
-            self._told_to_wait_less = True
-            self.metrics.warn(
-                f"the trainer waited {100 * fraction:.1f}% of the time for images: "
-                f"{self.plan.data_advice}"
-            )
+            if line := self._waiting.after(self._last["data_wait_fraction"]):
+                self.metrics.warn(line)
 
     def _pause(self) -> bool:
         """Verify and save where it is due; whether anything was done."""
@@ -342,21 +329,8 @@ class Trainer:
             "accuracy": self._accuracies,
             "wall_seconds": round(self._elapsed(), 2),
             "images_per_second": round(self._images / self._seconds, 2) if self._seconds else None,
-            **memory(self.device),
+            **peak_memory(self.device),
         }
-
-
-def memory(device: torch.device) -> dict[str, float]:
-    """The most memory held so far, in MB: of the GPU, or of the process on a CPU.
-
-    Of the GPU also what torch's allocator has reserved, which is what other programs cannot have.
-    """
-    if device.type != "cuda":
-        return {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
-    return {
-        "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
-        "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
-    }
 
 
 def angle_quantiles(angles: NearestAngles) -> dict[str, float]:
