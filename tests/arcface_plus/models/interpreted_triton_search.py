@@ -45,9 +45,9 @@ def unit_rows(n: int, d: int) -> Tensor:
     return torch.nn.functional.normalize(torch.randn(n, d, generator=generator)).half()
 
 
-def agree(unit: Tensor, penalty: Tensor | None, slots: int, block: int) -> None:
+def agree(unit: Tensor, penalty: Tensor | None, slots: int, block: int, group: int = 2) -> None:
     """Both searches against the naive way, bit for bit."""
-    tiling = Tiling(block=block, group=2)
+    tiling = Tiling(block=block, group=group)
     cosine, row = best_by_slot(unit, penalty, slots, tiling)
     expected_cosine, expected_row = naive(unit, penalty, slots, block)
     assert cosine.dtype == torch.float32
@@ -90,8 +90,9 @@ def test_unit_rows_in_float16(n: int, d: int) -> None:
 
 def test_of_equal_rows_the_lowest_is_taken_in_each_slot() -> None:
     rows = whole(5, 64).repeat(40, 1)
-    agree(rows, None, 1, 32)
-    agree(rows, None, 4, 32)
+    for group in (1, 2, 8):  # in whatever order the tiles come
+        agree(rows, None, 1, 32, group)
+        agree(rows.flip(0), None, 4, 32, group)
     _, row = best_by_slot(rows[:1].repeat(100, 1), None, 1, Tiling(block=32))
     assert row.flatten().tolist() == [1] + [0] * 99
 
