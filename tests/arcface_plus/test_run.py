@@ -17,12 +17,14 @@ import torch
 import yaml
 from torch import nn
 
+from arcface_plus import run as run_module
 from arcface_plus.checkpoint import Checkpoints, load_training, load_weights
 from arcface_plus.config import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source
 from arcface_plus.errors import Diverged
+from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.regularizers import MMA, REGULARIZERS
 from arcface_plus.run import build_recognizer, execute
 from arcface_plus.run_directory import load_fitting
@@ -349,6 +351,21 @@ def test_waiting_for_images_is_told_once_and_not_of_the_first_window(
     said = [line for line in capfd.readouterr().err.splitlines() if "waited" in line]
     assert len(said) == told
     assert all("% of the time for images: set data.cache to disk" in line for line in said)
+
+
+def test_activation_checkpointing_changes_no_bit_of_a_run(tiny_settings, tmp_path, monkeypatch):
+    execute(configured(tiny_settings, "model.dropout=0.3"), tmp_path / "plain")
+    units = []
+    monkeypatch.setattr(
+        run_module,
+        "checkpoint_activations",
+        lambda backbone: (units.extend(backbone.units()), checkpoint_activations(backbone)),
+    )
+    saving = "runtime.activation_checkpointing=true"
+    execute(configured(tiny_settings, "model.dropout=0.3", saving), tmp_path / "saving")
+    assert all("forward" in vars(unit) for unit in units)
+    assert units
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000002" for r in ("plain", "saving")))
 
 
 def test_the_regularizers_share_of_the_time(tiny_settings, tmp_path):
