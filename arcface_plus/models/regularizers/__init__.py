@@ -7,13 +7,27 @@ from collections.abc import Callable
 
 from torch import nn
 
+from arcface_plus.models.regularizers.koleo import KoLeo
+from arcface_plus.models.regularizers.maximal_cosine import MaximalCosine
 from arcface_plus.models.regularizers.mma import MMA
+from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
 from arcface_plus.models.regularizers.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.regularizers.none import NoRegularizer
 
 REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
     "none": NoRegularizer,
     "mma": MMA,
+    "koleo": KoLeo,
+    "cosine": MaximalCosine,
 }
 
-__all__ = ["MMA", "REGULARIZERS", "NearestAngles", "NoRegularizer", "nearest_angles"]
+__all__ = [
+    "MMA",
+    "REGULARIZERS",
+    "KoLeo",
+    "MaximalCosine",
+    "NearestAngles",
+    "NeighbourLoss",
+    "NoRegularizer",
+    "nearest_angles",
+]

@@ -9,6 +9,7 @@ All is computed in float64, block by block: that costs little beside the search 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,72 +24,118 @@ from arcface_plus.models.regularizers.rows import (
     unit_rows,
 )
 
+Term = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Of angles (n,) in radians, float64: the term of each row and its derivative by the angle."""
+
 _SAME = 1e-12  # radians; below it (and within it of π) the arc's direction is rounding noise
 
 
+@torch.no_grad()
 def angles_to(weight: Tensor, index: Tensor) -> Tensor:
-    """Angles (n,), radians, between rows i and ``index[i]`` of ``weight`` (n, d); differentiable.
+    """Angles (n,), radians, between rows i and ``index[i]`` of ``weight`` (n, d).
 
-    float32 or float64, as ``weight``; no angle is differentiable twice. At the two angles where
-    there is no gradient: for identical directions the two rows get opposite pseudo-random unit
-    tangents, the same ones whenever the same two row numbers meet; for opposite ones zero.
-    Zero rows and pairs (i, i) have angle 0; callers mask them.
+    float32 or float64, as ``weight``. Zero rows and pairs (i, i) have angle 0; callers mask them.
     """
-    return _AnglesTo.apply(weight, index)
+    norms = row_norms(weight)
+    angle = torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
+    for rows in row_blocks(weight.shape[0], block_length(weight)):
+        u = unit_rows(weight, norms, rows)
+        v = unit_rows(weight, norms, index[rows])
+        angle[rows] = 2.0 * torch.atan2(_norm(v - u), _norm(v + u))
+    return angle
 
 
-class _AnglesTo(torch.autograd.Function):
+def mean_of_angles(
+    weight: Tensor, index: Tensor, counted: Tensor, term: Term, ignore_below: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The mean of ``term(angle)`` over the ``counted`` rows, and the angles (n,) themselves.
+
+    Differentiable in ``weight``, once; the angles are detached. Rows nearer than ``ignore_below``
+    (radians) to ``index[i]`` are left out of the mean, too. 0 if no row is left. The gradient is
+    computed with the value, since both need the same unit rows; the backward pass only scales it.
+    At the two angles where there is none: for identical directions the two rows get opposite
+    pseudo-random unit tangents, the same ones whenever the same two row numbers meet; for
+    opposite ones zero.
+    """
+    loss, angle = _MeanOfAngles.apply(weight, index, counted, term, ignore_below)
+    return loss, angle
+
+
+class _MeanOfAngles(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, index: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, index: Tensor, counted: Tensor, term: Term, ignore_below: float
+    ) -> tuple[Tensor, Tensor]:
         norms = row_norms(weight)
         angle = torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
-        for rows in row_blocks(weight.shape[0], block_length(weight)):
-            u = unit_rows(weight, norms, rows)
-            v = unit_rows(weight, norms, index[rows])
-            angle[rows] = 2.0 * torch.atan2(_norm(v - u), _norm(v + u))
-        ctx.save_for_backward(weight, index, norms)
-        return angle
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_angle: Tensor) -> tuple[Tensor, None]:
-        weight, index, norms = ctx.saved_tensors
-        grad = torch.zeros_like(weight)
-        pull = -grad_angle.double()
-        safe_norms = torch.where(norms == 0.0, 1.0, norms)
+        total = torch.zeros((), dtype=torch.float64, device=weight.device)
+        used = torch.zeros((), dtype=torch.int64, device=weight.device)
+        grad = torch.zeros_like(weight) if ctx.needs_input_grad[0] else None
         for rows in row_blocks(weight.shape[0], block_length(weight)):
             others = index[rows]
             u, v = unit_rows(weight, norms, rows), unit_rows(weight, norms, others)
-            at_u, at_v = _tangents(u, v, rows, others)
-            at_u *= (pull[rows] / safe_norms[rows]).unsqueeze(1)
-            at_v *= (pull[rows] / safe_norms[others]).unsqueeze(1)
-            grad[rows] += at_u
-            grad.index_add_(0, others, at_v.to(grad.dtype))
-        return grad, None
+            delta = v - u
+            chord, cochord = _norm(delta), _norm(v + u)
+            here = 2.0 * torch.atan2(chord, cochord)
+            value, slope = term(here)
+            # Not a comparison with what is kept: NaN has to reach the sum.
+            use = counted[rows] & ~(here < ignore_below)
+            angle[rows] = here.to(angle.dtype)
+            total += torch.where(use, value, 0.0).sum()
+            used += use.sum()
+            if grad is not None:
+                pull = torch.where(use, -slope, 0.0)
+                to_v, to_u, inverse = _tangents(u, v, delta, chord, cochord, rows, others)
+                to_v *= (inverse * pull / _or_one(norms[rows])).unsqueeze(1)
+                to_u *= (inverse * pull / _or_one(norms[others])).unsqueeze(1)
+                grad[rows] += to_v
+                grad.index_add_(0, others, to_u.to(grad.dtype))
+        used = used.clamp(min=1)
+        ctx.save_for_backward(grad, used)
+        ctx.mark_non_differentiable(angle)
+        return (total / used).to(weight.dtype), angle
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grad, used = ctx.saved_tensors
+        return grad * (grad_loss / used), None, None, None, None
+
+
+def _or_one(norms: Tensor) -> Tensor:
+    return torch.where(norms == 0.0, 1.0, norms)
 
 
 def _norm(rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows, dim=1)
 
 
-def _tangents(u: Tensor, v: Tensor, rows: slice, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit tangents at ``u`` towards ``v`` and at ``v`` towards ``u``.
+def _tangents(
+    u: Tensor,
+    v: Tensor,
+    delta: Tensor,
+    chord: Tensor,
+    cochord: Tensor,
+    rows: slice,
+    others: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tangents at ``u`` towards ``v`` and at ``v`` towards ``u``, and one over their length (n,).
 
-    (v − cos θ·u)/sin θ, with v − cos θ·u = δ + (1 − cos θ)·u and 1 − cos θ = |δ|²/2, which is
-    free of cancellation for near rows.
+    ``delta``, v − u, is overwritten. The unit tangent is (v − cos θ·u)/sin θ, with
+    v − cos θ·u = δ + (1 − cos θ)·u and 1 − cos θ = |δ|²/2, which is free of cancellation for near
+    rows, and sin θ = |δ||σ|/2.
     """
-    delta = v - u
-    chord, cochord = _norm(delta), _norm(v + u)
     same, opposite = chord <= _SAME, cochord <= _SAME
-    sine = torch.where(same | opposite, torch.inf, chord * cochord / 2.0).unsqueeze(1)
+    inverse = torch.where(same | opposite, 0.0, 2.0 / (chord * cochord))
     lift = (chord.square() / 2.0).unsqueeze(1)
-    at_u = torch.addcmul(delta, lift, u).div_(sine)
-    at_v = torch.addcmul(-delta, lift, v).div_(sine)
+    to_v = torch.addcmul(delta, lift, u)
+    to_u = torch.addcmul(delta.neg_(), lift, v)
     if may_hold(same):
         apart = _random_tangents(u, torch.arange(rows.start, rows.stop, device=u.device), others)
-        at_u = torch.where(same.unsqueeze(1), apart, at_u)
-        at_v = torch.where(same.unsqueeze(1), -apart, at_v)
-    return at_u, at_v
+        to_v = torch.where(same.unsqueeze(1), apart, to_v)
+        to_u = torch.where(same.unsqueeze(1), -apart, to_u)
+        inverse = torch.where(same, 1.0, inverse)
+    return to_v, to_u, inverse
 
 
 def _random_tangents(u: Tensor, first: Tensor, second: Tensor) -> Tensor:

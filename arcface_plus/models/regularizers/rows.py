@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,8 +23,33 @@ def check_rows(weight: Tensor) -> None:
 
 
 def block_length(weight: Tensor) -> int:
-    """Rows handled at once: on a CPU a 1,024² tile stays in the cache, on a GPU 2,048² does."""
-    return 2048 if weight.is_cuda else 1024
+    """Rows handled at once in double precision: on a CPU what stays in its second-level cache."""
+    return 8192 if weight.is_cuda else 256
+
+
+class Directions(NamedTuple):
+    """The rows of a matrix as directions; rows of zeros have none."""
+
+    unit: Tensor
+    """(n, d) unit rows, float32 or, of a float64 matrix, float64; zero rows stay zero."""
+    norms: Tensor
+    """(n,) float64."""
+    zero: Tensor
+    """(n,) bool."""
+
+    @property
+    def counted(self) -> Tensor:
+        """(n,) bool: the rows that have a neighbour: not zero, and not alone in that."""
+        return ~self.zero & ((~self.zero).sum() > 1)
+
+
+def directions(weight: Tensor) -> Directions:
+    """Of ``weight`` (n, d), float32 or float64, detached."""
+    norms = row_norms(weight)
+    unit = torch.empty_like(weight)
+    for rows in row_blocks(weight.shape[0], block_length(weight)):
+        unit[rows] = unit_rows(weight, norms, rows)
+    return Directions(unit, norms, norms == 0.0)
 
 
 def row_blocks(rows: int, length: int) -> Iterator[slice]:
@@ -46,6 +72,11 @@ def unit_rows(weight: Tensor, norms: Tensor, which: slice | Tensor) -> Tensor:
     return weight[which].double() / torch.where(chosen == 0.0, 1.0, chosen).unsqueeze(1)
 
 
+def on_cpu(tensor: Tensor) -> bool:
+    """Whether looking at the values of ``tensor`` is free: elsewhere it would stall a queue."""
+    return tensor.device.type == "cpu"
+
+
 def may_hold(condition: Tensor) -> bool:
-    """False only if no element is true. On a GPU always True: looking would stall its queue."""
-    return condition.device.type != "cpu" or bool(condition.any())
+    """False only if no element is true; off the CPU always True."""
+    return not on_cpu(condition) or bool(condition.any())

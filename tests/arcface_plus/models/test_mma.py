@@ -1,72 +1,23 @@
-"""MMA against a naive float64 n×n version written here."""
+"""MMA against a naive float64 n×n version."""
 
 import math
 
 import pytest
 import torch
+from naive_angles import (
+    F64,
+    loss_and_gradient,
+    naive_angles,
+    naive_gradient,
+    naive_mma,
+    random_rows,
+    rows_at,
+    simplex,
+)
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from arcface_plus.models.regularizers import (
-    MMA,
-    NoRegularizer,
-    angles,
-    nearest_angles,
-    neighbours,
-)
-from arcface_plus.models.regularizers.angles import angles_to
-from arcface_plus.models.regularizers.neighbours import nearest_neighbours
-
-F64 = torch.float64
-
-
-def naive_angles(weight: Tensor) -> Tensor:
-    """All angles (n, n) in float64 by way of differences; pi on the diagonal; differentiable."""
-    w = weight.to(F64)
-    u = w / w.norm(dim=1, keepdim=True)
-    chord = (u[:, None] - u[None, :]).norm(dim=2)
-    cochord = (u[:, None] + u[None, :]).norm(dim=2)
-    own = torch.eye(len(w), dtype=torch.bool)
-    angle = 2 * torch.atan2(chord.masked_fill(own, 1.0), cochord.masked_fill(own, 1.0))
-    return angle.masked_fill(own, math.pi)
-
-
-def naive_mma(weight: Tensor) -> Tensor:
-    return -naive_angles(weight).min(dim=1).values.mean()
-
-
-def random_rows(n: int, d: int, dtype: torch.dtype = F64, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.randn(n, d, generator=generator, dtype=F64)
-    return (rows * (0.1 + torch.rand(n, 1, generator=generator, dtype=F64))).to(dtype)
-
-
-def loss_and_gradient(weight: Tensor) -> tuple[Tensor, Tensor]:
-    weight = weight.detach().clone().requires_grad_()
-    loss = MMA()(weight)
-    (grad,) = torch.autograd.grad(loss, weight)
-    return loss.detach(), grad
-
-
-def naive_gradient(weight: Tensor) -> Tensor:
-    weight = weight.detach().clone().requires_grad_()
-    return torch.autograd.grad(naive_mma(weight), weight)[0]
-
-
-def rows_at(angle: float, d: int = 16) -> Tensor:
-    """Ten random rows and an eleventh, of another norm, at the given angle from the first."""
-    rows = random_rows(10, d)
-    u = rows[0] / rows[0].norm()
-    tangent = rows[1] - (rows[1] @ u) * u
-    tangent /= tangent.norm()
-    last = 3.0 * (math.cos(angle) * u + math.sin(angle) * tangent)
-    return torch.cat([rows, last[None]])
-
-
-def simplex(d: int) -> Tensor:
-    """d + 1 rows of d dimensions whose cosines are all −1/d."""
-    centred = torch.eye(d + 1, dtype=F64) - 1.0 / (d + 1)
-    return centred @ torch.linalg.svd(centred).Vh[:d].T
+from arcface_plus.models.regularizers import MMA, NoRegularizer, nearest_angles
 
 
 @pytest.mark.parametrize(("n", "d"), [(2, 2), (2, 7), (3, 5), (31, 8), (100, 3), (200, 40)])
@@ -92,41 +43,6 @@ def test_one_upstream_factor_scales_the_gradient() -> None:
     torch.testing.assert_close(scaled, 0.03 * once)
 
 
-@pytest.mark.parametrize("n", [31, 32, 33, 63, 64, 65, 95, 96, 97, 130])
-@pytest.mark.parametrize("block", [32, 64, 96, 1024])
-def test_indices_equal_brute_force_around_block_boundaries(n: int, block: int) -> None:
-    weight = random_rows(n, 6, seed=n)
-    row, counted = nearest_neighbours(weight, block)
-    assert bool(counted.all())
-    assert torch.equal(row, naive_angles(weight).argmin(dim=1))
-
-
-def test_default_block_and_several_of_them() -> None:
-    weight = random_rows(2600, 8)
-    u = weight / weight.norm(dim=1, keepdim=True)
-    cosine = (u @ u.T).fill_diagonal_(-2)
-    assert torch.equal(nearest_neighbours(weight).row, cosine.argmax(dim=1))
-
-
-def test_float32_regret_is_tiny() -> None:
-    """Where float32 ranks two neighbours otherwise, their angles hardly differ."""
-    weight = random_rows(1500, 64, torch.float32)
-    found = nearest_angles(weight)
-    u = weight.to(F64) / weight.to(F64).norm(dim=1, keepdim=True)
-    best = (u @ u.T).fill_diagonal_(-2).max(dim=1).values.arccos()
-    regret = found.angle.to(F64) - best
-    assert regret.abs().max() < 1e-6
-
-
-def test_ties_take_the_lowest_row() -> None:
-    # Cross-polytope: every row has 2(d − 1) rows at exactly 90°.
-    eye = torch.eye(40)
-    weight = torch.cat([eye, -eye])
-    for block in (32, 64, 1024):
-        row = nearest_neighbours(weight, block).row
-        assert row.tolist() == [1] + [0] * 39 + [1] + [0] * 39
-
-
 @pytest.mark.parametrize("angle", [10.0**-k for k in range(1, 8)])
 @pytest.mark.parametrize("dtype", [F64, torch.float32])
 def test_near_duplicates(angle: float, dtype: torch.dtype) -> None:
@@ -140,25 +56,6 @@ def test_near_duplicates(angle: float, dtype: torch.dtype) -> None:
     scale = naive_gradient(weight.to(F64)).abs().max().item()
     expected_grad = naive_gradient(weight.to(F64))
     torch.testing.assert_close(grad.to(F64), expected_grad, rtol=0, atol=1e-6 * scale)
-
-
-@pytest.mark.parametrize("dtype", [F64, torch.float32])
-def test_the_nearer_of_several_near_duplicates_is_found(dtype: torch.dtype) -> None:
-    """At such angles every float32 cosine is 1; the copies lie in other blocks, far apart."""
-    weight = random_rows(200, 32)
-    for position, angle in ((70, 3e-4), (90, 1e-4), (91, 2e-5), (150, 1e-5), (199, 3e-5)):
-        weight[position] = rows_at_angle_from(weight[5], angle, seed=position)
-    weight = weight.to(dtype)
-    expected = naive_angles(weight).argmin(dim=1)
-    assert expected[5] == 150
-    assert torch.equal(nearest_neighbours(weight, 32).row, expected)
-
-
-def rows_at_angle_from(row: Tensor, angle: float, seed: int) -> Tensor:
-    u = row / row.norm()
-    tangent = torch.randn(len(row), generator=torch.Generator().manual_seed(seed), dtype=F64)
-    tangent -= (tangent @ u) * u
-    return math.cos(angle) * u + math.sin(angle) * tangent / tangent.norm()
 
 
 def test_identical_rows_are_pushed_apart() -> None:
@@ -367,34 +264,6 @@ def test_no_value_is_looked_at_off_the_cpu() -> None:
     assert regularizer.last.mean().shape == regularizer.last.smallest().shape == ()
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["plain", "zero rows", "identical rows", "near rows", "more near rows than are searched"],
-)
-def test_the_branches_taken_on_a_gpu_give_the_same(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weight = random_rows(100, 8, torch.float32)
-    if kind == "zero rows":
-        weight[[3, 40]] = 0.0
-    if kind == "identical rows":
-        weight[[5, 60]] = weight[6].clone()
-    if kind == "more near rows than are searched":
-        weight[50:] = weight[:50] * (1 + 1e-5 * random_rows(50, 8, torch.float32))
-    if kind == "near rows":
-        weight[5] = rows_at_angle_from(weight[9].to(F64), 1e-5, seed=1)
-    expected = loss_and_gradient(weight)
-    for module in (neighbours, angles):
-        monkeypatch.setattr(module, "may_hold", lambda condition: True)
-    closest = 20  # of 100 rows, as 1,024 of many on a GPU
-    monkeypatch.setattr(
-        neighbours, "_close_rows", lambda cosine, close: cosine.topk(closest).indices.sort().values
-    )
-    found = loss_and_gradient(weight)
-    assert torch.equal(found[0], expected[0])
-    assert torch.equal(found[1], expected[1])
-
-
 def test_last_holds_what_the_forward_pass_found() -> None:
     regularizer = MMA()
     assert regularizer.last is None
@@ -406,12 +275,6 @@ def test_last_holds_what_the_forward_pass_found() -> None:
         assert torch.equal(ours, theirs)
     assert not regularizer.last.angle.requires_grad
     torch.testing.assert_close(regularizer.last.mean(), -loss.detach())
-
-
-def test_angles_to_any_rows_pass_gradcheck() -> None:
-    weight = random_rows(8, 5).requires_grad_()
-    others = torch.tensor([3, 3, 3, 0, 1, 2, 7, 6])
-    assert torch.autograd.gradcheck(lambda w: angles_to(w, others), (weight,))
 
 
 @pytest.mark.parametrize(
@@ -426,12 +289,6 @@ def test_angles_to_any_rows_pass_gradcheck() -> None:
 def test_mistakes(weight: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MMA()(weight)
-
-
-@pytest.mark.parametrize("block", [0, 33])
-def test_block_must_be_a_multiple_of_32(block: int) -> None:
-    with pytest.raises(ValueError, match="block must be a positive multiple of 32"):
-        nearest_neighbours(torch.ones(4, 4), block)
 
 
 def test_none_is_zero_and_outside_the_graph() -> None:

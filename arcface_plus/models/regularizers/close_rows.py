@@ -1,0 +1,57 @@
+"""Nearest rows where cosines cannot tell: rows close to another, searched in double precision.
+
+A cosine is flat at its top, so that rounding ranks near rows by chance: in float32 below about
+4e-4 rad, in float16 below 0.05 rad. Closeness is mutual, so that the nearest neighbour of a row
+that has a close one is itself such a row: they are searched once more, among themselves.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from arcface_plus.models.regularizers.rows import may_hold, on_cpu, row_blocks, unit_rows
+
+_CLOSE_COSINE = 1.0 - 1e-3
+_CLOSE_ROWS_ON_GPU = 1024
+_TILE_ELEMENTS = 2**22
+_CANDIDATES = 4
+
+
+def search_close_rows(weight: Tensor, norms: Tensor, cosine: Tensor, index: Tensor) -> None:
+    """Correct ``index`` (n,) in place for the rows whose ``cosine`` (n,) says: close."""
+    close = cosine > _CLOSE_COSINE
+    if not may_hold(close):
+        return
+    members = _close_rows(cosine, close)
+    unit = unit_rows(weight, norms, members)
+    for rows in row_blocks(len(members), max(1, _TILE_ELEMENTS // len(members))):
+        own = members[rows]
+        position, distance = _nearest_of_few(unit, rows)
+        found, known = members[position], index[own]
+        known_distance = (unit_rows(weight, norms, known) - unit[rows]).square().sum(dim=1)
+        nearer = (distance < known_distance) | ((distance == known_distance) & (found < known))
+        index[own] = torch.where(close[own] & nearer, found, known)
+
+
+def _close_rows(cosine: Tensor, close: Tensor) -> Tensor:
+    """The rows that are ``close``, ascending. On a GPU, where their number cannot be known without
+    waiting for it, the 1,024 closest rows, whether close or not."""
+    if on_cpu(close):
+        return close.nonzero().squeeze(1)
+    return cosine.topk(min(_CLOSE_ROWS_ON_GPU, len(cosine))).indices.sort().values
+
+
+def _nearest_of_few(unit: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+    """Positions of the rows of ``unit`` (float64) nearest to ``unit[rows]``, and |u − v|².
+
+    The best candidates by cosine are ranked by |u − v|², which is exact where all cosines are 1.
+    """
+    products = unit[rows] @ unit.T
+    own = torch.arange(rows.start, rows.stop, device=unit.device).unsqueeze(1)
+    products.scatter_(1, own, -torch.inf)
+    candidates = products.topk(min(_CANDIDATES, unit.shape[0] - 1), dim=1).indices
+    candidates = candidates.sort(dim=1).values
+    distances = (unit[candidates] - unit[rows].unsqueeze(1)).square().sum(dim=2)
+    distance, best = distances.min(dim=1, keepdim=True)
+    return candidates.gather(1, best).squeeze(1), distance.squeeze(1)

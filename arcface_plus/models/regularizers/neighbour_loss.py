@@ -1,0 +1,170 @@
+"""Losses over the angle of every row to its nearest other row."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, Protocol, get_args
+
+import torch
+from torch import Tensor, nn
+
+from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.regularizers.angles import mean_of_angles
+from arcface_plus.models.regularizers.cached import Cached
+from arcface_plus.models.regularizers.neighbours import (
+    NearestAngles,
+    Neighbours,
+    nearest_neighbours,
+)
+from arcface_plus.models.regularizers.rolling import Rolling
+from arcface_plus.models.regularizers.rows import check_rows
+from arcface_plus.models.regularizers.tile_search import GROUP
+
+Mode = Literal["auto", "exact", "cached", "rolling"]
+EXACT_UP_TO = 30_000  # rows; beyond, "auto" is "cached"
+
+
+class Finder(Protocol):
+    """Finds the nearest rows of one weight matrix, step after step."""
+
+    rows: int
+
+    def find(self, weight: Tensor) -> Neighbours: ...
+
+    def report(self) -> dict[str, float]: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class NeighbourLoss(nn.Module):
+    """The mean over the rows of a weight matrix of a term of the angle to the nearest other row.
+
+    O(n·d) memory, at least float32 with autocast off, and without synchronisation with a GPU. The
+    gradient is analytic and two-sided: a row moves because of its nearest row and because of the
+    rows whose nearest it is. Zero rows have no direction: they are nobody's neighbour, get no
+    gradient and are left out of the mean. A row with NaN or inf makes the loss NaN.
+
+    Args:
+        mode: how the nearest rows are found. "exact": a search over all pairs, every time.
+            "cached": every row keeps ``candidates`` near rows, of which the nearest is told
+            exactly every time; all are searched for anew once a tenth of the rows has turned by
+            more than ``max_drift``. "rolling": the same candidates, of which one part in
+            ``rolling_steps`` is searched for anew every time, against all rows. "auto": exact up
+            to 30,000 rows, else cached. Cached and rolling remember one weight matrix: use them
+            for one only.
+        candidates: 1 to 32 (cached and rolling).
+        max_drift: degrees (cached).
+        rolling_steps: calls until every row's candidates are new (rolling).
+        ignore_below: degrees; rows nearer than this to their nearest are left out: where one
+            person is split over two labels, their weights should not be driven apart.
+
+    ``last``: what the latest forward pass found (``None`` before the first), for metrics.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "auto",
+        candidates: int = 16,
+        max_drift: float = 4.0,
+        rolling_steps: int = 20,
+        ignore_below: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if mode not in get_args(Mode):
+            raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, not '{mode}'")
+        if not 1 <= candidates <= GROUP:
+            raise ValueError(f"candidates must be 1 to {GROUP}, not {candidates}")
+        if not 0.0 < max_drift <= 180.0:
+            raise ValueError(f"max_drift must be in (0, 180] degrees, not {max_drift}")
+        if rolling_steps < 1:
+            raise ValueError(f"rolling_steps must be at least 1, not {rolling_steps}")
+        if not 0.0 <= ignore_below < 180.0:
+            raise ValueError(f"ignore_below must be in [0, 180) degrees, not {ignore_below}")
+        self.mode, self.candidates, self.max_drift = mode, candidates, float(max_drift)
+        self.rolling_steps, self.ignore_below = rolling_steps, float(ignore_below)
+        self.last: NearestAngles | None = None
+        self._finder: Finder | None = None
+        self._restored: dict[str, Any] | None = None
+
+    def term(self, angle: Tensor) -> tuple[Tensor, Tensor]:
+        """Of angles (n,), radians, float64: each row's term and its derivative by the angle."""
+        raise NotImplementedError
+
+    @torch.compiler.disable
+    def forward(self, weight: Tensor) -> Tensor:
+        """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``."""
+        check_rows(weight)
+        with without_autocast(weight):
+            row, counted = self._finder_for(weight).find(at_least_float32(weight.detach()))
+            loss, angle = mean_of_angles(
+                at_least_float32(weight),
+                row,
+                counted,
+                self.term,
+                math.radians(self.ignore_below),
+            )
+        self.last = NearestAngles(angle, row, counted)
+        return loss
+
+    def report(self) -> dict[str, float]:
+        """What there is to log of the search; waits for a GPU."""
+        report = self._finder.report() if self._finder is not None else {}
+        if self.ignore_below > 0.0 and self.last is not None:
+            ignored = self.last.counted & (self.last.angle < math.radians(self.ignore_below))
+            report["ignored_rows"] = float(ignored.sum())
+        return report
+
+    def extra_repr(self) -> str:
+        return f"mode={self.mode}"
+
+    def _finder_for(self, weight: Tensor) -> Finder:
+        if self._finder is None or self._finder.rows != len(weight):
+            self._finder = self._new_finder(len(weight))
+            if self._restored and self._restored["rows"] == len(weight):
+                self._finder.restore(_on(self._restored, weight.device))
+            self._restored = None
+        return self._finder
+
+    def _new_finder(self, rows: int) -> Finder:
+        mode = self.mode
+        if mode == "auto":
+            mode = "exact" if rows <= EXACT_UP_TO else "cached"
+        if mode == "cached":
+            return Cached(rows, self.candidates, self.max_drift)
+        return (
+            Rolling(rows, self.candidates, self.rolling_steps) if mode == "rolling" else Exact(rows)
+        )
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a resumed run needs to go on with the same candidates."""
+        if self._finder is None:
+            return self._restored or {}
+        return {"rows": self._finder.rows, **self._finder.state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self._finder, self._restored = None, state or None
+
+
+class Exact:
+    """A search over all pairs, every time."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def find(self, weight: Tensor) -> Neighbours:
+        return nearest_neighbours(weight)
+
+    def report(self) -> dict[str, float]:
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def _on(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {k: v.to(device) if isinstance(v, Tensor) else v for k, v in state.items()}

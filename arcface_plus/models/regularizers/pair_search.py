@@ -1,0 +1,103 @@
+"""Finding near rows: which precision, which kernel; and telling the nearest of a few exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from arcface_plus.models.regularizers import tile_search, triton_search
+from arcface_plus.models.regularizers.rows import Directions, may_hold, on_cpu, row_blocks
+from arcface_plus.models.regularizers.tile_search import BySlot
+
+_ZERO_ROW_PENALTY = -8.0  # takes any cosine below −1, and unlike −inf never makes a NaN
+_SLOTS = tile_search.GROUP
+_ROWS_AT_ONCE_ON_CPU = 128  # times 16 candidates of 512 dimensions: 4 MB
+_ELEMENTS_AT_ONCE = 2**26
+
+
+def tile_length(tensor: Tensor) -> int:
+    """Side of a tile: on a CPU 1,024² float32 stay in the cache, on a GPU 4,096² float16 do."""
+    return 1024 if on_cpu(tensor) else 4096
+
+
+def search_all(known: Directions, slots: int, block: int | None = None) -> BySlot:
+    """The best partners of all rows by cosine: float16 on a GPU (float64 stays), else as given."""
+    unit, penalty = _searchable(known), _penalty(known)
+    with full_precision_products(unit.device):
+        if triton_search.available(unit):
+            return BySlot(*triton_search.best_by_slot(unit, penalty, slots))
+        side = tile_length(unit) if block is None else block
+        return tile_search.best_by_slot(unit, penalty, slots, side)
+
+
+def search_rows(known: Directions, rows: slice, slots: int) -> BySlot:
+    """The same for some rows, against all others."""
+    unit = _searchable(known)
+    with full_precision_products(unit.device):
+        return tile_search.best_of_rows(unit, rows, _penalty(known), slots, tile_length(unit))
+
+
+def candidates(known: Directions, count: int, rows: slice | None = None) -> Tensor:
+    """``count`` (1 to 32) near rows of each of all ``rows``, ascending: (rows, count) int32.
+
+    The nearest of each row is among them, as far as the precision of the search can tell; the
+    others are the best of their slots, nearly always the next nearest. Where there are too few
+    other rows, the own row's number fills up.
+    """
+    found = search_all(known, _SLOTS) if rows is None else search_rows(known, rows, _SLOTS)
+    best = found.value.topk(count, dim=1).indices
+    return found.index.gather(1, best).sort(dim=1).values.to(torch.int32)
+
+
+def nearest_of(known: Directions, table: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest of each row's candidates ``table`` (n, k), by |u − v|: its row, whether any.
+
+    Exact to the rounding of the unit rows, 3e-8 rad in float32, at any angle; the lowest row of
+    several equally near ones. Zero rows and the row itself do not count; where nothing is left
+    the row is the own one.
+    """
+    count, width = table.shape
+    nearest = torch.arange(count, device=table.device)
+    some = torch.empty(count, dtype=torch.bool, device=table.device)
+    dimensions = known.unit.shape[1]
+    length = (
+        _ROWS_AT_ONCE_ON_CPU if on_cpu(table) else max(1, _ELEMENTS_AT_ONCE // (width * dimensions))
+    )
+    buffer = known.unit.new_empty(min(length, count) * width, dimensions)
+    for rows in row_blocks(count, length):
+        others = table[rows]
+        gathered = torch.index_select(
+            known.unit, 0, others.flatten(), out=buffer[: others.numel()]
+        ).view(*others.shape, dimensions)
+        chord = torch.linalg.vector_norm(gathered.sub_(known.unit[rows].unsqueeze(1)), dim=2)
+        unfit = known.zero[others] | (others == nearest[rows].unsqueeze(1))
+        chord, best = chord.masked_fill_(unfit, torch.inf).min(dim=1, keepdim=True)
+        some[rows] = (chord < torch.inf).squeeze(1) | chord.isnan().squeeze(1)
+        chosen = others.gather(1, best).squeeze(1).long()
+        nearest[rows] = torch.where(some[rows], chosen, nearest[rows])
+    return nearest, some
+
+
+def _searchable(known: Directions) -> Tensor:
+    unit = known.unit
+    return unit if on_cpu(unit) or unit.dtype == torch.float64 else unit.half()
+
+
+def _penalty(known: Directions) -> Tensor | None:
+    """What keeps zero rows from being anybody's neighbour; None only if there are none."""
+    return torch.where(known.zero, _ZERO_ROW_PENALTY, 0.0) if may_hold(known.zero) else None
+
+
+@contextmanager
+def full_precision_products(device: torch.device) -> Iterator[None]:
+    """float32 products as float32, also where the program allows TF32 or bf16 for its matmuls."""
+    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
+    allowed = backend.matmul.fp32_precision
+    backend.matmul.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        backend.matmul.fp32_precision = allowed

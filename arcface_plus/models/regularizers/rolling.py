@@ -1,0 +1,49 @@
+"""Nearest rows among remembered candidates, a part of which is searched for anew at every step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcface_plus.models.regularizers.neighbours import Neighbours, neighbours
+from arcface_plus.models.regularizers.pair_search import candidates, nearest_of
+from arcface_plus.models.regularizers.rows import directions
+
+
+class Rolling:
+    """Finds the nearest of each row's candidates; every step renews those of the next n/steps rows.
+
+    The search of a step costs 2·n²·d/steps operations. Its rows meet all columns: a sample of
+    columns would be biased, for what is nearest in a sample is further away (by 1.6° to 7.8°
+    where that was measured), and the regulariser would push the wrong pairs.
+    """
+
+    def __init__(self, rows: int, count: int, steps: int) -> None:
+        self.rows, self._count = rows, count
+        self._part = math.ceil(rows / steps)
+        self._next = 0
+        self._table: Tensor | None = None
+
+    @torch.no_grad()
+    def find(self, weight: Tensor) -> Neighbours:
+        known = directions(weight)
+        if self._table is None:
+            self._table = candidates(known, self._count)
+        else:
+            part = slice(self._next, min(self._next + self._part, self.rows))
+            self._table[part] = candidates(known, self._count, part)
+            self._next = part.stop % self.rows
+        return neighbours(known, *nearest_of(known, self._table))
+
+    def report(self) -> dict[str, float]:
+        return {"neighbours_renewed": self._part / self.rows}
+
+    def state(self) -> dict[str, Any]:
+        return {"next": self._next, "table": self._table} if self._table is not None else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if "next" in state:
+            self._table, self._next = state["table"], state["next"]

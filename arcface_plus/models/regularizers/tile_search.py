@@ -1,0 +1,145 @@
+"""The best other rows of every row by dot product, tile by tile: no n×n matrix.
+
+A search runs over square tiles of the matrix of products and keeps running maxima. The rows are
+dealt out to slots, row j to slot j mod slots, and every row keeps its best partner in each slot:
+one slot finds the best partner, several also find good others, without sorting anything. The
+whole search visits the upper triangle only, each tile serving its rows and its columns: n²·d
+operations (multiplications and additions), O(n·slots) memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from arcface_plus.models.regularizers.rows import on_cpu, row_blocks
+
+GROUP = 32  # the number of slots divides it; tiles are filled up to a multiple of it
+
+
+class BySlot(NamedTuple):
+    """``value`` (n, slots), in the dtype searched in, and ``index`` (n, slots) int64.
+
+    The largest product with another row of that slot and that row, the lowest where several are
+    equal; −inf and the own row number where a slot has no other row.
+    """
+
+    value: Tensor
+    index: Tensor  # type: ignore[assignment]  # a tuple has a method of that name
+
+
+def best_by_slot(unit: Tensor, penalty: Tensor | None, slots: int, block: int) -> BySlot:
+    """Search all pairs of the rows of ``unit`` (n, d). No synchronisation with a GPU.
+
+    ``penalty`` (n,): added to every product with that row. ``block``:
+    side of a tile, a multiple of 32; ``slots``: a divisor of 32 (else ``ValueError``).
+    """
+    tile = _Tile(unit, penalty, slots, block)
+    best = _nothing_yet(unit, slice(0, len(unit)), slots)
+    blocks = list(row_blocks(len(unit), block))
+    for number, rows in enumerate(blocks):
+        for columns in blocks[number:]:
+            products = tile.products(rows, columns)
+            if rows != columns:
+                _take_larger(_part(best, columns), products.T, rows.start)
+            _take_larger(_part(best, rows), products, columns.start)
+    return best
+
+
+def best_of_rows(
+    unit: Tensor, rows: slice, penalty: Tensor | None, slots: int, block: int
+) -> BySlot:
+    """The same for ``rows`` only, against all columns: 2·(rows)·n·d operations."""
+    tile = _Tile(unit, penalty, slots, block)
+    best = _nothing_yet(unit, rows, slots)
+    for part in row_blocks(rows.stop - rows.start, block):
+        these = slice(rows.start + part.start, rows.start + part.stop)
+        for columns in row_blocks(len(unit), block):
+            _take_larger(_part(best, part), tile.products(these, columns), columns.start)
+    return best
+
+
+def _nothing_yet(unit: Tensor, rows: slice, slots: int) -> BySlot:
+    own = torch.arange(rows.start, rows.stop, device=unit.device)
+    value = unit.new_full((len(own), slots), -torch.inf)
+    return BySlot(value, own.unsqueeze(1).repeat(1, slots))
+
+
+def _part(best: BySlot, rows: slice) -> BySlot:
+    return BySlot(best.value[rows], best.index[rows])
+
+
+class _Tile:
+    """One buffer for all tiles; a tile is filled up with −inf to a multiple of ``GROUP``."""
+
+    def __init__(self, unit: Tensor, penalty: Tensor | None, slots: int, block: int) -> None:
+        if block < 1 or block % GROUP:
+            raise ValueError(f"block must be a positive multiple of {GROUP}, not {block}")
+        if slots < 1 or GROUP % slots:
+            raise ValueError(f"slots must be a divisor of {GROUP}, not {slots}")
+        self.unit = unit
+        self.penalty = None if penalty is None else penalty.to(unit.dtype)
+        self.buffer = unit.new_empty(min(block, _filled(len(unit))) ** 2)
+
+    def products(self, rows: slice, columns: slice) -> Tensor:
+        """Products of ``rows`` and ``columns``, −inf between a row and itself."""
+        count = (rows.stop - rows.start, columns.stop - columns.start)
+        filled = (_filled(count[0]), _filled(count[1]))
+        tile = self.buffer[: filled[0] * filled[1]].view(filled)
+        products = tile[: count[0], : count[1]]
+        torch.mm(self.unit[rows], self.unit[columns].T, out=products)
+        if filled != count:
+            tile[count[0] :].fill_(-torch.inf)
+            tile[:, count[1] :].fill_(-torch.inf)
+        if self.penalty is not None:
+            products.add_(self.penalty[columns]).add_(self.penalty[rows].unsqueeze(1))
+        if rows.start < columns.stop and columns.start < rows.stop:
+            products.diagonal(rows.start - columns.start).fill_(-torch.inf)
+        return tile
+
+
+def _filled(count: int) -> int:
+    return math.ceil(count / GROUP) * GROUP
+
+
+def _take_larger(best: BySlot, tile: Tensor, start: int) -> None:
+    """Update ``best`` (rows, slots) in place from a ``tile`` (at least rows, columns).
+
+    Columns are numbered from ``start``. The tiles of a row come in ascending order, so that the
+    strict comparison keeps the lowest index.
+    """
+    rows, slots = best.value.shape
+    if on_cpu(tile):
+        _take_larger_on_cpu(best, tile[:rows], start)
+        return
+    value, member = tile[:rows].unflatten(1, (-1, slots)).max(dim=1)
+    index = member * slots + torch.arange(start, start + slots, device=tile.device)
+    larger = value > best.value
+    torch.where(larger, value, best.value, out=best.value)
+    torch.where(larger, index, best.index, out=best.index)
+
+
+def _take_larger_on_cpu(best: BySlot, tile: Tensor, start: int) -> None:
+    """There, maxima over strides are ten times as fast as maxima with positions, and after the
+    first tiles few are larger: positions are looked for in these alone, and in one group each."""
+    slots = best.value.shape[1]
+    groups = tile.unflatten(1, (-1, GROUP))
+    # Of a transposed tile in its own order: what is adjacent in memory has to be reduced together.
+    transposed = tile.stride(0) == 1
+    maxima = groups.permute(2, 1, 0).amax(dim=1).T if transposed else groups.amax(dim=1)
+    maxima = maxima.contiguous().unflatten(1, (-1, slots))
+    value = maxima.amax(dim=1)
+    row, slot = (value > best.value).nonzero(as_tuple=True)
+    value = value[row, slot]
+    candidates = maxima[row, :, slot]
+    group = candidates.argmax(dim=1) * slots + slot
+    index = groups[row, :, group].argmax(dim=1) * GROUP + group
+    tied = (candidates == value.unsqueeze(1)).sum(dim=1) > 1  # the lowest index may be in another
+    if bool(tied.any()):
+        members = tile.unflatten(1, (-1, slots))[row[tied], :, slot[tied]]
+        index[tied] = members.argmax(dim=1) * slots + slot[tied]
+    best.value[row, slot] = value
+    best.index[row, slot] = index + start

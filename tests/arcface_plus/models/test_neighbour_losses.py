@@ -1,0 +1,147 @@
+"""KoLeo, the cosine loss and what all losses over nearest rows share, against naive versions."""
+
+import math
+
+import pytest
+import torch
+from naive_angles import F64, loss_and_gradient, naive_angles, random_rows, rows_at
+from torch import Tensor, nn
+
+from arcface_plus.models.regularizers import MMA, REGULARIZERS, KoLeo, MaximalCosine, nearest_angles
+
+
+def naive_koleo(weight: Tensor) -> Tensor:
+    unit = weight.to(F64) / weight.to(F64).norm(dim=1, keepdim=True)
+    distance = (unit[:, None] - unit[None, :]).norm(dim=2) + 9.0 * torch.eye(len(weight))
+    return -distance.min(dim=1).values.log().mean()
+
+
+def naive_maximal_cosine(weight: Tensor) -> Tensor:
+    unit = weight.to(F64) / weight.to(F64).norm(dim=1, keepdim=True)
+    return (unit @ unit.T - 9.0 * torch.eye(len(weight))).max(dim=1).values.mean()
+
+
+NAIVE = [(KoLeo, naive_koleo), (MaximalCosine, naive_maximal_cosine)]
+
+
+@pytest.mark.parametrize(("loss", "naive"), NAIVE)
+@pytest.mark.parametrize(("n", "d"), [(2, 3), (3, 5), (40, 8), (100, 3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(F64, 1e-11), (torch.float32, 5e-5)])
+def test_value_and_gradient(loss, naive, n, d, dtype, tolerance) -> None:  # type: ignore[no-untyped-def]
+    weight = random_rows(n, d, dtype)
+    value, grad = loss_and_gradient(weight, loss())
+    again = weight.to(F64).requires_grad_()
+    expected = naive(again)
+    (expected_grad,) = torch.autograd.grad(expected, again)
+    torch.testing.assert_close(value.to(F64), expected.detach(), rtol=tolerance, atol=tolerance)
+    scale = expected_grad.abs().max().item()
+    torch.testing.assert_close(grad.to(F64), expected_grad, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("name", ["mma", "koleo", "cosine"])
+def test_gradcheck(name: str) -> None:
+    assert torch.autograd.gradcheck(REGULARIZERS[name](), (random_rows(12, 4).requires_grad_(),))
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "pull"),
+    [
+        (MMA(), lambda angle: 1.0),
+        (KoLeo(), lambda angle: 0.5 / math.tan(angle / 2)),
+        (MaximalCosine(), math.sin),
+    ],
+)
+def test_the_pull_of_a_lone_near_pair(regularizer: nn.Module, pull) -> None:  # type: ignore[no-untyped-def]
+    angle = 0.01
+    weight = rows_at(angle)
+    _, grad = loss_and_gradient(weight, regularizer)
+    # Row 10 feels its own term and that of row 0, whose nearest it is.
+    expected = 2 * pull(angle) / (11 * weight[10].norm().item())
+    assert grad[10].norm().item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("regularizer", [MMA(), KoLeo(), MaximalCosine()])
+def test_duplicates_zero_rows_and_nan(regularizer: nn.Module) -> None:
+    weight = random_rows(20, 6, torch.float32)
+    weight[3] = weight[7]
+    weight[11] = 0.0
+    value, grad = loss_and_gradient(weight, regularizer)
+    assert bool(value.isfinite())
+    assert bool(grad.isfinite().all())
+    assert bool((grad[11] == 0).all())
+    if not isinstance(regularizer, MaximalCosine):  # whose pull between duplicates is zero
+        assert (grad[3] - grad[7]).norm() > 0.01
+    weight[5, 2] = math.nan
+    assert bool(loss_and_gradient(weight, regularizer)[0].isnan())
+
+
+def test_koleo_pushes_identical_rows_apart_by_a_finite_force() -> None:
+    weight = torch.eye(10, 16, dtype=F64)
+    weight[7] = weight[3]
+    value, grad = loss_and_gradient(weight, KoLeo())
+    assert grad[3].norm().item() == pytest.approx(2 * 1000 / 10)
+    far = -math.log(math.sqrt(2))
+    assert value.item() == pytest.approx((8 * far + 2 * (math.log(1000) + 1)) / 10)
+
+
+def test_near_rows_may_be_ignored() -> None:
+    """Two labels of one person: they are not driven apart, and the mean is that of the others."""
+    weight = rows_at(math.radians(5.0))
+    value, grad = loss_and_gradient(weight, MMA(ignore_below=10.0))
+    angles = naive_angles(weight).min(dim=1).values
+    torch.testing.assert_close(value, -angles[1:10].mean())
+    everything = MMA()
+    assert loss_and_gradient(weight, everything)[1][10].norm() > 0.01
+    nearest = nearest_angles(weight).row
+    pointed_at = set(nearest[1:10].tolist())
+    for row in {0, 10} - pointed_at:
+        assert bool((grad[row] == 0).all())
+    counting = MMA(ignore_below=10.0)
+    counting(weight)
+    assert counting.report() == {"ignored_rows": 2.0}
+    assert counting.last is not None  # what is ignored is still seen
+    assert counting.last.smallest().item() == pytest.approx(math.radians(5.0))
+
+
+def test_everything_ignored_is_zero_and_nan_is_not_hidden() -> None:
+    weight = random_rows(6, 4, torch.float32)
+    value, grad = loss_and_gradient(weight, MMA(ignore_below=179.0))
+    assert value.item() == 0.0
+    assert bool((grad == 0).all())
+    weight[2, 2] = math.nan
+    assert bool(loss_and_gradient(weight, MMA(ignore_below=179.0))[0].isnan())
+
+
+def test_a_second_backward_pass_gives_the_same() -> None:
+    weight = random_rows(30, 6).requires_grad_()
+    loss = MMA()(weight)
+    first = torch.autograd.grad(loss, weight, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(loss, weight)[0])
+
+
+def test_quantiles() -> None:
+    weight = random_rows(101, 6)
+    weight[50] = 0.0
+    found = nearest_angles(weight)
+    angles = found.angle[found.counted].sort().values
+    assert found.quantile(0.0) == found.smallest() == angles[0]
+    assert found.quantile(1.0) == angles[99]
+    assert found.quantile(0.1) == angles[10]
+    assert bool(nearest_angles(torch.zeros(3, 3)).quantile(0.5).isnan())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"mode": "fast"}, "mode must be one of auto, exact, cached, rolling, not 'fast'"),
+        ({"candidates": 0}, "candidates must be 1 to 32, not 0"),
+        ({"candidates": 33}, "candidates must be 1 to 32"),
+        ({"max_drift": 0.0}, r"max_drift must be in \(0, 180\] degrees"),
+        ({"rolling_steps": 0}, "rolling_steps must be at least 1"),
+        ({"ignore_below": -1.0}, r"ignore_below must be in \[0, 180\) degrees"),
+        ({"ignore_below": math.nan}, "ignore_below"),
+    ],
+)
+def test_mistakes(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MMA(**parameters)  # type: ignore[arg-type]

@@ -1,0 +1,175 @@
+"""Cached and rolling candidates against the exact search: at rest, adrift, over a training run."""
+
+import math
+
+import pytest
+import torch
+from naive_angles import loss_and_gradient, naive_angles, random_rows
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from arcface_plus.models.regularizers import MMA, cached, neighbour_loss
+
+MODES = [{"mode": "cached"}, {"mode": "rolling"}, {"mode": "rolling", "rolling_steps": 1}]
+
+
+def turned(weight: Tensor, degrees: float, seed: int = 5) -> Tensor:
+    """Every row turned by this angle, each its own way."""
+    unit = normalize(weight)
+    noise = torch.randn(unit.shape, generator=torch.Generator().manual_seed(seed))
+    tangent = normalize(noise.to(unit) - (noise.to(unit) * unit).sum(dim=1, keepdim=True) * unit)
+    angle = math.radians(degrees)
+    return weight.norm(dim=1, keepdim=True) * (math.cos(angle) * unit + math.sin(angle) * tangent)
+
+
+@pytest.mark.parametrize("parameters", MODES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("n", "d"), [(2, 4), (3, 2), (50, 8), (700, 16)])
+def test_the_first_step_is_exact(parameters, dtype, n, d) -> None:  # type: ignore[no-untyped-def]
+    weight = random_rows(n, d, dtype)
+    weight[n // 2] = weight[0]  # identical rows
+    if n > 9:
+        weight[4] = 0.0
+        weight[9] = weight[8] * (1 + 1e-5 * random_rows(1, d, dtype)[0])
+    expected = loss_and_gradient(weight)
+    found = loss_and_gradient(weight, MMA(**parameters))
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("parameters", MODES)
+def test_turned_by_less_than_the_limit_hardly_anything_is_missed(parameters) -> None:  # type: ignore[no-untyped-def]
+    weight = random_rows(1500, 64, torch.float32)
+    regularizer = MMA(**parameters)
+    regularizer(weight)
+    later = turned(weight, 3.9)
+    regularizer(later)
+    assert regularizer.last is not None
+    best = naive_angles_large(later)
+    missed = regularizer.last.angle.double() - best
+    assert missed.min() > -1e-6
+    assert (missed > 1e-6).double().mean() < 0.02
+    assert torch.rad2deg(missed.max()) < 3.0
+
+
+def naive_angles_large(weight: Tensor) -> Tensor:
+    unit = normalize(weight.double())
+    return (unit @ unit.T).fill_diagonal_(-2.0).max(dim=1).values.arccos()
+
+
+def test_a_stale_cache_is_renewed_and_says_so() -> None:
+    weight = random_rows(400, 32, torch.float32)
+    regularizer = MMA(mode="cached")
+    regularizer(weight)
+    regularizer(turned(weight, 3.5))
+    regularizer(turned(weight, 3.5))
+    assert regularizer.report()["neighbour_refreshes"] == 1
+    assert regularizer.report()["neighbour_drift_deg"] == pytest.approx(3.5, abs=0.03)
+    later = turned(weight, 30.0)
+    regularizer(later)  # the drift is seen now, and acted upon in the next call
+    assert regularizer.report()["neighbour_drift_deg"] == pytest.approx(30.0, abs=0.03)
+    loss = regularizer(later)
+    assert regularizer.report() == {"neighbour_drift_deg": 0.0, "neighbour_refreshes": 2}
+    assert loss == MMA(mode="exact")(later)
+
+
+def test_a_few_wandering_rows_do_not_renew_everything() -> None:
+    weight = random_rows(400, 32, torch.float32)
+    regularizer = MMA(mode="cached")
+    regularizer(weight)
+    weight[:39] = turned(weight, 60.0)[:39]
+    for _ in range(3):
+        regularizer(weight)
+    assert regularizer.report()["neighbour_refreshes"] == 1
+    weight[:41] = turned(weight, 60.0)[:41]
+    for _ in range(3):
+        regularizer(weight)
+    assert regularizer.report()["neighbour_refreshes"] == 2
+
+
+def test_rolling_renews_all_rows_in_its_number_of_steps() -> None:
+    weight = random_rows(103, 16, torch.float32)
+    regularizer = MMA(mode="rolling", rolling_steps=4, candidates=2)
+    regularizer(weight)
+    elsewhere = random_rows(103, 16, torch.float32, seed=9)
+    for step in range(4):
+        loss = regularizer(elsewhere)
+        right = loss == MMA(mode="exact")(elsewhere)
+        assert bool(right) == (step == 3)
+
+
+def descend(regularizer: MMA, steps: int = 150, n: int = 300, d: int = 24) -> tuple[float, float]:
+    weight = normalize(random_rows(n, d, torch.float32)).requires_grad_()
+    optimizer = torch.optim.SGD([weight], lr=0.05 * n, momentum=0.9)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 0.002 * n * (1 - step / steps)
+        optimizer.zero_grad()
+        regularizer(weight).backward()
+        optimizer.step()
+    angles = naive_angles(weight.detach()).min(dim=1).values
+    return math.degrees(angles.mean()), math.degrees(angles.min())
+
+
+def test_a_training_run_ends_where_the_exact_one_does() -> None:
+    start = math.degrees(naive_angles(random_rows(300, 24)).min(dim=1).values.mean())
+    exact, exact_smallest = descend(MMA(mode="exact"))
+    assert exact > start + 8.0
+    for parameters, within in zip(MODES, (1.0, 0.3, 0.01), strict=True):
+        regularizer = MMA(**parameters)  # type: ignore[arg-type]
+        mean, smallest = descend(regularizer)
+        assert mean == pytest.approx(exact, abs=within)
+        assert smallest == pytest.approx(exact_smallest, abs=3 * within)
+        if regularizer.mode == "cached":
+            assert 2 <= regularizer.report()["neighbour_refreshes"] < 20
+    never_renewed, _ = descend(MMA(mode="cached", max_drift=180.0))
+    assert never_renewed < exact - 5.0
+
+
+@pytest.mark.parametrize("parameters", [*MODES, {"mode": "exact"}])
+def test_a_resumed_run_has_the_same_bits(parameters) -> None:  # type: ignore[no-untyped-def]
+    """After a save and a load in the middle of a drift every loss and gradient is the same."""
+
+    def run(regularizer: MMA, steps: range) -> list[Tensor]:
+        weight = random_rows(200, 16, torch.float32)
+        found = []
+        for step in steps:
+            found += loss_and_gradient(turned(weight, 1.3 * step), regularizer)
+        return found
+
+    whole = run(MMA(**parameters), range(9))
+    first, second = MMA(**parameters), MMA(**parameters)
+    parts = run(first, range(5))
+    second.load_state_dict(first.state_dict())
+    assert second.state_dict().keys() == first.state_dict().keys()
+    parts += run(second, range(5, 9))
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_state_of_another_number_of_classes_is_not_taken() -> None:
+    first, second = MMA(mode="cached"), MMA(mode="cached")
+    first(random_rows(40, 8))
+    second.load_state_dict(first.state_dict())
+    weight = random_rows(50, 8)
+    assert second(weight) == MMA(mode="exact")(weight)
+
+
+def test_auto_is_exact_until_that_costs_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_loss, "EXACT_UP_TO", 100)
+    small, large = MMA(), MMA()
+    small(random_rows(100, 8))
+    large(random_rows(101, 8))
+    assert small.report() == {}
+    assert "neighbour_refreshes" in large.report()
+
+
+def test_on_a_gpu_the_drift_is_read_four_calls_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "on_cpu", lambda tensor: False)
+    weight = random_rows(200, 16, torch.float32)
+    later = turned(weight, 20.0)
+    regularizer = MMA(mode="cached")
+    regularizer(weight)
+    refreshes = []
+    for _ in range(6):
+        regularizer(later)
+        refreshes.append(regularizer.report()["neighbour_refreshes"])
+    assert refreshes == [1, 1, 1, 1, 2, 2]
