@@ -239,7 +239,10 @@ class Trainer:
             "data_wait_fraction": window.waited / seconds,
             "min_angle_deg": math.degrees(float(angles.smallest())),
             "mean_min_angle_deg": math.degrees(float(angles.mean())),
-            **angle_quantiles(angles),
+            **{
+                f"min_angle_deg_p{percent:02}": math.degrees(float(angles.quantile(percent / 100)))
+                for percent in (1, 10, 50)
+            },
             "regularizer_time_fraction": self._regularizer_time.read() / seconds,
             **self.recognizer.regularizer_report(),
             **peak_memory(self.device),
@@ -331,16 +334,3 @@ class Trainer:
             "images_per_second": round(self._images / self._seconds, 2) if self._seconds else None,
             **peak_memory(self.device),
         }
-
-
-def angle_quantiles(angles: NearestAngles) -> dict[str, float]:
-    """The 1st, 10th and 50th percentile of the counted angles, in degrees; pi if there are none."""
-    counted = angles.angle[angles.counted].sort().values
-    if not len(counted):
-        counted = angles.angle.new_full((1,), math.pi)
-    return {
-        f"min_angle_deg_p{percent:02}": math.degrees(
-            float(counted[round(percent / 100 * (len(counted) - 1))])
-        )
-        for percent in (1, 10, 50)
-    }

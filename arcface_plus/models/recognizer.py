@@ -29,7 +29,7 @@ class Recognizer(nn.Module):
 
     With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
     losses and gradients have the bits of a run without regulariser. ``state_dict`` names:
-    ``backbone.*`` and ``classifier.weight``.
+    ``backbone.*``, ``classifier.weight`` and what the regulariser remembers.
 
     A batch may come in parts, whose losses and gradients add up to those of the batch: ``share`` is
     the part's share of the images, by which its loss and accuracy are multiplied, and ``closing``

@@ -97,7 +97,10 @@ def test_state_names() -> None:
     model = recognizer(MMA(), 0.03)
     step(model)
     names = list(model.state_dict())
-    assert names == ["backbone.2.weight", "backbone.2.bias", "classifier.weight"]
+    assert names == [
+        "backbone.2.weight", "backbone.2.bias", "classifier.weight", "regularizer._extra_state"
+    ]  # fmt: skip
+    assert list(recognizer(NoRegularizer(), 0.0).state_dict()) == names[:3]
 
 
 def test_mistakes() -> None:
