@@ -1,80 +1,215 @@
-"""What a decoded image costs: our path to uint8 RGB against the MXNet-like one, on one core.
+"""What a training image costs: our data path against the MXNet-like one, a core and all cores.
 
-The plain way is that of the field's PyTorch scripts: read the record, decode to an array (MXNet's
-`imdecode` is OpenCV's), turn it into a PIL image, mirror it at random, into a float tensor, and
-normalise that: all on the host, one image at a time. Ours decodes into a uint8 batch; flipping and
-normalising wait for the device, where they cost next to nothing.
+The plain way is that of the field's PyTorch scripts: `bench/mxnet_like.py` restates it, DataLoader
+with its worker processes included. For a GPU, ours ends with a batch of uint8 in memory that it
+uses again and again (mirroring and normalising are done over there, where they cost next to
+nothing); for a CPU with a new float batch. Both are shown, and so is the plain way without worker
+processes, which nobody trains with, to tell how much of it is the batches' way from one process to
+another. Where ARCFACE_PLUS_MXNET_PYTHON names an environment with MXNet, it is measured too.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision import transforms
 
+from arcface_plus.bench import mxnet_like
 from arcface_plus.bench.timing import measure
-from arcface_plus.data.images import SIZE, decode
-from data_prep.recordio import RecordReader
+from arcface_plus.data.images import SIZE
+from arcface_plus.data.loader import Loader
+from arcface_plus.data.pixels import CHUNK, Decoding
+from arcface_plus.data.sources import Source, open_source
+from arcface_plus.data.workers import Workers
+from data_prep.images import one_thread_each
 from data_prep.synthetic import generate
-from data_prep.training_set import image_keys
+
+_BATCH = 128  # arcface_torch's, for one GPU
+_EPOCHS = 4  # of the loaders: what starting costs is not what is asked
 
 
-def run(images: int = 512, repeats: int = 5) -> dict[str, Any]:
-    """Images/s a core from an open .rec of generated faces; ratio = plain seconds over ours."""
-    threads = torch.get_num_threads()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            generate(Path(folder), identities=16, images=images // 16, pairs=20)
-            with RecordReader(Path(folder) / "train.rec") as reader:
-                keys = [int(key) for key in image_keys(reader)]
-                out = np.empty((len(keys), SIZE, SIZE, 3), np.uint8)
-                rivals = {
-                    "MXNet-like: decode, PIL, random flip, float tensor, normalise": lambda: plain(
-                        reader, keys
-                    ),
-                    "ours: decode to uint8 RGB": lambda: ours(reader, keys, out),
-                }
-                seconds = {k: median(v) for k, v in measure(rivals, repeats).items()}
-    finally:
-        torch.set_num_threads(threads)
-    baseline = next(iter(seconds.values()))
+def run(images: int = 512, repeats: int = 5, train: Path | None = None) -> dict[str, Any]:
+    """Images/s from an open .rec; ratio = plain seconds over ours, of medians in one run.
+
+    Of generated faces, and of the first images of `train` (a .rec or a folder with train.rec) or
+    of cfp_train under ARCFACE_PLUS_REAL_DATA, where given.
+    """
+    real = train or _real_crops()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, _one_thread_a_core():
+        generate(Path(folder), identities=16, images=max(1, images // 16), pairs=20)
+        for name, path in (("generated", Path(folder)), ("real", real)):
+            if path is not None:
+                rows += _rows(name, path, images, repeats, Path(folder) / "cache")
     return {
-        "title": f"record → pixels, {len(keys)} images of {SIZE}×{SIZE}, one core",
-        "rows": [
-            {"name": name, "images_per_second": len(keys) / value, "ratio": baseline / value}
-            for name, value in seconds.items()
-        ],
+        "title": f"record → batches of {SIZE}×{SIZE}, {images} images, {os.cpu_count()} cores",
+        "rows": rows,
     }
 
 
-def ours(reader: RecordReader, keys: list[int], out: NDArray[np.uint8]) -> None:
-    """What `arcface_plus.data.loader` does in each of its threads."""
-    for place, key in enumerate(keys):
-        out[place] = decode(reader[key].image)
+def _rows(name: str, path: Path, images: int, repeats: int, cache: Path) -> list[dict[str, Any]]:
+    record_file = path / "train.rec" if path.is_dir() else path
+    source = _First(open_source(record_file), images)
+    rows = []
+    with _one_core(), _one_core_rivals(record_file, source) as rivals:
+        rows += _compare(f"{name}, one core", rivals, len(source) * _EPOCHS, repeats)
+    seconds = mxnet_like.real_mxnet_seconds(record_file, len(source), repeats)
+    if seconds is not None:
+        rate = len(source) / seconds
+        row = {"name": f"{name}, one core: MXNet itself, decoded and no more"}
+        ratio = rate / rows[0]["images_per_second"]
+        rows.append({**row, "images_per_second": rate, "ratio": ratio})
+    with _all_cores_rivals(record_file, source, cache) as rivals:
+        rows += _compare(f"{name}, all cores", rivals, len(source) * _EPOCHS, repeats)
+    return rows
 
 
-def plain(reader: RecordReader, keys: list[int]) -> torch.Tensor:
-    """The same images as normalised float tensors, made one by one on the host."""
-    transform = transforms.Compose(
-        [
-            transforms.ToPILImage(),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            transforms.Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
-        ]
+@contextmanager
+def _one_core_rivals(
+    record_file: Path, source: Source
+) -> Iterator[dict[str, Callable[[], object]]]:
+    faces = mxnet_like.Faces(record_file)
+    order = list(range(len(source))) * _EPOCHS
+    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    plain = mxnet_like.loader(faces, order, _BATCH, workers=1)
+    decoding, workers = Decoding(source), Workers(1)
+    out = np.empty((_BATCH, SIZE, SIZE, 3), np.uint8)
+
+    def in_one_process() -> None:
+        for batch in batches:
+            faces.batch(batch)
+
+    def for_a_gpu() -> None:
+        for batch in batches:
+            indices = np.array(batch)
+
+            def work(start: int, stop: int, indices: NDArray[np.int64] = indices) -> None:
+                decoding.read(indices[start:stop], out[start:stop])
+
+            workers.each_chunk(work, len(batch), CHUNK)
+
+    with closing(_loader(source, "none", None, threads=1)) as ours:
+        yield {
+            "MXNet-like, DataLoader with a worker": partial(_use_up, plain),
+            "MXNet-like, without DataLoader": in_one_process,
+            "ours, uint8 batches for a GPU": for_a_gpu,
+            "ours, float batches on a CPU": partial(_take, ours, len(batches)),
+        }
+    workers.close()
+
+
+@contextmanager
+def _all_cores_rivals(
+    record_file: Path, source: Source, cache: Path
+) -> Iterator[dict[str, Callable[[], object]]]:
+    """Whole loaders, to float batches on the CPU."""
+    faces = mxnet_like.Faces(record_file)
+    order = np.random.default_rng(0).permutation(len(source)).tolist() * _EPOCHS
+    workers = mxnet_like.workers_with_room(_BATCH)
+    plain = mxnet_like.loader(faces, order, _BATCH, workers)
+    steps = -(-len(order) // _BATCH)
+    with ExitStack() as stack:
+        ours = {
+            name: stack.enter_context(closing(_loader(source, name, cache, threads=0)))
+            for name in ("none", "memory", "disk")
+        }
+        rivals: dict[str, Callable[[], object]]
+        rivals = {f"MXNet-like, DataLoader with {workers}": partial(_use_up, plain)}
+        for name, loader in ours.items():
+            rivals[f"ours, data.cache: {name}"] = partial(_take, loader, steps)
+        yield rivals
+
+
+def _loader(source: Source, cache: str, folder: Path | None, threads: int) -> Loader:
+    return Loader(
+        source,
+        batch_size=_BATCH,
+        seed=0,
+        flip=True,
+        cache=cache,
+        cache_dir=folder,
+        threads=threads,
+        device=torch.device("cpu"),
     )
-    images = []
-    for key in keys:
-        encoded = np.frombuffer(reader[key].image, np.uint8)
-        pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-        images.append(transform(pixels))
-    return torch.stack(images)
+
+
+def _take(loader: Loader, steps: int) -> None:
+    _use_up(loader.batches(0, steps))
+
+
+def _use_up(batches: Iterable[object]) -> None:
+    deque(batches, maxlen=0)
+
+
+class _First:
+    """The first images of a source, so that their caches stay small."""
+
+    def __init__(self, source: Source, images: int) -> None:
+        self._source, self._images = source, min(images, len(source))
+        self.labels, self.classes = source.labels[:images], source.classes
+        self.folder, self.name = source.folder, source.name
+
+    def __len__(self) -> int:
+        return self._images
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        return self._source.image(index)
+
+    def fingerprint(self) -> str:
+        return self._source.fingerprint()
+
+
+def _compare(
+    where: str, rivals: Mapping[str, Callable[[], object]], images: int, repeats: int
+) -> list[dict[str, Any]]:
+    seconds = {name: median(each) for name, each in measure(rivals, repeats).items()}
+    baseline = next(iter(seconds.values()))
+    return [
+        {
+            "name": f"{where}: {name}",
+            "images_per_second": images / value,
+            "ratio": baseline / value,
+        }
+        for name, value in seconds.items()
+    ]
+
+
+def _real_crops() -> Path | None:
+    folder = Path(os.environ.get("ARCFACE_PLUS_REAL_DATA", "")) / "cfp_train"
+    return folder if (folder / "train.rec").is_file() else None
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """This thread, and all threads and processes that it starts meanwhile, share one core."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def _one_thread_a_core() -> Iterator[None]:
+    """Neither OpenCV nor PyTorch starts threads of its own beside those that are measured."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with one_thread_each():
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,113 @@
+"""The data path of the field's PyTorch scripts, restated; and MXNet itself where there is one.
+
+`MXFaceDataset` of arcface_torch reads a record, has MXNet decode it to an array, makes that a PIL
+image, mirrors it at random, makes that a float tensor and normalises it; DataLoader stacks 128 of
+them in a worker process and hands them over through shared memory. Here our reader and OpenCV read
+and decode, which take a third of the time of MXNet's (its engine has a thread of its own).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+from torchvision import transforms
+
+from arcface_plus.data.images import SIZE
+from data_prep.recordio import RecordReader
+from data_prep.training_set import image_keys
+
+Sample = tuple[torch.Tensor, torch.Tensor]
+
+
+class Faces(Dataset[Sample]):
+    """`MXFaceDataset` of arcface_torch, with our reader and OpenCV in the place of MXNet's."""
+
+    def __init__(self, record_file: Path) -> None:
+        self._reader = RecordReader(record_file)
+        self._keys = image_keys(self._reader)
+        self._transform = transforms.Compose(
+            [
+                transforms.ToPILImage(),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5]),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, index: int) -> Sample:
+        record = self._reader[int(self._keys[index])]
+        label = record.label if isinstance(record.label, float) else float(record.label[0])
+        # mx.image.imdecode decodes to BGR, then swaps the channels; asnumpy makes a copy.
+        bgr = cv2.imdecode(np.frombuffer(record.image, np.uint8), cv2.IMREAD_COLOR)
+        assert bgr is not None
+        pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).copy()
+        return self._transform(pixels), torch.tensor(label, dtype=torch.long)
+
+    def batch(self, indices: Iterable[int]) -> Sample:
+        """What a worker of DataLoader makes of them: (n, 3, 112, 112) float32, (n,) int64."""
+        images, labels = default_collate([self[index] for index in indices])
+        return images, labels
+
+
+def loader(faces: Faces, order: list[int], batch: int, workers: int) -> DataLoader[Sample]:
+    """arcface_torch's DataLoader: `workers` processes, pinned memory where there is a GPU."""
+    return DataLoader(
+        faces,
+        batch_size=batch,
+        sampler=order,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=True,
+    )
+
+
+def workers_with_room(batch: int) -> int:
+    """One a core, or as many as /dev/shm has room for: batches travel through it."""
+    each = 3 * batch * 3 * SIZE * SIZE * 4  # float32, two ahead and one in use
+    shared = Path("/dev/shm")
+    room = shutil.disk_usage(shared).free // each if shared.is_dir() else 1
+    return max(1, min(os.cpu_count() or 1, room))
+
+
+_REAL = """
+import os, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # its engine's threads on one core, too
+import mxnet as mx
+record_file, images, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+reader = mx.recordio.MXIndexedRecordIO(record_file[:-4] + ".idx", record_file, "r")
+header, image = mx.recordio.unpack(reader.read_idx(0))
+keys = range(1, images + 1) if header.flag > 0 and not image else reader.keys[:images]
+seconds = []
+for _ in range(repeats + 1):
+    start = time.perf_counter()
+    for key in keys:
+        header, image = mx.recordio.unpack(reader.read_idx(key))
+        mx.image.imdecode(image).asnumpy()
+    seconds.append(time.perf_counter() - start)
+print(sorted(seconds[1:])[repeats // 2])
+"""
+
+
+def real_mxnet_seconds(record_file: Path, images: int, repeats: int) -> float | None:
+    """Median seconds of MXNet to read and decode the first images, without what comes after.
+
+    In its own process, on one core; None unless ARCFACE_PLUS_MXNET_PYTHON names a Python that has
+    it (tests/interop/make_environment.sh makes one).
+    """
+    python = os.environ.get("ARCFACE_PLUS_MXNET_PYTHON")
+    if not python:
+        return None
+    command = [python, "-c", _REAL, str(record_file), str(images), str(repeats)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(answer.stdout.split()[-1])
