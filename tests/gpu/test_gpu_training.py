@@ -1,0 +1,157 @@
+"""Whole runs on a GPU: they learn, at every setting alike, without waiting, and resume exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from arcface_plus.checkpoint import load_training, load_weights
+from arcface_plus.config import RunConfig, load, shipped
+from arcface_plus.run import execute
+from arcface_plus.trainer import Trainer
+
+
+@pytest.fixture
+def settings(synthetic: Path, device: torch.device) -> list[str]:
+    """48 generated faces of 6 people, and everything else of the paper's recipe but its length."""
+    return [
+        f"data.train={synthetic}",
+        "data.batch_size=24",
+        "data.threads=2",
+        "model.dropout=0.0",
+        "optimizer.lr=0.02",
+        f"runtime.device={device.type}",
+        "eval.targets=[]",
+        "eval.every=1000",
+        "checkpoint.every=1000",
+        "logging.every=1",
+        # A rehearsal on a CPU takes what a CPU can do in seconds.
+        *(["model.backbone={name: tiny}"] if device.type == "cpu" else []),
+    ]
+
+
+def config(settings: list[str], *more: str) -> RunConfig:
+    return load(shipped("casia_r50_arcface_plus.yaml"), [*settings, *more])
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(run: Path) -> list[float]:
+    return [line["loss_margin"] for line in lines(run)]
+
+
+@pytest.mark.parametrize("backbone", ["r18", "r50"])
+def test_thirty_steps_of_the_default_settings_learn(settings, tmp_path, backbone, device):
+    chosen = [] if device.type == "cpu" else [f"model.backbone={{name: {backbone}}}"]
+    execute(config(settings, *chosen, "optimizer.steps=30"), tmp_path / "run")
+    seen = losses(tmp_path / "run")
+    assert all(math.isfinite(loss) for loss in seen)
+    assert sum(seen[-5:]) < 0.7 * sum(seen[:5])
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["runtime.compile=false", "runtime.channels_last=false", "data.micro_batch_size=24",
+     "data.cache=device"],
+)  # fmt: skip
+def test_settings_of_speed_do_not_change_the_losses(settings, tmp_path, other, device):
+    """Three steps in bf16: beyond that rounding grows of itself."""
+    short = ["optimizer.steps=3", "optimizer.lr=0.005"]
+    if device.type == "cuda":
+        short.append("model.backbone={name: r18}")
+    execute(config(settings, *short), tmp_path / "one")
+    execute(config(settings, *short, other), tmp_path / "other")
+    assert losses(tmp_path / "other") == pytest.approx(losses(tmp_path / "one"), rel=5e-2)
+
+
+def test_fp16_with_its_scaler_learns(settings, tmp_path, device):
+    precision = "runtime.precision=" + ("fp16" if device.type == "cuda" else "fp32")
+    steps = ["optimizer.steps=30", "runtime.compile=false"]
+    execute(config(settings, precision, *steps), tmp_path / "run")
+    seen = losses(tmp_path / "run")
+    assert sum(seen[-5:]) < 0.7 * sum(seen[:5])
+    if device.type == "cuda":
+        assert lines(tmp_path / "run")[-1]["loss_scale"] >= 1
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("cache", ["none", "device"])
+def test_nothing_waits_for_the_gpu_between_logged_steps(
+    gpu, settings, tmp_path, monkeypatch, precision, cache
+):
+    """From the third step on, in the update and in fetching its batch."""
+    update, batches = Trainer._update, Trainer._batches
+
+    def watched_update(self, batch, measure):
+        with forbidden_to_wait(self.step >= 2 and not measure):
+            return update(self, batch, measure)
+
+    def watched_batches(self):
+        fetch = batches(self)
+        while True:
+            try:
+                with forbidden_to_wait(self.step >= 2):
+                    batch = next(fetch)
+            except StopIteration:
+                return
+            yield batch
+
+    monkeypatch.setattr(Trainer, "_update", watched_update)
+    monkeypatch.setattr(Trainer, "_batches", watched_batches)
+    more = [f"runtime.precision={precision}", f"data.cache={cache}", "logging.every=6"]
+    execute(config(settings, *more, "optimizer.steps=12"), tmp_path / "run")
+    assert len(lines(tmp_path / "run")) == 2
+
+
+@contextmanager
+def forbidden_to_wait(forbidden: bool) -> Iterator[None]:
+    torch.cuda.set_sync_debug_mode("error" if forbidden else "default")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("compiled", ["false", "auto"])
+def test_a_deterministic_run_resumes_bit_for_bit(settings, tmp_path, compiled):
+    """By the command line: cuBLAS looks at its workspace's setting when it starts."""
+    settings = [
+        *settings, "run.deterministic=true", f"runtime.compile={compiled}", "checkpoint.every=3",
+        "model.dropout=0.3",
+    ]  # fmt: skip
+    train(tmp_path / "whole", settings, steps=6)
+    train(tmp_path / "parts", settings, steps=3)
+    train(tmp_path / "parts", settings, steps=6)
+    whole, parts = (tmp_path / run / "checkpoints" / "step_00000006" for run in ("whole", "parts"))
+    one, other = state(whole), state(parts)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+
+
+def train(run: Path, settings: list[str], steps: int) -> None:
+    config_file = str(shipped("casia_r50_arcface_plus.yaml"))
+    sets = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "arcface_plus", "train", config_file, *sets]
+    command += ["--set", f"optimizer.steps={steps}", "--out", str(run)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def state(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Every tensor that decides how the run goes on."""
+    training = load_training(checkpoint)
+    tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
+    for number, entry in training.optimizer["state"].items():
+        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
+    return {name: tensor.cpu() for name, tensor in tensors.items()}
