@@ -18,12 +18,13 @@ import arcface_plus
 from arcface_plus.checkpoint import Checkpoints, Training, load_training, write_text
 from arcface_plus.config import RunConfig, validate
 from arcface_plus.metrics import METRICS_FILE
+from arcface_plus.nearest_classes import FILE as NEAREST_CLASSES
 from data_prep.errors import UserError
 
 CONFIG_FILE = "config.yaml"
 ENTRIES = (
     CONFIG_FILE, "environment.json", METRICS_FILE, "tb", "checkpoints", "model.safetensors",
-    "model.json", "eval", "summary.json", "diverged.json",
+    "model.json", "eval", NEAREST_CLASSES, "summary.json", "diverged.json",
 )  # fmt: skip
 # What may change between two parts of one run without making it another run.
 _FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache", "data.threads",

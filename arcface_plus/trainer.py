@@ -28,6 +28,8 @@ from arcface_plus.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
+from arcface_plus.nearest_classes import FILE as NEAREST_CLASSES
+from arcface_plus.nearest_classes import write_nearest_classes
 from arcface_plus.optim import Schedule, load_optimizer, set_lr
 from arcface_plus.runtime import Interrupts, Processes, autocast, peak_memory, seed_step
 from arcface_plus.stopwatch import Stopwatch
@@ -305,6 +307,7 @@ class Trainer:
         )
         card = self.card.at(self.step)
         self.checkpoints.save(training, self.recognizer.backbone.state_dict(), card)
+        write_nearest_classes(self.run_folder / NEAREST_CLASSES, self.recognizer.class_angles())
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.perf_counter() - self._started

@@ -38,9 +38,8 @@ def checkpoint_activations(backbone: nn.Module) -> None:
             "backward pass"
         )
     for unit in backbone.units():
-        unit.forward = MethodType(
-            _recomputed_forward, unit
-        )  # bound, so that a deep copy has its own
+        # A bound method, unlike a closure, is bound to the copy in a deep copy.
+        unit.forward = MethodType(_recomputed_forward, unit)
 
 
 def _recomputed_forward(unit: nn.Module, x: Tensor) -> Tensor:

@@ -72,8 +72,11 @@ def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
     execute(configured(tiny_settings), run)
     assert {p.name for p in run.iterdir()} == {
         "config.yaml", "environment.json", "metrics.jsonl", "tb", "checkpoints",
-        "model.safetensors", "model.json", "eval", "summary.json",
+        "model.safetensors", "model.json", "eval", "nearest_classes.csv", "summary.json",
     }  # fmt: skip
+    pairs = (run / "nearest_classes.csv").read_text().splitlines()
+    assert pairs[0].startswith("class_a,class_b,angle_deg")
+    assert 3 <= len(pairs) - 1 <= 6  # of six classes
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step_00000002"]
     assert set(lines(run)[0]) >= METRICS  # and what the regulariser reports
     verified = json.loads((run / "eval" / "step_00000002.json").read_text())
@@ -147,7 +150,9 @@ def test_another_config_or_other_data_is_refused_unless_fresh(tiny_settings, syn
     with pytest.raises(UserError, match="another configuration"):
         execute(configured(tiny_settings, "model.embedding_dim=24"), run)
     (run / "note.txt").write_text("mine")
+    (run / "nearest_classes.csv").write_text("old")
     execute(other, run, fresh=True)
+    assert (run / "nearest_classes.csv").read_text() != "old"
     assert (run / "note.txt").read_text() == "mine"
     assert [line["step"] for line in lines(run)] == [1, 2]
     with pytest.raises(UserError, match="was trained on 48 images of 6 classes"):
