@@ -71,7 +71,7 @@ def best_by_slot(
 
     ``unit`` (n, d) float16, contiguous, n ≥ 2; ``penalty`` (n,) float32 is added to the products
     of a row, once for each of the two rows; ``slots``: a power of two. Row j is in slot
-    (j // 128) % slots: blocks of 128 neighbours, dealt out in turn, so that 128·slots rows fill all.
+    (j // 128) % slots: blocks of 128 neighbours, dealt out in turn; 128·slots rows fill all.
 
     Returns cosine (n, slots) float32 and row (n, slots) int64: products accumulated in float32,
     the lowest row of exactly equal ones, the same bits on every run; (−inf, own number) where
