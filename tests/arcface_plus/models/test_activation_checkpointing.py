@@ -108,8 +108,11 @@ def test_a_deep_copy_has_its_own_units() -> None:
     _, saving = pair(SMALL[2])
     other = copy.deepcopy(saving)
     with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.zero_()
+        for unit in other.units():
+            for parameter in unit.parameters():
+                parameter.zero_()
+    saving.eval()
+    other.eval()
     images = torch.randn(2, 3, 112, 112)
     assert not torch.equal(saving(images), other(images))
 
