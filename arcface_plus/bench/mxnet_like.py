@@ -82,7 +82,7 @@ def workers_with_room(batch: int) -> int:
 
 _REAL = """
 import os, sys, time
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # its engine's threads on one core, too
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # its engine's threads on one core, too
 import mxnet as mx
 record_file, images, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 reader = mx.recordio.MXIndexedRecordIO(record_file[:-4] + ".idx", record_file, "r")

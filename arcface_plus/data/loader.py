@@ -107,7 +107,8 @@ class Loader:
         """The batches of steps first_step … last_step − 1."""
         pending: deque[Future[tuple[Share, Callable[[], Tensors]]]] = deque()
         ahead = iter(range(first_step, last_step))
-        assembler = ThreadPoolExecutor(1, "assemble")
+        # Two: while threads still decode the end of one batch, others begin the next.
+        assembler = ThreadPoolExecutor(2, "assemble")
         try:
             for _ in range(first_step, last_step):
                 while len(pending) < PREFETCH and (step := next(ahead, None)) is not None:
