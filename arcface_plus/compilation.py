@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import nn
@@ -33,6 +34,20 @@ def compile_in_place(
                 buffer.copy_(buffers[name])
         backbone.zero_grad(set_to_none=True)
     return None
+
+
+@contextmanager
+def uncompiled(backbone: nn.Module) -> Iterator[None]:
+    """Inside, a compiled `backbone` runs as it was written.
+
+    For verification: its numbers are then those of `eval verify`, and no time goes into compiling
+    for its mode and batch sizes, which is minutes for a network of r50's size.
+    """
+    compiled, backbone._compiled_call_impl = backbone._compiled_call_impl, None
+    try:
+        yield
+    finally:
+        backbone._compiled_call_impl = compiled
 
 
 def _cause(error: Exception) -> str:

@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
-from arcface_plus.accumulation import backward, part_sizes
 from arcface_plus.checkpoint import (
     MODEL_WEIGHTS,
     Checkpoints,
@@ -21,18 +19,19 @@ from arcface_plus.checkpoint import (
     Training,
     load_weights,
 )
+from arcface_plus.compilation import uncompiled
 from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.data_advice import Waiting
 from arcface_plus.divergence import ADVICE, post_mortem, report
 from arcface_plus.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
-from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.nearest_classes import write_nearest_classes
-from arcface_plus.optim import Schedule, load_optimizer, set_lr
-from arcface_plus.runtime import Interrupts, Processes, autocast, peak_memory, seed_step
+from arcface_plus.optim import Schedule
+from arcface_plus.runtime import Interrupts, Processes, peak_memory
 from arcface_plus.stopwatch import Stopwatch
+from arcface_plus.update import Update, Updater
 
 
 class Verification(Protocol):
@@ -73,12 +72,6 @@ class _Window:
     waited: float = 0.0
 
 
-class _Update(NamedTuple):
-    losses: Losses
-    grad_norm: torch.Tensor | None
-    angles: NearestAngles | None
-
-
 class Trainer:
     """Trains a Recognizer from its last checkpoint (or from scratch) to `plan.steps`."""
 
@@ -99,13 +92,20 @@ class Trainer:
         processes: Processes,
     ) -> None:
         self.run_folder, self.plan = run, plan
-        self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
+        self.recognizer, self.schedule = recognizer, schedule
         self.loader, self.verify, self.checkpoints = loader, verify, checkpoints
         self.card, self.metrics, self.device, self.processes = card, metrics, device, processes
-        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "fp16")
-        self.model: nn.Module = recognizer
-        if processes.count > 1:
-            self.model = DistributedDataParallel(recognizer)
+        self._updater = Updater(
+            recognizer,
+            optimizer,
+            schedule,
+            precision=plan.precision,
+            seed=plan.seed,
+            grad_clip=plan.grad_clip,
+            micro_batch_size=plan.micro_batch_size,
+            device=device,
+            processes=processes,
+        )
         self.step = 0  # updates done
         self._regularizer_time = Stopwatch(recognizer.regularizer, device)
         self._elapsed_before = 0.0
@@ -122,14 +122,12 @@ class Trainer:
         self.recognizer.classifier.load_state_dict(training.classifier)
         if training.regularizer:
             self.recognizer.regularizer.load_state_dict(training.regularizer)
-        load_optimizer(self.optimizer, training.optimizer)
-        self.scaler.load_state_dict(training.scaler)
+        self._updater.restore(training.optimizer, training.scaler)
         self.step = training.step
         self._elapsed_before = training.elapsed_seconds
 
     def run(self) -> dict[str, Any]:
         """Train to the end; returns what summary.json holds. Raises Diverged, Interrupted."""
-        self.model.train()
         window = _Window()
         with Interrupts() as interrupts:
             for batch in self._batches():
@@ -168,41 +166,19 @@ class Trainer:
         """Whether the update that is about to be made is one of every `every`, or the last."""
         return (self.step + 1) % every == 0 or self.step + 1 == self.plan.steps
 
-    def _update(self, batch: Batch, measure: bool) -> _Update:
-        """One step; `measure`: also what is only known before the optimizer moves the weights."""
-        plan = self.plan
-        seed_step(plan.seed, self.step, self.processes.rank)
-        set_lr(self.optimizer, self.schedule.at(self.step))
-        sizes = part_sizes(len(batch.labels), plan.micro_batch_size)
-        losses = backward(
-            self.model, batch, sizes, autocast(self.device, plan.precision), self.scaler.scale
-        )
-        bad = ~torch.isfinite(losses.total) & (self._first_bad < 0)
+    def _update(self, batch: Batch, measure: bool) -> Update:
+        """One step; the first one whose loss is not finite is remembered, on the device."""
+        update = self._updater.make(batch, self.step, measure)
+        bad = ~torch.isfinite(update.losses.total) & (self._first_bad < 0)
         self._first_bad.masked_fill_(bad, self.step)
-        angles = self.recognizer.class_angles() if measure else None
-        norm = None
-        if measure or plan.grad_clip is not None:
-            self.scaler.unscale_(self.optimizer)
-            norm = self._clip(plan.grad_clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        return _Update(losses, norm, angles)
-
-    def _clip(self, limit: float | None) -> torch.Tensor:
-        """The gradient's total norm, before it is clipped to `limit`."""
-        gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
-        if limit is not None:
-            nn.utils.clip_grads_with_norm_(self.recognizer.parameters(), limit, norm)
-        return norm
+        return update
 
     def _check_finite(self, losses: Losses) -> None:
         bad = int(self._first_bad)
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        scale = self._updater.loss_scale
         if self.processes.any(bad >= 0):
             raise Diverged(self._post_mortem(bad, losses))
-        if scale < SMALLEST_SCALE:
+        if scale is not None and scale < SMALLEST_SCALE:
             raise Diverged(
                 f"step {self.step}: the fp16 loss scale fell to {scale:g}, so gradients vanish; "
                 "use runtime.precision bf16 or fp32, or a smaller optimizer.lr"
@@ -221,7 +197,7 @@ class Trainer:
         last = self.checkpoints.last()
         return last.name if last else "none"
 
-    def _log(self, update: _Update, window: _Window) -> None:
+    def _log(self, update: Update, window: _Window) -> None:
         losses, grad_norm, angles = update
         assert grad_norm is not None
         assert angles is not None
@@ -249,8 +225,8 @@ class Trainer:
             **self.recognizer.regularizer_report(),
             **peak_memory(self.device),
         }
-        if self.scaler.is_enabled():
-            self._last["loss_scale"] = self.scaler.get_scale()
+        if (scale := self._updater.loss_scale) is not None:
+            self._last["loss_scale"] = scale
         if self.metrics is not None:
             self.metrics.log(self._last)
             if line := self._waiting.after(self._last["data_wait_fraction"]):
@@ -270,9 +246,10 @@ class Trainer:
         return saving or verifying
 
     def _verify(self) -> None:
-        self.recognizer.backbone.eval()
-        result = self.verify(self.recognizer.backbone)
-        self.recognizer.backbone.train()
+        backbone = self.recognizer.backbone.eval()
+        with uncompiled(backbone):
+            result = self.verify(backbone)
+        backbone.train()
         if not result.accuracies:
             return
         folder = self.run_folder / "eval"
@@ -302,8 +279,7 @@ class Trainer:
             samples=self.loader.samples,
             classifier=self.recognizer.classifier.state_dict(),
             regularizer=self.recognizer.regularizer.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            scaler=self.scaler.state_dict(),
+            **self._updater.state(),
         )
         card = self.card.at(self.step)
         self.checkpoints.save(training, self.recognizer.backbone.state_dict(), card)

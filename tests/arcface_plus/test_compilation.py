@@ -11,7 +11,7 @@ import torch._inductor.config
 from torch import Tensor, nn
 
 from arcface_plus import run as run_module
-from arcface_plus.compilation import compile_in_place
+from arcface_plus.compilation import compile_in_place, uncompiled
 from arcface_plus.config import load, shipped
 from arcface_plus.metrics import METRICS_FILE
 from arcface_plus.models.backbones import MobileFaceNet
@@ -93,6 +93,14 @@ def test_without_a_compiler_the_network_runs_as_before(no_compiler) -> None:
     assert "No working C++ compiler" in problem
     assert "\n" not in problem
     assert losses(model, images()) == losses(small(), images())
+
+
+def test_verification_does_without(monkeypatch) -> None:
+    model = small()
+    monkeypatch.setattr(model, "_compiled_call_impl", lambda x: "compiled", raising=False)
+    with uncompiled(model):
+        assert isinstance(model(images()), Tensor)
+    assert model(images()) == "compiled"
 
 
 def test_running_out_of_memory_is_no_reason_to_go_on(monkeypatch) -> None:

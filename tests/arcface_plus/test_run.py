@@ -264,7 +264,8 @@ def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path)
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0",
          "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "-m", "arcface_plus", "train",
-         str(shipped("demo_arcface_plus.yaml")), *sets, "--out", str(run)],
+         str(shipped("demo_arcface_plus.yaml")), *sets, "--set", "data.micro_batch_size=2",
+         "--out", str(run)],
         check=True, env=environment, timeout=240, capture_output=True,
     )  # fmt: skip
     assert [line["step"] for line in lines(run)] == [1, 2]
