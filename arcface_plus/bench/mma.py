@@ -1,8 +1,8 @@
-"""MMA against the n×n way: forward and backward, seconds and extra memory, in the same run.
+"""MMA: against the n×n way, and its own modes against each other, in the same run.
 
 The rival is the method of the paper's published code, restated: the whole cosine matrix, its
 diagonal masked, the maximum of each row, clamped to ±0.99999, arccos, mean, differentiated by
-autograd.
+autograd. It needs n² numbers several times over, so that it is timed for few rows only.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import gc
 import multiprocessing
 import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,24 +24,33 @@ from torch import Tensor
 from arcface_plus.bench.timing import measure
 from arcface_plus.models.regularizers import MMA
 
-SIZES = ((5_000, 512), (10_575, 512))
+SIZES_ON_CPU = ((10_575, 512), (40_000, 512), (100_000, 512))
+SIZES_ON_GPU = ((10_575, 512), (93_000, 512), (360_000, 512), (2_060_000, 512))
+_N_BY_N_UP_TO = 20_000  # rows: 5 GB at its peak
+_MODES_FROM = 30_000  # rows: below, exact is what "auto" chooses
 _CLAMP = 0.99999
 _MEGABYTE = 1e6
+_A_STEP = 0.002  # how far the weights move between two steps, of a row's length: 0.1°
 
 
 def run(
-    device: str = "cpu", sizes: Sequence[tuple[int, int]] = SIZES, repeats: int = 5
-) -> dict[str, object]:
-    """Time and weigh both ways for each (rows, dimensions) in ``sizes`` on ``device``.
+    device: str = "cpu", sizes: Sequence[tuple[int, int]] | None = None, repeats: int = 5
+) -> list[dict[str, Any]]:
+    """Time and weigh MMA for each (rows, dimensions) in ``sizes`` on ``device``.
 
-    Returns ``{"title": str, "rows": [{…}]}``; each row holds medians of ``repeats`` interleaved
-    calls in seconds, peak memory beyond weight and gradient in MB (10⁶ bytes), their ratio and
-    difference, and both losses.
+    Tables, each ``{"title": str, "rows": [{…}]}``: all sizes, exact, against the n×n way (medians
+    of ``repeats`` interleaved calls in seconds; peak memory beyond weight and gradient in MB, 10⁶
+    bytes; both losses); and for each size of 30,000 rows or more, where one call is timed of what
+    takes so long, the modes against the exact search.
     """
-    return {
-        "title": f"MMA, forward + backward, {device}, {torch.get_num_threads()} threads",
+    if sizes is None:
+        sizes = SIZES_ON_GPU if torch.device(device).type == "cuda" else SIZES_ON_CPU
+    where = f"{device}, {torch.get_num_threads()} threads"
+    exact = {
+        "title": f"MMA, forward + backward, exact, {where}",
         "rows": [_row(device, n, d, repeats) for n, d in sizes],
     }
+    return [exact, *(_modes(device, n, d, where, repeats) for n, d in sizes if n >= _MODES_FROM)]
 
 
 def n_by_n_loss(weight: Tensor) -> Tensor:
@@ -51,30 +62,70 @@ def n_by_n_loss(weight: Tensor) -> Tensor:
     return -torch.arccos(nearest).mean()
 
 
-_WAYS: dict[str, Callable[[Tensor], Tensor]] = {"blocked": MMA(), "n_by_n": n_by_n_loss}
+_WAYS: dict[str, Callable[[Tensor], Tensor]] = {"blocked": MMA("exact"), "n_by_n": n_by_n_loss}
 
 
 def _row(device: str, n: int, d: int, repeats: int) -> dict[str, object]:
     weight = _weight(device, n, d)
-    synchronize = torch.cuda.synchronize if weight.is_cuda else None
-    calls = {name: _step(way, weight) for name, way in _WAYS.items()}
-    seconds = {
-        name: median(taken)
-        for name, taken in measure(calls, repeats, synchronize=synchronize).items()
-    }
-    memory = {name: _extra_megabytes(name, device, n, d) for name in _WAYS}
-    return {
+    names = ["blocked", "n_by_n"] if n <= _N_BY_N_UP_TO else ["blocked"]
+    calls = {name: _step(_WAYS[name], weight) for name in names}
+    taken = measure(calls, repeats if len(names) == 2 else 1, synchronize=_synchronize(weight))
+    seconds = {name: median(times) for name, times in taken.items()}
+    row: dict[str, object] = {
         "rows": n,
         "dimensions": d,
         "seconds": seconds["blocked"],
-        "seconds_n_by_n": seconds["n_by_n"],
-        "speedup": seconds["n_by_n"] / seconds["blocked"],
-        "extra_mb": memory["blocked"],
-        "extra_mb_n_by_n": memory["n_by_n"],
-        "saved_mb": memory["n_by_n"] - memory["blocked"],
-        "loss": _WAYS["blocked"](weight).item(),
-        "loss_n_by_n": _WAYS["n_by_n"](weight).item(),
+        "seconds_n_by_n": seconds.get("n_by_n"),
+        "ratio": seconds["n_by_n"] / seconds["blocked"] if "n_by_n" in seconds else None,
     }
+    memory = {name: _extra_megabytes(name, device, n, d) for name in names}
+    row["extra_mb"], row["extra_mb_n_by_n"] = memory["blocked"], memory.get("n_by_n")
+    row["loss"] = _WAYS["blocked"](weight).item()
+    row["loss_n_by_n"] = _WAYS["n_by_n"](weight).item() if "n_by_n" in seconds else None
+    return row
+
+
+def _modes(device: str, n: int, d: int, where: str, repeats: int) -> dict[str, Any]:
+    """Seconds a step of each mode while the weights move a little from step to step."""
+    weight = _weight(device, n, d)
+    wait = _synchronize(weight)
+
+    def seconds_of(step: Callable[[], None]) -> float:
+        with torch.no_grad():
+            noise = torch.randn_like(weight)
+            weight.add_(noise, alpha=_A_STEP)
+            del noise
+        wait()
+        started = time.perf_counter()
+        step()
+        wait()
+        return time.perf_counter() - started
+
+    cached, rolling, exact = MMA("cached"), MMA("rolling"), MMA("exact")
+    steps = {mode: _step(mode, weight) for mode in (cached, rolling, exact)}
+    refresh = seconds_of(steps[cached])
+    steps[rolling]()  # its first search is of all rows, too
+    taken: dict[MMA, list[float]] = {mode: [] for mode in steps}
+    for turn in range(repeats):
+        for mode, step in steps.items():
+            if mode is not exact or turn == repeats // 2:
+                taken[mode].append(seconds_of(step))
+    seconds = {mode: median(times) for mode, times in taken.items()}
+    named = {
+        "exact": seconds[exact],
+        "cached: a step": seconds[cached],
+        "cached: a step that renews the candidates": refresh,
+        f"rolling: a step, 1/{rolling.rolling_steps} of the rows": seconds[rolling],
+    }
+    rows = [
+        {"name": name, "seconds": value, "ratio": seconds[exact] / value}
+        for name, value in named.items()
+    ]
+    return {"title": f"MMA's modes, {n:,} × {d}, forward + backward, {where}", "rows": rows}
+
+
+def _synchronize(weight: Tensor) -> Callable[[], None]:
+    return torch.cuda.synchronize if weight.is_cuda else lambda: None
 
 
 def _weight(device: str, n: int, d: int) -> Tensor:

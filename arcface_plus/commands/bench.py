@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,12 +67,12 @@ def mma(
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """MMA, forward and backward, against the n×n way."""
-    from arcface_plus.bench.mma import SIZES, run
+    """MMA, forward and backward, against the n×n way; its modes against each other."""
+    from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
-    sizes = [(count, 512) for count in rows] if rows else SIZES
-    _publish(_several(run(str(resolve_device(device)), sizes)), json_file)
+    sizes = [(count, 512) for count in rows] if rows else None
+    _publish(run(str(resolve_device(device)), sizes), json_file)
 
 
 @bench.command("eval")
@@ -98,6 +98,9 @@ def evaluation(
 
 @bench.command()
 def data(
+    train: Annotated[
+        Path | None, typer.Option(help="A .rec, or a folder with train.rec, to read as well.")
+    ] = None,
     photos: Annotated[Path | None, typer.Option(help="Photos to align; default: noise.")] = None,
     model: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, for detection.")] = None,
     json_file: JsonOption = None,
@@ -105,12 +108,7 @@ def data(
     """Decoding against the MXNet-like way (PIL and float tensors), and the data tools."""
     from arcface_plus.bench import alignment, data, data_tools
 
-    _publish([data.run(), data_tools.run(), alignment.run(photos, model)], json_file)
-
-
-def _several(result: object) -> list[dict[str, Any]]:
-    """One table or a list of them."""
-    return result if isinstance(result, list) else [cast(dict[str, Any], result)]
+    _publish([data.run(train=train), data_tools.run(), alignment.run(photos, model)], json_file)
 
 
 def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:

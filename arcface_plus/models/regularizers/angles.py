@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from arcface_plus.models.regularizers.rows import (
     block_length,
     may_hold,
+    on_cpu,
     row_blocks,
     row_norms,
     unit_rows,
@@ -27,6 +28,7 @@ from arcface_plus.models.regularizers.rows import (
 Term = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Of angles (n,) in radians, float64: the term of each row and its derivative by the angle."""
 
+_SAME_ON_GPU = 1024  # pairs of a block
 _SAME = 1e-12  # radians; below it (and within it of π) the arc's direction is rounding noise
 
 
@@ -131,11 +133,21 @@ def _tangents(
     to_v = torch.addcmul(delta, lift, u)
     to_u = torch.addcmul(delta.neg_(), lift, v)
     if may_hold(same):
-        apart = _random_tangents(u, torch.arange(rows.start, rows.stop, device=u.device), others)
-        to_v = torch.where(same.unsqueeze(1), apart, to_v)
-        to_u = torch.where(same.unsqueeze(1), -apart, to_u)
-        inverse = torch.where(same, 1.0, inverse)
+        few = _nearest_pairs(same, chord)
+        apart = _random_tangents(u[few], few + rows.start, others[few])
+        here = same[few].unsqueeze(1)
+        to_v[few] = torch.where(here, apart, to_v[few])
+        to_u[few] = torch.where(here, -apart, to_u[few])
+        inverse[few] = torch.where(same[few], 1.0, inverse[few])
     return to_v, to_u, inverse
+
+
+def _nearest_pairs(same: Tensor, chord: Tensor) -> Tensor:
+    """The pairs that are the ``same``; off the CPU, where their number is not known without
+    waiting for it, the 1,024 nearest (of more identical pairs the rest is not moved this time)."""
+    if on_cpu(same):
+        return same.nonzero().squeeze(1)
+    return chord.topk(min(_SAME_ON_GPU, len(chord)), largest=False).indices
 
 
 def _random_tangents(u: Tensor, first: Tensor, second: Tensor) -> Tensor:

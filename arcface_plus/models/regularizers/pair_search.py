@@ -14,6 +14,7 @@ from arcface_plus.models.regularizers.tile_search import BySlot
 
 _ZERO_ROW_PENALTY = -8.0  # takes any cosine below −1, and unlike −inf never makes a NaN
 _SLOTS = tile_search.GROUP
+_TRITON_ROWS_A_SLOT = 128  # its slots go by whole tiles: of fewer rows some would be empty
 _ROWS_AT_ONCE_ON_CPU = 128  # times 16 candidates of 512 dimensions: 4 MB
 _ELEMENTS_AT_ONCE = 2**26
 
@@ -27,7 +28,7 @@ def search_all(known: Directions, slots: int, block: int | None = None) -> BySlo
     """The best partners of all rows by cosine: float16 on a GPU (float64 stays), else as given."""
     unit, penalty = _searchable(known), _penalty(known)
     with full_precision_products(unit.device):
-        if triton_search.available(unit):
+        if len(unit) >= _TRITON_ROWS_A_SLOT * slots and triton_search.available(unit):
             return BySlot(*triton_search.best_by_slot(unit, penalty, slots))
         side = tile_length(unit) if block is None else block
         return tile_search.best_by_slot(unit, penalty, slots, side)
@@ -35,9 +36,12 @@ def search_all(known: Directions, slots: int, block: int | None = None) -> BySlo
 
 def search_rows(known: Directions, rows: slice, slots: int) -> BySlot:
     """The same for some rows, against all others."""
-    unit = _searchable(known)
+    unit, penalty = _searchable(known), _penalty(known)
     with full_precision_products(unit.device):
-        return tile_search.best_of_rows(unit, rows, _penalty(known), slots, tile_length(unit))
+        if len(unit) >= _TRITON_ROWS_A_SLOT * slots and triton_search.available(unit):
+            found = triton_search.best_of_rows(unit, rows.start, rows.stop, penalty, slots)
+            return BySlot(*found)
+        return tile_search.best_of_rows(unit, rows, penalty, slots, tile_length(unit))
 
 
 def candidates(known: Directions, count: int, rows: slice | None = None) -> Tensor:

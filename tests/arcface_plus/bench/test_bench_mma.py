@@ -1,20 +1,36 @@
 import pytest
 import torch
 
+from arcface_plus.bench import mma
 from arcface_plus.bench.mma import n_by_n_loss, run
 
 
 def test_both_ways_agree_and_are_weighed() -> None:
-    result = run("cpu", sizes=[(1500, 16)], repeats=1)
-    rows = result["rows"]
-    assert isinstance(rows, list)
-    (row,) = rows
+    (result,) = run("cpu", sizes=[(1500, 16)], repeats=1)
+    (row,) = result["rows"]
     assert (row["rows"], row["dimensions"]) == (1500, 16)
     assert row["loss"] == pytest.approx(row["loss_n_by_n"], rel=1e-4)
-    assert row["speedup"] == pytest.approx(row["seconds_n_by_n"] / row["seconds"])
+    assert row["ratio"] == pytest.approx(row["seconds_n_by_n"] / row["seconds"])
     # Several matrices of 1,500² float32, 9 MB each, against one tile of 1,024².
     assert row["extra_mb_n_by_n"] > 18
-    assert row["saved_mb"] > 0
+    assert row["extra_mb"] < row["extra_mb_n_by_n"]
+
+
+def test_large_sizes_compare_the_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mma, "_N_BY_N_UP_TO", 1000)
+    monkeypatch.setattr(mma, "_MODES_FROM", 1500)
+    exact, modes = run("cpu", sizes=[(1500, 16)], repeats=2)
+    (row,) = exact["rows"]
+    assert row["seconds_n_by_n"] is None
+    assert row["ratio"] is None
+    assert [r["name"].split(":")[0] for r in modes["rows"]] == [
+        "exact",
+        "cached",
+        "cached",
+        "rolling",
+    ]
+    assert modes["rows"][0]["ratio"] == 1.0
+    assert all(r["seconds"] > 0 for r in modes["rows"])
 
 
 def test_the_rival_masks_its_diagonal_and_clamps() -> None:

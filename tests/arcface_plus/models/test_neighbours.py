@@ -11,6 +11,7 @@ from naive_angles import (
 )
 
 from arcface_plus.models.regularizers import (
+    angles,
     cached,
     close_rows,
     nearest_angles,
@@ -79,7 +80,7 @@ def test_block_must_be_a_multiple_of_32(block: int) -> None:
 
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a GPU's branches on the CPU: float16 search, nothing looked at, nothing skipped."""
-    for module in (neighbours, pair_search, tile_search, close_rows, rows, cached):
+    for module in (neighbours, pair_search, tile_search, close_rows, rows, cached, angles):
         monkeypatch.setattr(module, "on_cpu", lambda tensor: False)
 
 
@@ -118,6 +119,16 @@ def test_regret_of_the_float16_search(n: int, monkeypatch: pytest.MonkeyPatch) -
     assert regret.min() > -1e-4
     assert regret.max() < 0.05
     assert regret.mean() < 1e-3
+
+
+def test_more_identical_rows_than_a_gpu_moves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = random_rows(10, 8, torch.float32).repeat(4, 1)
+    as_on_a_gpu(monkeypatch)
+    monkeypatch.setattr(angles, "_SAME_ON_GPU", 20)
+    loss, grad = loss_and_gradient(weight)
+    assert loss.item() == pytest.approx(0.0, abs=1e-6)
+    assert bool(grad.isfinite().all())
+    assert 20 <= int((grad.norm(dim=1) > 0).sum()) <= 40
 
 
 def test_more_close_rows_than_a_gpu_searches_again(monkeypatch: pytest.MonkeyPatch) -> None:
