@@ -100,7 +100,7 @@ class DiskCache:
             raise self._unusable(f"cannot be written ({error.strerror})") from None
         try:
             if not self._lock(descriptor, fcntl.LOCK_NB):
-                say(f"another run is building {self.path}: waiting for it")
+                say(f"another process is building {self.path}: waiting for it")
                 self._lock(descriptor, 0)
             if not _is(self._partial, descriptor):
                 yield None

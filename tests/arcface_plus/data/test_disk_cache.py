@@ -79,17 +79,23 @@ def test_it_is_numpys_format_beside_the_data_and_decoded_once(data):
 
 
 def test_a_changed_set_or_another_one_has_a_cache_of_its_own(data, synthetic):
-    first = build(open_source(data)).path
+    def path():
+        return DiskCache(open_source(data), None).path
+
+    paths = [path()]
     os.utime(data / "train.rec", ns=(0, 0))
-    assert build(open_source(data)).path != first
-    status = (data / "train.rec").stat()
+    paths.append(path())
     content = bytearray((data / "train.rec").read_bytes())
     content[100] ^= 1  # and the clock set back
     (data / "train.rec").write_bytes(content)
-    before = build(open_source(data)).path
-    os.utime(data / "train.rec", ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert len({first, before, DiskCache(open_source(data), None).path}) == 3
-    assert DiskCache(open_source(synthetic), data).path != first
+    os.utime(data / "train.rec", ns=(0, 0))
+    paths.append(path())
+    lines = (data / "train.idx").read_text().splitlines()
+    (data / "train.idx").write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]))
+    paths.append(path())
+    paths.append(DiskCache(open_source(synthetic), data).path)
+    assert len(set(paths)) == 5
+    assert path() == paths[3]
 
 
 def test_a_folder_of_images_too(tmp_path):
@@ -128,6 +134,12 @@ def test_damage_is_found_wherever_it_is(data):
         assert len(said) == 1
     path.write_bytes(whole[:128] + bytes(len(whole) - 128))  # a hole
     assert DiskCache(source, None).find(print) is None
+    swapped = np.frombuffer(whole[128:], np.uint8).copy()
+    for start, width in ((0, 37632), (37632 * len(source), 8)):  # with their checksums
+        both = swapped[start : start + 2 * width].reshape(2, width)
+        both[:] = both[::-1].copy()
+    path.write_bytes(whole[:128] + swapped.tobytes())
+    assert DiskCache(source, None).find(print) is None
     path.write_bytes(whole)
     assert DiskCache(source, None).find(print) is not None
 
@@ -157,8 +169,34 @@ def test_two_at_once_decode_once_and_the_second_says_that_it_waits(data):
         thread.join()
     assert source.decoded == len(source)
     assert len(found) == 3
-    assert sum("another run is building" in line and "waiting" in line for line in said) == 2
+    assert sum("another process is building" in line and "waiting" in line for line in said) == 2
     assert [p.name for p in data.glob("*.npy*")] == [found[0].path.name]
+
+
+def test_who_waited_for_a_build_that_failed_builds_it(data):
+    source, said = Counting(data, 0.02), []
+    image, broken = source.image, threading.Event()
+
+    def fail_once(index):
+        if said and not broken.is_set():  # now that somebody waits
+            broken.set()
+            raise DataError("a passing failure")
+        return image(index)
+
+    def first():
+        with pytest.raises(DataError, match="a passing failure"):
+            build(source, say=lambda line: None)
+
+    source.image = fail_once
+    thread = threading.Thread(target=first)
+    thread.start()
+    while not source.decoded:
+        time.sleep(0.001)
+    found = build(source, say=lambda line: said.append(line) if "waiting" in line else None)
+    thread.join()
+    assert broken.is_set()
+    assert np.array_equal(all_of(found, source), truth(open_source(data)))
+    assert list(data.glob(".*")) == []
 
 
 def test_a_killed_build_leaves_nothing_that_counts(data):

@@ -47,6 +47,12 @@ def test_images_are_decoded_rgb_flipped_and_normalised(source):
         assert batch.labels[place] == source.labels[index]
 
 
+def test_without_flip_nothing_is_mirrored(source):
+    batch = next(loader(source, flip=False).batches(0, 1))
+    pixels = torch.from_numpy(np.stack([source.image(i) for i in batch.indices]))
+    assert torch.equal(batch.images, normalise(pixels))
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"cache": "memory"}, {"cache": "disk"}, {"cache": "device"}, {"threads": 1}],
