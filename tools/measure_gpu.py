@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Everything that a GPU has to show, in half an hour: correctness first, then speed, then faces.
+
+    python3 tools/measure_gpu.py --out OUT [--data DATA] [--minutes 30] [--stages tests,step]
+
+Runs from the source tree; nothing is installed. DATA, if there: cfp_train/ (train.rec, train.idx,
+property) and lfw.bin. Every stage has a time limit of its own, and a later stage runs whatever
+became of an earlier one. OUT gets, rewritten after each stage: summary.md (one page), results.json
+(all figures), logs.tar.gz (what every stage printed, metrics.jsonl of every run, the trace).
+With --tiny nearly all of it goes through in two or three minutes on a CPU: a rehearsal, whose
+figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from measure_summary import publish  # noqa: E402
+
+PYTHON = sys.executable
+CLI = [PYTHON, "-m", "arcface_plus"]
+NEEDED = (
+    "torch torchvision numpy scipy sklearn cv2 pydantic yaml typer rich safetensors tensorboard "
+    "matplotlib pytest pytest_timeout"
+)
+LEFT_OUT = "not rehearsed: there is no small size of it"
+NO_DATA = "no --data"
+FINE = ("ok", LEFT_OUT, NO_DATA)
+SAVED = (".json", ".jsonl", ".log", ".md", ".csv", ".gz", ".txt")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the stages are done with."""
+
+    mma_rows: tuple[int, ...] = (10_575, 93_000, 360_000)
+    identities: int = 10_575
+    casia: tuple[str, ...] = ("data.cache=device", "optimizer.steps=1000", "logging.every=50")
+    cfp: tuple[str, ...] = ("data.cache=device", "optimizer.steps=200", "logging.every=20")
+    seeds: tuple[str, ...] = (
+        "model.backbone={name: r50}", "model.embedding_dim=512", "runtime.precision=auto",
+        "runtime.compile=auto", "data.cache=device", "data.threads=0", "checkpoint.every=1600",
+    )  # fmt: skip
+    step: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    device: str = "auto"
+
+
+_TINY_RUN = (
+    "model.backbone={name: tiny}", "model.embedding_dim=32", "data.batch_size=8",
+    "optimizer.steps=4", "logging.every=2", "checkpoint.every=4", "runtime.device=cpu",
+)  # fmt: skip
+TINY = Sizes(
+    mma_rows=(300,), identities=12, casia=_TINY_RUN, cfp=_TINY_RUN, seeds=_TINY_RUN,
+    step=("--backbone", "tiny", "--batch", "4", "--classes", "50"),
+    tests=("-k", "under_autocast or equal_bits"), device="cpu",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where things are and until when there is time (on `time.monotonic`'s clock)."""
+
+    work: Path
+    data: Path | None
+    sizes: Sizes
+    until: float
+    environment: dict[str, str]
+
+    def left(self) -> float:
+        return self.until - time.monotonic()
+
+    def run(self, name: str, command: list[str], seconds: float) -> str:
+        """The command's outcome: ok, exit status or time limit; what it prints goes to a log."""
+        limit = min(seconds, self.left())
+        if limit < 5:
+            return "no time left"
+        with open(self.work / f"{name}.log", "ab") as log:
+            log.write(f"$ {' '.join(command)}\n".encode())
+            log.flush()
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                status = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return f"stopped after {limit:.0f} s"
+        return "ok" if status == 0 else f"exit status {status}"
+
+
+def environment(session: Session) -> str:
+    """What is installed; the rest fails without it, so it is said first."""
+    code = (
+        "import importlib.util, json, sys\n"
+        f"missing = [m for m in {NEEDED.split()!r} if importlib.util.find_spec(m) is None]\n"
+        "print('missing:', *missing) if missing else None\n"
+        "from arcface_plus.bench.machine import facts\n"
+        f"json.dump(facts(), open({str(session.work / 'environment.json')!r}, 'w'))\n"
+        "sys.exit(bool(missing))"
+    )
+    return session.run("environment", [PYTHON, "-c", code], 60)
+
+
+def tests(session: Session) -> str:
+    command = [PYTHON, "-m", "pytest", "tests/gpu", "-v", "-p", "no:cacheprovider"]
+    return session.run("tests", [*command, *session.sizes.tests], 420)
+
+
+def step(session: Session) -> str:
+    """The table, and where the time goes."""
+    extra = ["--profile", str(session.work / "profile"), *session.sizes.step]
+    return _bench(session, "step", extra, 540)
+
+
+def mma(session: Session) -> str:
+    extra = [part for rows in session.sizes.mma_rows for part in ("--rows", str(rows))]
+    return _bench(session, "mma", extra, 300)
+
+
+def data(session: Session) -> str:
+    if session.sizes is TINY:
+        return LEFT_OUT
+    extra = ["--train", str(session.data / "cfp_train")] if session.data else []
+    command = [*CLI, "bench", "data", *extra, "--json", str(session.work / "data.json")]
+    return session.run("data", command, 240)
+
+
+def casia(session: Session) -> str:
+    """As many classes as CASIA has, two generated faces each, on the paper's network and batch."""
+    faces = session.work / "faces"
+    synth = ["data", "synth", str(faces), "--images", "2", "--pairs", "20"]
+    synth += ["--identities", str(session.sizes.identities)]
+    drawn = session.run("casia", [*CLI, *synth], 240)
+    if drawn != "ok":
+        return f"data synth: {drawn}"
+    sets = [*session.sizes.casia, f"data.train={faces}", "eval.targets=[]"]
+    return _train(session, "casia", "casia_r50_arcface_plus.yaml", sets, 420)
+
+
+def cfp(session: Session) -> str:
+    faces = _real_faces(session)
+    if faces is None:
+        return NO_DATA
+    sets = [*session.sizes.cfp, f"data.train={faces}", "eval.targets=[]"]
+    return _train(session, "cfp", "casia_r50_arcface_plus.yaml", sets, 240)
+
+
+def seeds(session: Session) -> str:
+    """ArcFace and ArcFace+ by turns, a seed after the other, while there is time; then compared."""
+    faces = _real_faces(session)
+    if faces is None:
+        return NO_DATA
+    target = "lfw" if (faces.parent / "lfw.bin").is_file() else "synth_frontal"
+    pairs = faces.parent if target == "lfw" else faces
+    longest = 0.0
+    for seed in range(2 if session.sizes is TINY else 20):
+        for recipe in ("arcface", "arcface_plus"):
+            if session.left() < 1.3 * longest + 60:
+                return _compare(session, pairs)
+            started = time.monotonic()
+            sets = [*session.sizes.seeds, f"run.seed={seed}", f"data.train={faces}",
+                    f"eval.data={pairs}", f"eval.targets=[{target}]"]  # fmt: skip
+            config = f"cfp_mobilefacenet_{recipe}.yaml"
+            outcome = _train(session, f"seeds/{recipe}_s{seed}", config, sets, 600)
+            if outcome != "ok":
+                return outcome
+            longest = max(longest, time.monotonic() - started)
+    return _compare(session, pairs)
+
+
+def _compare(session: Session, pairs: Path) -> str:
+    runs = session.work / "seeds"
+    groups = [f"arcface={runs}/arcface_s*", f"arcface_plus={runs}/arcface_plus_s*"]
+    command = [*CLI, "eval", "compare", "--group", groups[0], "--group", groups[1]]
+    command += ["--out", str(session.work / "comparison")]
+    return session.run("compare", command, 120)
+
+
+def _real_faces(session: Session) -> Path | None:
+    """cfp_train; in a rehearsal without data, the generated faces of the stage before."""
+    if session.data is not None:
+        return session.data / "cfp_train"
+    generated = session.work / "faces"
+    return generated if session.sizes is TINY and generated.is_dir() else None
+
+
+def _bench(session: Session, name: str, extra: list[str], seconds: float) -> str:
+    figures = str(session.work / f"{name}.json")
+    command = [*CLI, "bench", name, "--device", session.sizes.device, "--json", figures, *extra]
+    return session.run(name, command, seconds)
+
+
+def _train(session: Session, name: str, config: str, sets: list[str], seconds: float) -> str:
+    run = session.work / "runs" / name if "/" not in name else session.work / name
+    settings = [part for setting in sets for part in ("--set", setting)]
+    command = [*CLI, "train", f"configs/{config}", *settings, "--fresh", "--out", str(run)]
+    return session.run(name.replace("/", "_"), command, seconds)
+
+
+STAGES: tuple[Callable[[Session], str], ...] = (
+    environment, tests, step, mma, casia, cfp, data, seeds,
+)  # fmt: skip
+
+
+def main() -> int:
+    options = _options()
+    chosen = [stage for stage in STAGES if stage.__name__ in options.stages.split(",")]
+    options.out.mkdir(parents=True, exist_ok=True)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths)}
+    if options.tiny:
+        variables["ARCFACE_PLUS_GPU_TESTS_ON"] = "cpu"
+    outcomes: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(
+            work=Path(folder),
+            data=options.data and options.data.resolve(),
+            sizes=TINY if options.tiny else Sizes(),
+            until=time.monotonic() + 60 * options.minutes,
+            environment=variables,
+        )
+        for stage in chosen:
+            started = time.monotonic()
+            outcome = stage(session)
+            seconds = round(time.monotonic() - started, 1)
+            outcomes.append({"stage": stage.__name__, "outcome": outcome, "seconds": seconds})
+            print(f"{stage.__name__}: {outcome}, {seconds:.0f} s", flush=True)
+            publish(session.work, options.out, outcomes)
+            _pack(session.work, options.out / "logs.tar.gz")
+    return int(any(outcome["outcome"] not in FINE for outcome in outcomes))
+
+
+def _pack(work: Path, archive: Path) -> None:
+    """What is small and worth keeping: no weights, no images."""
+    draft = archive.with_suffix(".partial")
+    with tarfile.open(draft, "w:gz") as tar:
+        for file in sorted(work.rglob("*")):
+            if file.suffix in SAVED and file.is_file() and file.stat().st_size < 30e6:
+                tar.add(file, file.relative_to(work))
+    draft.replace(archive)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="folder with cfp_train/ and lfw.bin")
+    parser.add_argument("--minutes", type=float, default=30, help="after them nothing is begun")
+    parser.add_argument("--tiny", action="store_true", help="a rehearsal on a CPU")
+    names = ",".join(stage.__name__ for stage in STAGES)
+    parser.add_argument("--stages", default=names, help=f"comma-separated; default: {names}")
+    options = parser.parse_args()
+    unknown = set(options.stages.split(",")) - set(names.split(","))
+    if unknown:
+        parser.error(f"--stages: no stage is called {min(unknown)}; there are {names}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
