@@ -36,7 +36,7 @@ def data_advice(cache: str, threads: int, on_gpu: bool) -> str:
     if on_gpu and cache != "device":
         better = [*better, "device"]
     advice = [f"set data.cache to {' or '.join(better)}"] if better else []
-    if cache == "none" and 0 < threads < (os.cpu_count() or 1):
+    if cache != "device" and 0 < threads < (os.cpu_count() or 1):
         advice.append(f"use more data.threads than {threads} (0: one a core)")
     if not advice:
         return "no setting is left to change; does something else keep this machine busy?"

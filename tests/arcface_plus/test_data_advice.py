@@ -33,5 +33,6 @@ def test_only_better_caches_are_named(cache: str, on_gpu: bool, named: set[str])
 def test_threads_are_named_where_there_may_be_more(monkeypatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert "more data.threads than 2" in data_advice("none", threads=2, on_gpu=True)
+    assert data_advice("memory", threads=2, on_gpu=False).startswith("use more data.threads")
     assert "data.threads" not in data_advice("none", threads=8, on_gpu=True)
     assert "data.threads" not in data_advice("device", threads=2, on_gpu=True)
