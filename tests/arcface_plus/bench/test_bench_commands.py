@@ -1,0 +1,73 @@
+"""`arcface-plus bench …` hands its options on and writes what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arcface_plus.bench import alignment, data, data_tools, mma, step, step_profile
+from arcface_plus.commands.bench import bench
+
+ROW = {"name": "ours ArcFace+", "milliseconds": 12.5, "note": None}
+TABLE = {"title": "a table", "rows": [ROW]}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The benches replaced by what notes its arguments and returns a table."""
+    seen: list[tuple] = []
+
+    def replaced(name, result):
+        def run(*arguments, **named):
+            seen.append((name, *arguments, *named.values()))
+            return result
+
+        return run
+
+    monkeypatch.setattr(step, "run", replaced("step", TABLE))
+    monkeypatch.setattr(step_profile, "run", replaced("profile", [TABLE, TABLE]))
+    monkeypatch.setattr(mma, "run", replaced("mma", [TABLE]))
+    monkeypatch.setattr(data, "run", replaced("data", TABLE))
+    for other in (data_tools, alignment):
+        monkeypatch.setattr(other, "run", replaced("other", TABLE))
+    return seen
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(bench, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_step_takes_the_devices_sizes_but_for_what_is_said(calls, tmp_path):
+    invoke("step", "--device", "cpu")
+    invoke("step", "--device", "cpu", "--backbone", "r50", "--batch", "8", "--classes", "93",
+           "--micro-batch", "4")  # fmt: skip
+    assert [call[2] for call in calls] == [step.Sizes("r18", 16), step.Sizes("r50", 8, 93, 4)]
+
+
+def test_step_profiles_and_publishes_all_tables(calls, tmp_path):
+    figures = tmp_path / "step.json"
+    output = invoke("step", "--device", "cpu", "--profile", str(tmp_path), "--json", str(figures))
+    assert calls[1][3:] == (tmp_path, {"ours ArcFace+": 12.5})
+    written = json.loads(figures.read_text())
+    assert written["results"] == [TABLE] * 3
+    assert written["machine"]["cores"] >= 1
+    assert output.count("a table") == 3
+    assert "12.5" in output
+
+
+def test_step_looks_for_the_files_folder_before_any_work(calls):
+    done = CliRunner().invoke(bench, ["step", "--device", "cpu", "--json", "/nowhere/at/all.json"])
+    assert done.exit_code != 0
+    assert calls == []
+
+
+def test_mma_and_data_take_sizes_and_sets(calls):
+    invoke("mma", "--device", "cpu", "--rows", "50", "--rows", "70")
+    assert calls[0] == ("mma", "cpu", [(50, 512), (70, 512)])
+    invoke("data", "--train", "set/train.rec")
+    assert calls[1] == ("data", Path("set/train.rec"))
