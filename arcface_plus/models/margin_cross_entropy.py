@@ -2,8 +2,9 @@
 
 Written with autograd's own pieces, the loss of n embeddings over C classes holds four tensors of
 that size at its peak: cosines, logits, log-probabilities and their gradient. Here the cosines
-become probabilities and then the gradient in place: one tensor, 18.6 MB instead of 74.4 MB for the
-paper's 440 × 10,575 and 3.7 GB instead of 14.9 GB for 440 × 2.1 M.
+become probabilities and then the gradient in place: one tensor (measured on a CPU, forward and
+backward, at 256 × 100,000: 1.07 tensors' worth instead of 4.04). That is 18.6 MB instead of 74.4
+for the paper's 440 × 10,575, and 3.7 GB instead of 14.8 for 440 × 2.1 M.
 """
 
 from __future__ import annotations
