@@ -16,7 +16,7 @@ from arcface_plus.data.room import need_device_memory, need_memory
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
 
-CHUNK = 8  # images that are worth a call to a thread
+CHUNK = 16  # images at most that a thread is given at once
 _PIECE = 2048  # images on their way to the device at once: 77 MB
 
 

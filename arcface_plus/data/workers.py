@@ -24,14 +24,16 @@ class Workers:
         self,
         work: Callable[[int, int], None],
         count: int,
-        size: int,
+        largest: int,
         progress: Progress | None = None,
     ) -> None:
-        """Call work(start, stop) for all chunks of `size` of range(count), side by side.
+        """Call work(start, stop) for all chunks of range(count), side by side.
 
+        A chunk is of `largest`, or smaller where there were too few to keep every thread busy.
         The error raised is that of the first chunk that has one, and none is still at work then:
         whoever called may close the files and free the memory that they wrote to.
         """
+        size = max(1, min(largest, count // (4 * self.count)))
         pending: deque[tuple[int, Future[None]]] = deque()
 
         def take() -> None:
