@@ -138,7 +138,8 @@ def _in_phases(step: OurStep) -> None:
         term = recognizer.regularizer(recognizer.classifier.weight)
         (recognizer.regularizer_weight * term).backward()
     with _phase("optimizer", device):
-        step.update()
+        step.optimizer.step()
+        step.optimizer.zero_grad(set_to_none=True)
 
 
 @contextmanager

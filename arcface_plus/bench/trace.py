@@ -25,10 +25,11 @@ _KINDS = (
     ("convolution", r"^triton_tem.*conv"),
     ("batch norm, with what is fused into it", r"^triton_.*batch_norm"),
     ("PReLU and elementwise", r"^triton_.*(prelu|add|mul|dropout)"),
-    ("copies", r"memcpy|memset|copy|nchwtonhwc|nhwctonchw|contiguous|clone|^triton_.*convolution"),
-    ("convolution", r"conv|cudnn.*gemm|fprop|dgrad|wgrad|winograd|mkldnn|cutlass.*cudnn"),
+    ("copies", r"^triton_.*(convolution|copy)|convert|memcpy|memset|nchwtonhwc|nhwctonchw"),
+    ("convolution", r"conv|cudnn.*gemm|fprop|dgrad|wgrad|winograd|cutlass.*cudnn"),
     ("batch norm", r"batch_?norm|bn_fw|bn_bw"),
     ("fully connected", r"gemm|gemv|nvjet|cutlass|cublas|splitk|addmm|::mm|::linear"),
+    ("copies", r"copy|contiguous|clone"),
     ("PReLU and elementwise", r"prelu|elementwise|dropout|bernoulli|aten::(add|mul|div)|reduce"),
 )
 
