@@ -207,6 +207,8 @@ def _prepare_backbone(
         size = part_sizes(config.data.batch_size // processes.count, config.data.micro_batch_size)
         images = torch.zeros((size[0], 3, SIZE, SIZE), device=device)
         images = images.contiguous(memory_format=memory_format)
+        if processes.first:
+            console.print("compiling the network, which takes minutes if it is large")
         problem = compile_in_place(backbone, images, autocast(device, precision))
         if problem and runtime.compile is True:
             raise UserError(

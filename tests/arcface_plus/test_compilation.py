@@ -129,6 +129,29 @@ def test_a_run_says_so_in_one_line_and_goes_on(
     assert len((tmp_path / "run" / METRICS_FILE).read_text().splitlines()) == 2
 
 
+def test_a_run_trains_the_compiled_network_and_verifies_the_plain_one(
+    tiny_settings, tmp_path, monkeypatch
+):
+    """Compiled for the parts in which the batch comes."""
+    shapes, modes = [], []
+
+    def compile_in_place(backbone, images, context):
+        shapes.append((*images.shape, images.is_contiguous(memory_format=torch.channels_last)))
+
+        def compiled(*args):
+            modes.append(backbone.training)
+            return backbone._call_impl(*args)
+
+        monkeypatch.setattr(backbone, "_compiled_call_impl", compiled, raising=False)
+
+    monkeypatch.setattr(run_module, "compile_in_place", compile_in_place)
+    settings = [*tiny_settings, "runtime.compile=true", "data.micro_batch_size=4"]
+    execute(configured(settings), tmp_path / "run")
+    assert shapes == [(4, 3, 112, 112, True)]
+    assert modes == [True] * 4  # two steps of two parts, and no verification
+    assert (tmp_path / "run/eval/step_00000002.json").is_file()
+
+
 def test_where_it_was_asked_for_it_is_the_users_mistake(tiny_settings, tmp_path, no_compiler):
     with pytest.raises(UserError, match=r"cannot work here .*No working C.*; set it to false"):
         execute(configured(tiny_settings, "runtime.compile=true"), tmp_path / "run")
