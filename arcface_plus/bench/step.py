@@ -24,6 +24,7 @@ from arcface_plus.bench.our_step import OurStep
 from arcface_plus.bench.reference_step import ReferenceStep
 from arcface_plus.bench.timing import measure
 from arcface_plus.config import RunConfig, validate
+from arcface_plus.runtime import resolve_precision
 
 PAPER_STEPS = 38_000
 CLASSES = 10_575  # CASIA-WebFace
@@ -228,8 +229,13 @@ def _turn(step: Step, count: int) -> Callable[[], None]:
 
 def _title(sizes: Sizes, rounds: Rounds, device: torch.device) -> str:
     micro = f" in parts of {sizes.micro_batch} (ours)" if sizes.micro_batch else ""
-    rivals = "reference fp16" if device.type == "cuda" else "both fp32"
+    precision = resolve_precision("auto", device)
+    ways = (
+        f"ours {precision}, compiled, channels last; reference fp16, eager, contiguous"
+        if device.type == "cuda"
+        else "both fp32 and eager, ours channels last, reference contiguous"
+    )
     return (
-        f"training step, {sizes.backbone}, batch {sizes.batch}{micro}, {sizes.classes:,} classes, "
-        f"{device.type} ({rivals}), median of {rounds.turns} turns of {rounds.steps}"
+        f"training step on {device.type}: {sizes.backbone}, batch {sizes.batch}{micro}, "
+        f"{sizes.classes:,} classes; {ways}; medians of {rounds.turns} turns of {rounds.steps}"
     )

@@ -27,7 +27,7 @@ def test_four_rows_with_all_figures(monkeypatch):
         assert "note" not in row
         assert (row["mma_share"] is None) == row["name"].endswith("ArcFace")
     assert [row["ratio"] for row in result["rows"]][:2] == [1.0, 1.0]
-    assert "tiny, batch 6, 40 classes, cpu" in result["title"]
+    assert "on cpu: tiny, batch 6, 40 classes" in result["title"]
 
 
 def test_weights_momentum_and_activations_are_weighed():
