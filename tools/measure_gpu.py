@@ -7,6 +7,8 @@ Runs from the source tree; nothing is installed. DATA, if there: cfp_train/ (tra
 property) and lfw.bin. Every stage has a time limit of its own, and a later stage runs whatever
 became of an earlier one. OUT gets, rewritten after each stage: summary.md (one page), results.json
 (all figures), logs.tar.gz (what every stage printed, metrics.jsonl of every run, the trace).
+Where a command may not run for half an hour, call it several times: --stages tests,mma, then step,
+then casia,cfp, then seeds; each with an OUT of its own and --minutes below the limit.
 With --tiny nearly all of it goes through in two or three minutes on a CPU: a rehearsal, whose
 figures mean nothing.
 """
@@ -139,7 +141,7 @@ def data(session: Session) -> str:
         return LEFT_OUT
     extra = ["--train", str(session.data / "cfp_train")] if session.data else []
     command = [*CLI, "bench", "data", *extra, "--json", str(session.work / "data.json")]
-    return session.run("data", command, 240)
+    return session.run("data", command, 300)
 
 
 def casia(session: Session) -> str:
