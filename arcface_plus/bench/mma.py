@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from typing import Any
 
@@ -21,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcface_plus.bench.memory import MEGABYTE, peak_resident_mb
 from arcface_plus.bench.timing import measure
 from arcface_plus.models.regularizers import MMA
 
@@ -29,7 +28,6 @@ SIZES_ON_GPU = ((10_575, 512), (93_000, 512), (360_000, 512), (2_060_000, 512))
 _N_BY_N_UP_TO = 20_000  # rows: 5 GB at its peak
 _MODES_FROM = 30_000  # rows: below, exact is what "auto" chooses
 _CLAMP = 0.99999
-_MEGABYTE = 1e6
 _A_STEP = 0.002  # how far the weights move between two steps, of a row's length: 0.1°
 
 
@@ -146,9 +144,9 @@ def _extra_megabytes(name: str, device: str, n: int, d: int) -> float:
     if torch.device(device).type == "cuda":
         return _extra_megabytes_cuda(name, device, n, d)
     # A process of its own for each way: the peak of resident memory can never be reset.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_extra_megabytes_cpu, (name, torch.get_num_threads(), n, d))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(_extra_megabytes_cpu, name, torch.get_num_threads(), n, d).result()
 
 
 def _extra_megabytes_cuda(name: str, device: str, n: int, d: int) -> float:
@@ -159,7 +157,7 @@ def _extra_megabytes_cuda(name: str, device: str, n: int, d: int) -> float:
     before = torch.cuda.memory_allocated()
     _WAYS[name](weight).backward()
     torch.cuda.synchronize()
-    return (torch.cuda.max_memory_allocated() - before) / _MEGABYTE
+    return (torch.cuda.max_memory_allocated() - before) / MEGABYTE
 
 
 def _extra_megabytes_cpu(name: str, threads: int, n: int, d: int) -> float:
@@ -169,20 +167,6 @@ def _extra_megabytes_cpu(name: str, threads: int, n: int, d: int) -> float:
     way(small).backward()  # loads the libraries
     weight = _weight("cpu", n, d)
     weight.grad = torch.zeros_like(weight)
-    before = _peak_bytes()
+    before = peak_resident_mb()
     way(weight).backward()
-    return (_peak_bytes() - before) / _MEGABYTE
-
-
-def _peak_bytes() -> int:
-    """Peak resident memory of this process.
-
-    Linux's VmHWM is its own; ``ru_maxrss``, the fallback, begins at the peak of the parent and so
-    hides whatever is smaller than that.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_resident_mb() - before
