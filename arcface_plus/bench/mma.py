@@ -27,6 +27,7 @@ SIZES_ON_CPU = ((10_575, 512), (40_000, 512), (100_000, 512))
 SIZES_ON_GPU = ((10_575, 512), (93_000, 512), (360_000, 512), (2_060_000, 512))
 _N_BY_N_UP_TO = 20_000  # rows: 5 GB at its peak
 _MODES_FROM = 30_000  # rows: below, exact is what "auto" chooses
+_WEIGHED_UP_TO_ON_CPU = 50_000  # rows: it takes another call in another process
 _CLAMP = 0.99999
 _A_STEP = 0.002  # how far the weights move between two steps, of a row's length: 0.1°
 
@@ -66,8 +67,10 @@ _WAYS: dict[str, Callable[[Tensor], Tensor]] = {"blocked": MMA("exact"), "n_by_n
 def _row(device: str, n: int, d: int, repeats: int) -> dict[str, object]:
     weight = _weight(device, n, d)
     names = ["blocked", "n_by_n"] if n <= _N_BY_N_UP_TO else ["blocked"]
-    calls = {name: _step(_WAYS[name], weight) for name in names}
-    taken = measure(calls, repeats if len(names) == 2 else 1, synchronize=_synchronize(weight))
+    losses: dict[str, Tensor] = {}
+    calls = {name: _kept(losses, name, _step(_WAYS[name], weight)) for name in names}
+    once = n >= _MODES_FROM
+    taken = measure(calls, 1 if once else repeats, 0 if once else 1, _synchronize(weight))
     seconds = {name: median(times) for name, times in taken.items()}
     row: dict[str, object] = {
         "rows": n,
@@ -76,11 +79,19 @@ def _row(device: str, n: int, d: int, repeats: int) -> dict[str, object]:
         "seconds_n_by_n": seconds.get("n_by_n"),
         "ratio": seconds["n_by_n"] / seconds["blocked"] if "n_by_n" in seconds else None,
     }
-    memory = {name: _extra_megabytes(name, device, n, d) for name in names}
-    row["extra_mb"], row["extra_mb_n_by_n"] = memory["blocked"], memory.get("n_by_n")
-    row["loss"] = _WAYS["blocked"](weight).item()
-    row["loss_n_by_n"] = _WAYS["n_by_n"](weight).item() if "n_by_n" in seconds else None
+    weigh = weight.is_cuda or n <= _WEIGHED_UP_TO_ON_CPU
+    memory = {name: _extra_megabytes(name, device, n, d) for name in names if weigh}
+    row["extra_mb"], row["extra_mb_n_by_n"] = memory.get("blocked"), memory.get("n_by_n")
+    row["loss"] = losses["blocked"].item()
+    row["loss_n_by_n"] = losses["n_by_n"].item() if "n_by_n" in losses else None
     return row
+
+
+def _kept(losses: dict[str, Tensor], name: str, step: Callable[[], Tensor]) -> Callable[[], None]:
+    def call() -> None:
+        losses[name] = step()
+
+    return call
 
 
 def _modes(device: str, n: int, d: int, where: str, repeats: int) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def _modes(device: str, n: int, d: int, where: str, repeats: int) -> dict[str, A
     weight = _weight(device, n, d)
     wait = _synchronize(weight)
 
-    def seconds_of(step: Callable[[], None]) -> float:
+    def seconds_of(step: Callable[[], Tensor]) -> float:
         with torch.no_grad():
             noise = torch.randn_like(weight)
             weight.add_(noise, alpha=_A_STEP)
@@ -131,10 +142,12 @@ def _weight(device: str, n: int, d: int) -> Tensor:
     return torch.randn(n, d, generator=generator).to(device).requires_grad_()
 
 
-def _step(way: Callable[[Tensor], Tensor], weight: Tensor) -> Callable[[], None]:
-    def step() -> None:
+def _step(way: Callable[[Tensor], Tensor], weight: Tensor) -> Callable[[], Tensor]:
+    def step() -> Tensor:
         weight.grad = None
-        way(weight).backward()
+        loss = way(weight)
+        loss.backward()
+        return loss.detach()
 
     return step
 

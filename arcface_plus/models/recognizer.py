@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.regularizers import NearestAngles, NoRegularizer, nearest_angles
+from arcface_plus.models.regularizers import NearestAngles, NoRegularizer, Watch
 
 
 class Losses(NamedTuple):
@@ -52,6 +52,7 @@ class Recognizer(nn.Module):
         self.classifier = classifier
         self.regularizer = regularizer
         self.regularizer_weight = float(regularizer_weight)
+        self._watch = Watch()
 
     @property
     def _regularized(self) -> bool:
@@ -79,7 +80,7 @@ class Recognizer(nn.Module):
         last = getattr(self.regularizer, "last", None)
         if self._regularized and isinstance(last, NearestAngles):
             return last
-        return nearest_angles(self.classifier.weight)
+        return self._watch.angles(self.classifier.weight)
 
     def regularizer_report(self) -> dict[str, float]:
         """What the regulariser says of itself for metrics, if it is in use and says something."""

@@ -13,6 +13,7 @@ from arcface_plus.models.regularizers.mma import MMA
 from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
 from arcface_plus.models.regularizers.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.regularizers.none import NoRegularizer
+from arcface_plus.models.regularizers.watch import Watch
 
 REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
     "none": NoRegularizer,
@@ -29,5 +30,6 @@ __all__ = [
     "NearestAngles",
     "NeighbourLoss",
     "NoRegularizer",
+    "Watch",
     "nearest_angles",
 ]

@@ -19,7 +19,7 @@ from arcface_plus.models.regularizers.rows import (
     row_blocks,
 )
 
-_LAG_ON_GPU = 4  # calls after which a measured drift is read: by then it has arrived
+_LAG_ON_GPU = 4  # calls after which a measured drift is read: by then it has long arrived
 _FURTHEST_SHARE = 0.1  # of the rows have turned further than what is called the drift
 
 
@@ -27,13 +27,14 @@ class Cached:
     """Finds the nearest of each row's candidates; renews all when ``drift`` exceeds its limit.
 
     The drift is the angle that all but a tenth of the rows stay below, between where they are and
-    where they were at the latest search. It is measured at every call and acted upon at the next;
-    on a GPU four calls later, so that nobody waits for it, always the same four, so that a run can
-    be repeated.
+    where they were at the latest search. It is measured at every call and acted upon at once; on
+    a GPU four calls later, so that nobody waits for it, always the same four, so that a run can be
+    repeated. ``patient``: wait for it there, too.
     """
 
-    def __init__(self, rows: int, count: int, max_drift: float) -> None:
+    def __init__(self, rows: int, count: int, max_drift: float, patient: bool = False) -> None:
         self.rows, self._count, self._limit = rows, count, math.radians(max_drift)
+        self._patient = patient
         self._table: Tensor | None = None
         self._then: Tensor | None = None  # unit rows at the latest search, float16
         self._measured: deque[_Reading] = deque()
@@ -42,25 +43,25 @@ class Cached:
     @torch.no_grad()
     def find(self, weight: Tensor) -> Neighbours:
         known = directions(weight)
-        if self._table is None or self._too_old(on_cpu(weight)):
+        if self._table is None or self._too_old(known):
             self._table = candidates(known, self._count)
             self._then = known.unit.half()
             self._measured.clear()
+            self._drift = 0.0
             self._refreshes += 1
-        else:
-            assert self._then is not None
-            self._measured.append(_Reading(_drift(known, self._then)))
         return neighbours(known, *nearest_of(known, self._table))
 
-    def _too_old(self, at_once: bool) -> bool:
-        lag = 1 if at_once else _LAG_ON_GPU
-        if len(self._measured) < lag:
+    def _too_old(self, known: Directions) -> bool:
+        assert self._then is not None
+        self._measured.append(_Reading(_drift(known, self._then)))
+        lag = 0 if self._patient or on_cpu(known.unit) else _LAG_ON_GPU
+        if len(self._measured) <= lag:
             return False
         self._drift = self._measured.popleft().value()
         return self._drift > self._limit
 
     def report(self) -> dict[str, float]:
-        drift = self._measured[-1].value() if self._measured else 0.0
+        drift = self._measured[-1].value() if self._measured else self._drift
         return {
             "neighbour_drift_deg": math.degrees(drift),
             "neighbour_refreshes": float(self._refreshes),
@@ -74,12 +75,13 @@ class Cached:
             "then": self._then,
             "measured": [reading.value() for reading in self._measured],
             "refreshes": self._refreshes,
+            "drift": self._drift,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         if "then" in state:
             self._table, self._then = state["table"], state["then"]
-            self._refreshes = state["refreshes"]
+            self._refreshes, self._drift = state["refreshes"], state["drift"]
             self._measured = deque(_Reading(torch.tensor(angle)) for angle in state["measured"])
 
 

@@ -19,9 +19,9 @@ from arcface_plus.models.regularizers.neighbours import (
 from arcface_plus.models.regularizers.rolling import Rolling
 from arcface_plus.models.regularizers.rows import check_rows
 from arcface_plus.models.regularizers.tile_search import GROUP
+from arcface_plus.models.regularizers.watch import EXACT_UP_TO
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
-EXACT_UP_TO = 30_000  # rows; beyond, "auto" is "cached"
 
 
 class Finder(Protocol):

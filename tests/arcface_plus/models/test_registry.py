@@ -15,7 +15,13 @@ def test_builds_by_name() -> None:
 
 def test_parameter_names() -> None:
     assert parameter_names(HEADS["arcface"]) == ("scale", "margin", "margin_gradient")
-    assert parameter_names(REGULARIZERS["mma"]) == ()
+    assert parameter_names(REGULARIZERS["mma"]) == (
+        "mode",
+        "candidates",
+        "max_drift",
+        "rolling_steps",
+        "ignore_below",
+    )
     assert parameter_names(REGULARIZERS["none"]) == ()
     for factory in BACKBONES.values():
         assert parameter_names(factory)[:2] == ("embedding_dim", "dropout")
@@ -50,4 +56,4 @@ def test_mistakes(name: str, parameters: dict[str, object], message: str) -> Non
 
 def test_a_part_without_parameters_says_so() -> None:
     with pytest.raises(ValueError, match="no parameter 'weight'; it takes none"):
-        build(REGULARIZERS, "regularizer", "mma", {"weight": 1.0})
+        build(REGULARIZERS, "regularizer", "none", {"weight": 1.0})

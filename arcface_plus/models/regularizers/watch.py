@@ -1,0 +1,36 @@
+"""The angles of one weight matrix, looked at now and again: what runs without a regulariser log."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.regularizers.angles import angles_to
+from arcface_plus.models.regularizers.cached import Cached
+from arcface_plus.models.regularizers.neighbours import NearestAngles, nearest_angles
+
+EXACT_UP_TO = 30_000  # rows; beyond, a search over all pairs costs more than a step may
+
+
+class Watch:
+    """Angles of every row to its nearest: exact up to 30,000 rows, else by remembered candidates.
+
+    As ``NeighbourLoss`` with mode "auto" finds them, but that it waits for a GPU to learn whether
+    the candidates are too old: it is asked rarely, and the weights move far in between.
+    """
+
+    def __init__(self) -> None:
+        self._cached: Cached | None = None
+
+    @torch.no_grad()
+    def angles(self, weight: Tensor) -> NearestAngles:
+        """Of ``weight`` (n, d), n ≥ 2: see ``nearest_angles``."""
+        if len(weight) <= EXACT_UP_TO:
+            return nearest_angles(weight)
+        if self._cached is None or self._cached.rows != len(weight):
+            self._cached = Cached(len(weight), count=16, max_drift=4.0, patient=True)
+        weight = at_least_float32(weight.detach())
+        with without_autocast(weight):
+            row, counted = self._cached.find(weight)
+            return NearestAngles(angles_to(weight, row), row, counted)
