@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from arcface_plus.models.regularizers.neighbours import Neighbours, neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of
+from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
 from arcface_plus.models.regularizers.rows import (
     Directions,
     block_length,
@@ -19,51 +19,65 @@ from arcface_plus.models.regularizers.rows import (
     row_blocks,
 )
 
-_LAG_ON_GPU = 4  # calls after which a measured drift is read: by then it has long arrived
-_FURTHEST_SHARE = 0.1  # of the rows have turned further than what is called the drift
+_LAG_ON_GPU = 4  # calls after which a measurement is read: by then it has long arrived
+_TOO_MANY = 0.1  # of the rows may have turned too far before all are searched for anew
+_EVERY = 1000  # calls in which the lists of all rows are renewed in any case
 
 
 class Cached:
-    """Finds the nearest of each row's candidates; renews all when ``drift`` exceeds its limit.
+    """Finds the nearest of each row's candidates, and searches for candidates now and then.
 
-    The drift is the angle that all but a tenth of the rows stay below, between where they are and
-    where they were at the latest search. It is measured at every call and acted upon at once; on
-    a GPU four calls later, so that nobody waits for it, always the same four, so that a run can be
-    repeated. ``patient``: wait for it there, too.
+    All are searched for when a tenth of the rows has turned by more than ``max_drift`` (radians)
+    since they were searched for last; and in turn one row in a thousand at every call, so that no
+    list, also of a row that turned alone or that another one came near, is older than 1,000 calls.
+    What has turned is measured at every call and acted upon at once; on a GPU four calls later, so
+    that nobody waits for it, always the same four, so that the search is the same in every run.
+    ``patient``: wait for it there, too.
     """
 
     def __init__(self, rows: int, count: int, max_drift: float, patient: bool = False) -> None:
-        self.rows, self._count, self._limit = rows, count, math.radians(max_drift)
+        self.rows, self._count, self._limit = rows, count, max_drift
         self._patient = patient
+        self._part, self._next = math.ceil(rows / _EVERY), 0
         self._table: Tensor | None = None
-        self._then: Tensor | None = None  # unit rows at the latest search, float16
+        self._then: Tensor | None = None  # unit rows when they were searched for, float16
         self._measured: deque[_Reading] = deque()
-        self._refreshes, self._drift = 0, 0.0
+        self._refreshes, self._drift, self._stale = 0, 0.0, 0.0
 
     @torch.no_grad()
     def find(self, weight: Tensor) -> Neighbours:
         known = directions(weight)
         if self._table is None or self._too_old(known):
-            self._table = candidates(known, self._count)
-            self._then = known.unit.half()
+            self._table, self._then = candidates(known, self._count), known.unit.half()
             self._measured.clear()
-            self._drift = 0.0
+            self._drift, self._stale = 0.0, 0.0
             self._refreshes += 1
+        else:
+            self._renew_some(known)
         return neighbours(known, *nearest_of(known, self._table))
+
+    def _renew_some(self, known: Directions) -> None:
+        assert self._table is not None
+        assert self._then is not None
+        part = slice(self._next, min(self._next + self._part, self.rows))
+        self._table[part] = renewed(known, self._table, part)
+        self._then[part] = known.unit[part].half()
+        self._next = part.stop % self.rows
 
     def _too_old(self, known: Directions) -> bool:
         assert self._then is not None
-        self._measured.append(_Reading(_drift(known, self._then)))
+        self._measured.append(_Reading(_turned(known, self._then, self._limit)))
         lag = 0 if self._patient or on_cpu(known.unit) else _LAG_ON_GPU
         if len(self._measured) <= lag:
             return False
-        self._drift = self._measured.popleft().value()
-        return self._drift > self._limit
+        self._drift, self._stale = self._measured.popleft().values()
+        return self._stale > _TOO_MANY
 
     def report(self) -> dict[str, float]:
-        drift = self._measured[-1].value() if self._measured else self._drift
+        drift, stale = self._measured[-1].values() if self._measured else (self._drift, self._stale)
         return {
             "neighbour_drift_deg": math.degrees(drift),
+            "neighbour_stale_fraction": stale,
             "neighbour_refreshes": float(self._refreshes),
         }
 
@@ -73,44 +87,48 @@ class Cached:
         return {
             "table": self._table,
             "then": self._then,
-            "measured": [reading.value() for reading in self._measured],
+            "next": self._next,
+            "measured": [reading.values() for reading in self._measured],
+            "latest": (self._drift, self._stale),
             "refreshes": self._refreshes,
-            "drift": self._drift,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        if "then" in state:
-            self._table, self._then = state["table"], state["then"]
-            self._refreshes, self._drift = state["refreshes"], state["drift"]
-            self._measured = deque(_Reading(torch.tensor(angle)) for angle in state["measured"])
+        if "latest" in state:
+            self._table, self._then, self._next = state["table"], state["then"], state["next"]
+            self._measured = deque(_Reading(torch.tensor(pair)) for pair in state["measured"])
+            self._drift, self._stale = state["latest"]
+            self._refreshes = state["refreshes"]
 
 
 class _Reading:
-    """A number on its way from the device to the host."""
+    """Drift and share of stale rows, (2,), on their way from the device to the host."""
 
-    def __init__(self, number: Tensor) -> None:
+    def __init__(self, pair: Tensor) -> None:
         self._arrived: torch.cuda.Event | None = None
-        self._number = number
-        if number.is_cuda:
-            self._number = torch.empty_like(number, device="cpu", pin_memory=True)
-            self._number.copy_(number, non_blocking=True)
+        self._pair = pair
+        if pair.is_cuda:
+            self._pair = torch.empty_like(pair, device="cpu", pin_memory=True)
+            self._pair.copy_(pair, non_blocking=True)
             self._arrived = torch.cuda.Event()
             self._arrived.record()
 
-    def value(self) -> float:
+    def values(self) -> tuple[float, float]:
         if self._arrived is not None:
             self._arrived.synchronize()
-        return float(self._number)
+        drift, stale = self._pair.tolist()
+        return drift, stale
 
 
-def _drift(known: Directions, then: Tensor) -> Tensor:
-    """The angle, radians, that all but a tenth of the rows have turned by at most since ``then``.
+def _turned(known: Directions, then: Tensor, limit: float) -> Tensor:
+    """How far the rows have turned since ``then``: the mean angle, radians, and the share of the
+    rows that have turned by more than ``limit``. (2,) float64.
 
-    From |now − then|, of float16 rows: right to about 0.02°.
+    From |now − then|, of float16 rows: right to about 0.02°. Rows that come from zero, or go
+    there, have turned by 60° by this measure.
     """
-    count = len(then)
-    chord = torch.empty(count, dtype=known.unit.dtype, device=then.device)
-    for rows in row_blocks(count, block_length(then)):
-        chord[rows] = torch.linalg.vector_norm(known.unit[rows] - then[rows], dim=1)
-    place = max(1, math.ceil((1.0 - _FURTHEST_SHARE) * count))
-    return 2.0 * torch.asin((chord.kthvalue(place).values / 2.0).clamp(max=1.0))
+    chord = torch.empty(len(then), dtype=torch.float64, device=then.device)
+    for rows in row_blocks(len(then), block_length(then)):
+        chord[rows] = torch.linalg.vector_norm(known.unit[rows] - then[rows], dim=1).double()
+    angle = 2.0 * torch.asin((chord / 2.0).clamp(max=1.0))
+    return torch.stack((angle.mean(), (angle > limit).double().mean()))

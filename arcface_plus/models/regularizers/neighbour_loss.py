@@ -50,8 +50,10 @@ class NeighbourLoss(nn.Module):
         mode: how the nearest rows are found. "exact": a search over all pairs, every time.
             "cached": every row keeps ``candidates`` near rows, of which the nearest is told
             exactly every time; all are searched for anew once a tenth of the rows has turned by
-            more than ``max_drift``. "rolling": the same candidates, of which one part in
-            ``rolling_steps`` is searched for anew every time, against all rows. "auto": exact up
+            more than ``max_drift``, and one row in a thousand every time, in turn: up to a tenth
+            of the rows may have old candidates for up to 1,000 calls. "rolling": the same
+            candidates, of which one part in ``rolling_steps`` is searched for anew every time,
+            against all rows. "auto": exact up
             to 30,000 rows, else cached. Cached and rolling remember one weight matrix: use them
             for one only.
         candidates: 1 to 32 (cached and rolling).
@@ -132,7 +134,7 @@ class NeighbourLoss(nn.Module):
         if mode == "auto":
             mode = "exact" if rows <= EXACT_UP_TO else "cached"
         if mode == "cached":
-            return Cached(rows, self.candidates, self.max_drift)
+            return Cached(rows, self.candidates, math.radians(self.max_drift))
         return (
             Rolling(rows, self.candidates, self.rolling_steps) if mode == "rolling" else Exact(rows)
         )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from arcface_plus.models.regularizers import tile_search, triton_search
+from arcface_plus.models.regularizers.close_rows import search_close_rows
 from arcface_plus.models.regularizers.rows import Directions, may_hold, on_cpu, row_blocks
 from arcface_plus.models.regularizers.tile_search import BySlot
 
@@ -44,27 +45,46 @@ def search_rows(known: Directions, rows: slice, slots: int) -> BySlot:
         return tile_search.best_of_rows(unit, rows, penalty, slots, tile_length(unit))
 
 
-def candidates(known: Directions, count: int, rows: slice | None = None) -> Tensor:
-    """``count`` (1 to 32) near rows of each of all ``rows``, ascending: (rows, count) int32.
+def candidates(known: Directions, count: int) -> Tensor:
+    """``count`` (1 to 32) near rows of each row, and the nearest, ascending: (n, count + 1) int32.
 
-    The nearest of each row is among them, as far as the precision of the search can tell; the
-    others are the best of their slots, nearly always the next nearest. Where there are too few
-    other rows, the own row's number fills up.
+    The nearest is found as well as an exact search finds it, but for cosines that the precision of
+    the search takes for equal; the others are the best of their slots, nearly always the next
+    nearest. Where there are too few other rows, the own row's number fills up.
     """
-    found = search_all(known, _SLOTS) if rows is None else search_rows(known, rows, _SLOTS)
+    found = search_all(known, _SLOTS)
+    cosine, slot = found.value.max(dim=1)
+    nearest = found.index.gather(1, slot.unsqueeze(1)).squeeze(1)
+    search_close_rows(known.unit, torch.ones_like(known.norms), cosine, nearest)
+    return _listed(found, count, nearest)
+
+
+def renewed(known: Directions, table: Tensor, rows: slice) -> Tensor:
+    """The lists of ``rows`` of a ``table`` of candidates, searched for anew: (rows, count + 1).
+
+    The nearest of the former ones stays: it may be one of several rows so close to each other that
+    a search keeps only one of them.
+    """
+    found = search_rows(known, rows, _SLOTS)
+    nearest, _ = nearest_of(known, table[rows], rows.start)
+    return _listed(found, table.shape[1] - 1, nearest)
+
+
+def _listed(found: BySlot, count: int, nearest: Tensor) -> Tensor:
     best = found.value.topk(count, dim=1).indices
-    return found.index.gather(1, best).sort(dim=1).values.to(torch.int32)
+    table = torch.cat((found.index.gather(1, best), nearest.unsqueeze(1)), dim=1)
+    return table.sort(dim=1).values.to(torch.int32)
 
 
-def nearest_of(known: Directions, table: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest of each row's candidates ``table`` (n, k), by |u − v|: its row, whether any.
+def nearest_of(known: Directions, table: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    """The nearest candidate of each row from ``first`` on, by |u − v|: its number, whether any.
 
-    Exact to the rounding of the unit rows, 3e-8 rad in float32, at any angle; the lowest row of
-    several equally near ones. Zero rows and the row itself do not count; where nothing is left
-    the row is the own one.
+    ``table`` (m, k): their candidates. Exact to the rounding of the unit rows, 3e-8 rad in float32,
+    at any angle; the lowest row of several equally near ones. Zero rows and the row itself do not
+    count; where nothing is left the row is the own one.
     """
     count, width = table.shape
-    nearest = torch.arange(count, device=table.device)
+    nearest = torch.arange(first, first + count, device=table.device)
     some = torch.empty(count, dtype=torch.bool, device=table.device)
     dimensions = known.unit.shape[1]
     length = (
@@ -72,16 +92,17 @@ def nearest_of(known: Directions, table: Tensor) -> tuple[Tensor, Tensor]:
     )
     buffer = known.unit.new_empty(min(length, count) * width, dimensions)
     for rows in row_blocks(count, length):
-        others = table[rows]
+        others, own = table[rows], nearest[rows]
+        u = known.unit[first + rows.start : first + rows.stop]
         gathered = torch.index_select(
             known.unit, 0, others.flatten(), out=buffer[: others.numel()]
         ).view(*others.shape, dimensions)
-        chord = torch.linalg.vector_norm(gathered.sub_(known.unit[rows].unsqueeze(1)), dim=2)
-        unfit = known.zero[others] | (others == nearest[rows].unsqueeze(1))
+        chord = torch.linalg.vector_norm(gathered.sub_(u.unsqueeze(1)), dim=2)
+        unfit = known.zero[others] | (others == own.unsqueeze(1))
         chord, best = chord.masked_fill_(unfit, torch.inf).min(dim=1, keepdim=True)
         some[rows] = (chord < torch.inf).squeeze(1) | chord.isnan().squeeze(1)
         chosen = others.gather(1, best).squeeze(1).long()
-        nearest[rows] = torch.where(some[rows], chosen, nearest[rows])
+        nearest[rows] = torch.where(some[rows], chosen, own)
     return nearest, some
 
 

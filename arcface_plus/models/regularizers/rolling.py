@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from arcface_plus.models.regularizers.neighbours import Neighbours, neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of
+from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
 from arcface_plus.models.regularizers.rows import directions
 
 
@@ -34,7 +34,7 @@ class Rolling:
             self._table = candidates(known, self._count)
         else:
             part = slice(self._next, min(self._next + self._part, self.rows))
-            self._table[part] = candidates(known, self._count, part)
+            self._table[part] = renewed(known, self._table, part)
             self._next = part.stop % self.rows
         return neighbours(known, *nearest_of(known, self._table))
 

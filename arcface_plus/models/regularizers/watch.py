@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ class Watch:
         if len(weight) <= EXACT_UP_TO:
             return nearest_angles(weight)
         if self._cached is None or self._cached.rows != len(weight):
-            self._cached = Cached(len(weight), count=16, max_drift=4.0, patient=True)
+            self._cached = Cached(len(weight), count=16, max_drift=math.radians(4.0), patient=True)
         weight = at_least_float32(weight.detach())
         with without_autocast(weight):
             row, counted = self._cached.find(weight)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from gpu_branches import as_on_a_gpu
 from naive_angles import (
     F64,
     loss_and_gradient,
@@ -12,16 +13,12 @@ from naive_angles import (
 
 from arcface_plus.models.regularizers import (
     angles,
-    cached,
     close_rows,
     nearest_angles,
-    neighbours,
-    pair_search,
-    rows,
     tile_search,
 )
 from arcface_plus.models.regularizers.neighbours import nearest_neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of
+from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
 from arcface_plus.models.regularizers.rows import directions
 
 
@@ -76,12 +73,6 @@ def test_the_nearer_of_several_near_duplicates_is_found(dtype: torch.dtype) -> N
 def test_block_must_be_a_multiple_of_32(block: int) -> None:
     with pytest.raises(ValueError, match="block must be a positive multiple of 32"):
         nearest_neighbours(torch.ones(4, 4), block)
-
-
-def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take a GPU's branches on the CPU: float16 search, nothing looked at, nothing skipped."""
-    for module in (neighbours, pair_search, tile_search, close_rows, rows, cached, angles):
-        monkeypatch.setattr(module, "on_cpu", lambda tensor: False)
 
 
 @pytest.mark.parametrize("kind", ["plain", "zero rows", "identical rows", "near rows"])
@@ -182,6 +173,7 @@ def test_candidates_hold_the_nearest_rows() -> None:
     weight = random_rows(600, 16, torch.float32)
     known = directions(weight)
     table = candidates(known, 16)
+    assert table.shape == (600, 17)
     ranked = naive_angles(weight).argsort(dim=1)
     assert bool((table == ranked[:, :1]).any(dim=1).all())  # the nearest, always
     recall = [(table == ranked[:, k : k + 1]).any(dim=1).double().mean().item() for k in range(8)]
@@ -189,7 +181,7 @@ def test_candidates_hold_the_nearest_rows() -> None:
     nearest, some = nearest_of(known, table)
     assert bool(some.all())
     assert torch.equal(nearest, ranked[:, 0])
-    assert torch.equal(candidates(known, 16, slice(100, 333)), table[100:333])
+    assert torch.equal(renewed(known, table, slice(100, 333)), table[100:333])
 
 
 def test_more_candidates_than_rows() -> None:
