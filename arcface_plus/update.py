@@ -51,7 +51,9 @@ class Updater:
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._model: nn.Module = recognizer
         if processes.count > 1:
-            self._model = DistributedDataParallel(recognizer)
+            # Batch norm's statistics stay each process's own: no broadcast a step, and the first
+            # process's, which are saved, are those of its own batches either way.
+            self._model = DistributedDataParallel(recognizer, broadcast_buffers=False)
         self._model.train()
 
     @property

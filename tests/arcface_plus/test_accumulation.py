@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
+from arcface_plus.optim import Schedule, sgd
+from arcface_plus.runtime import Processes
+from arcface_plus.update import Updater
 
 
 @given(images=st.integers(1, 2000), limit=st.integers(1, 3000))
@@ -114,14 +118,42 @@ def distributed(rank: int, port: int, folder: str) -> None:
     half = Batch(batch().images[mine], batch().labels[mine], np.arange(5), 0.0)
     losses, gradients = run(model, half, [2, 2, 1])
     numbers = sum(p.numel() for p in model.parameters())
-    torch.save((list(losses), gradients, sent / numbers), f"{folder}/{rank}.pt")
+    sums = (list(losses), gradients, sent / numbers)
+    torch.save((*sums, *two_updates(rank)), f"{folder}/{rank}.pt")
     torch.distributed.barrier()
     # Taking the group down right after a backward pass can hang (torch 2.12): its thread, which
     # lets go of the pass's context, waits for the interpreter, whose owner waits for the thread.
     os._exit(0)
 
 
-def test_two_processes_average_once_a_batch(tmp_path: Path) -> None:
+def two_updates(rank: int) -> tuple[Tensor, Tensor]:
+    """Of one of two processes whose batches differ: class weights, mean in its batch norm."""
+    model = recognizer()
+    model.backbone.insert(0, nn.BatchNorm2d(3, dtype=torch.float64))
+    updater = Updater(
+        model,
+        sgd(model, momentum=0.9, weight_decay=5e-4),
+        Schedule(0.1, (), 0.1, 0),
+        precision="fp32",
+        seed=0,
+        grad_clip=None,
+        micro_batch_size=None,
+        device=torch.device("cpu"),
+        processes=Processes(rank, 2),
+    )
+    for step in (0, 1):
+        updater.make(shifted(rank, step), step, measure=False)
+    return model.classifier.weight.detach(), model.backbone[0].running_mean
+
+
+def shifted(rank: int, step: int) -> Batch:
+    return replace(batch(), images=batch().images + 10 * rank + step)
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("two")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -129,7 +161,7 @@ def test_two_processes_average_once_a_batch(tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", f"{code}({rank}, {port}, {str(tmp_path)!r})"], env=environment
+            [sys.executable, "-c", f"{code}({rank}, {port}, {str(folder)!r})"], env=environment
         )
         for rank in (0, 1)
     ]
@@ -138,7 +170,11 @@ def test_two_processes_average_once_a_batch(tmp_path: Path) -> None:
     finally:
         for process in started:
             process.kill()
-    saved = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+def test_two_processes_average_once_a_batch(two_processes: list[Any]) -> None:
+    saved = two_processes
     ten = Batch(batch().images[:10], batch().labels[:10], np.arange(10), 0.0)
     whole, gradients = run(recognizer(), ten, [10])
     for rank in (0, 1):
@@ -147,3 +183,12 @@ def test_two_processes_average_once_a_batch(tmp_path: Path) -> None:
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
     margin = (saved[0][0][1] + saved[1][0][1]) / 2
     torch.testing.assert_close(margin, whole.margin)
+
+
+def test_batch_norm_statistics_are_each_processs_own(two_processes: list[Any]) -> None:
+    assert torch.equal(two_processes[0][3], two_processes[1][3])  # weights go together
+    for rank in (0, 1):
+        mean = torch.zeros(3, dtype=torch.float64)
+        for step in (0, 1):
+            mean = 0.9 * mean + 0.1 * shifted(rank, step).images.mean(dim=(0, 2, 3))
+        torch.testing.assert_close(two_processes[rank][4], mean)
