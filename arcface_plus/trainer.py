@@ -154,12 +154,17 @@ class Trainer:
         return _Window()
 
     def _batches(self) -> Iterator[Batch]:
-        """The loader's batches; a record that cannot be read ends the run, but loses nothing."""
+        """The loader's batches; a record that cannot be read ends the run, but loses nothing.
+
+        Of several processes the one that meets it is alone, so that it asks nothing of the others,
+        which wait for it until torchrun ends them. If it is the first, it saves what there is;
+        otherwise the updates since the last checkpoint are lost.
+        """
         try:
             yield from self.loader.batches(self.step, self.plan.steps)
         except ValueError:
-            if self.step:
-                self._save()
+            if self.step and self.processes.first and self._all_finite():
+                self._write_checkpoint()
             raise
 
     def _due(self, every: int) -> bool:
@@ -261,16 +266,25 @@ class Trainer:
             self.metrics.log_verification(self.step, self._accuracies)
 
     def _save(self) -> None:
-        """Save unless something is not finite: no good checkpoint may give way to a bad one."""
-        parameters = [p.detach() for p in self.recognizer.parameters()]
-        total = nn.utils.get_total_norm(parameters)
-        if int(self._first_bad) >= 0 or not torch.isfinite(total):
+        """Save unless something is not finite: no good checkpoint may give way to a bad one.
+
+        All processes come here at the same step, and all leave by Diverged if one has to.
+        """
+        if self.processes.any(not self._all_finite()):
             raise Diverged(
-                f"step {self.step}: the weights are not finite; "
+                f"step {self.step}: the loss or the weights are not finite; "
                 f"last checkpoint: {self._last_checkpoint()}; {ADVICE}"
             )
-        if not self.processes.first:
-            return
+        if self.processes.first:
+            self._write_checkpoint()
+
+    def _all_finite(self) -> bool:
+        """Whether this process's losses were, and the weights are."""
+        parameters = [p.detach() for p in self.recognizer.parameters()]
+        total = nn.utils.get_total_norm(parameters)
+        return int(self._first_bad) < 0 and bool(torch.isfinite(total))
+
+    def _write_checkpoint(self) -> None:
         training = Training(
             step=self.step,
             seed=self.plan.seed,

@@ -1,0 +1,124 @@
+"""Several processes: saving is decided together, and one that must stop alone waits for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from arcface_plus import update
+from arcface_plus.checkpoint import Checkpoints, ModelCard
+from arcface_plus.data.loader import Batch
+from arcface_plus.errors import Diverged
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.heads import ArcFace
+from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.models.regularizers import MMA
+from arcface_plus.optim import Schedule, sgd
+from arcface_plus.runtime import Processes
+from arcface_plus.trainer import Plan, Trainer
+from data_prep.errors import DataError
+
+
+@dataclass(frozen=True)
+class OneOfTwo(Processes):
+    """A process whose fellow says the same as it does, or `fellow`; counts the questions."""
+
+    count: int = 2
+    fellow: bool = False
+    asked: list[bool] = field(default_factory=list)
+
+    def any(self, flag: bool) -> bool:
+        self.asked.append(flag)
+        return flag or self.fellow
+
+    def barrier(self) -> None:
+        self.asked.append(False)
+
+
+class Breaking:
+    """A loader that meets a broken record after two batches."""
+
+    samples = 6
+
+    def __init__(self, asked: list[bool]) -> None:
+        self._asked = asked
+        self.asked_before = -1
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        for _ in range(2):
+            yield Batch(torch.randn(6, 3, 4, 4), torch.arange(6), np.arange(6), 0.0)
+        self.asked_before = len(self._asked)
+        raise DataError("record 7 cannot be decoded")
+
+    def epoch(self, step: int) -> float:
+        return step / 2
+
+
+@pytest.fixture
+def trainer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes the trainer of one of two processes, without a process group."""
+    monkeypatch.setattr(update, "DistributedDataParallel", lambda model, **_: model)
+
+    def make(processes: OneOfTwo) -> Trainer:
+        backbone = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
+        recognizer = Recognizer(backbone, Classifier(8, 6, ArcFace(16.0)), MMA(), 0.1)
+        return Trainer(
+            run=tmp_path,
+            plan=Plan(9, 100, 100, 100, seed=0, precision="fp32", grad_clip=None),
+            recognizer=recognizer,
+            optimizer=sgd(recognizer, momentum=0.9, weight_decay=5e-4),
+            schedule=Schedule(0.1, (), 0.1, 0),
+            loader=Breaking(processes.asked),  # type: ignore[arg-type]
+            verify=lambda _: SimpleNamespace(accuracies={}, write=None),
+            checkpoints=Checkpoints(tmp_path, keep=1),
+            card=ModelCard("linear", {}, 8),
+            metrics=None,
+            device=torch.device("cpu"),
+            processes=processes,
+        )
+
+    return make
+
+
+def saved(trainer: Trainer) -> list[str]:
+    return [path.name for path in trainer.checkpoints.all()]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("fellow", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_all_processes_save_or_none(trainer_of, rank, own, fellow):
+    """None may raise alone: the other would wait for it at the next barrier for ever."""
+    processes = OneOfTwo(rank, fellow=fellow)
+    trainer = trainer_of(processes)
+    if own:
+        trainer._first_bad.fill_(0)
+    if own or fellow:
+        with pytest.raises(Diverged, match=r"step 0: .* not finite; last checkpoint: none"):
+            trainer._save()
+    else:
+        trainer._save()
+    assert processes.asked == [own]
+    assert saved(trainer) == ([] if own or fellow or rank else ["step_00000000"])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("finite", [True, False])
+def test_a_broken_record_asks_nothing_of_the_others(trainer_of, rank, finite, monkeypatch):
+    """They do not know of it, and their answer would never come."""
+    processes = OneOfTwo(rank)
+    trainer = trainer_of(processes)
+    if not finite:  # found at the next logged step on a GPU, so not yet when the record is met
+        monkeypatch.setattr(trainer, "_all_finite", lambda: False)
+    with pytest.raises(DataError, match="record 7 cannot be decoded"):
+        trainer.run()
+    assert trainer.step == 2
+    assert len(processes.asked) == trainer.loader.asked_before > 0
+    assert saved(trainer) == (["step_00000002"] if rank == 0 and finite else [])
