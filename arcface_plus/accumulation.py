@@ -2,7 +2,8 @@
 
 Each part's mean loss is weighted by its share of the batch; the regulariser, which depends on the
 weights alone, comes with the last part; with several processes only that one sends gradients.
-Batch norm sees the part, not the batch: there, and only there, parts differ from the whole.
+Parts differ from the whole in two things only: batch norm sees the part, not the batch, and on a
+GPU dropout draws other masks (as random as the whole's).
 """
 
 from __future__ import annotations
