@@ -107,7 +107,10 @@ def data(
 ) -> None:
     """Decoding against the MXNet-like way (PIL and float tensors), and the data tools."""
     from arcface_plus.bench import alignment, data, data_tools
+    from data_prep.detector import YuNet
 
+    if model is not None:
+        YuNet(model)  # a wrong file is told now, not after minutes
     _publish([data.run(train=train), data_tools.run(), alignment.run(photos, model)], json_file)
 
 
