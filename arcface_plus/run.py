@@ -168,6 +168,7 @@ def _trainer(
         metrics=Metrics(run, first_step, optimizer.steps, console) if processes.first else None,
         device=device,
         processes=processes,
+        class_names=source.class_names,
     )
 
 

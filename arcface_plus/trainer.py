@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,7 +90,9 @@ class Trainer:
         metrics: Metrics | None,
         device: torch.device,
         processes: Processes,
+        class_names: Mapping[int, str] | None = None,
     ) -> None:
+        self.class_names = class_names
         self.run_folder, self.plan = run, plan
         self.recognizer, self.schedule = recognizer, schedule
         self.loader, self.verify, self.checkpoints = loader, verify, checkpoints
@@ -297,7 +299,8 @@ class Trainer:
         )
         card = self.card.at(self.step)
         self.checkpoints.save(training, self.recognizer.backbone.state_dict(), card)
-        write_nearest_classes(self.run_folder / NEAREST_CLASSES, self.recognizer.class_angles())
+        angles = self.recognizer.class_angles()
+        write_nearest_classes(self.run_folder / NEAREST_CLASSES, angles, names=self.class_names)
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.perf_counter() - self._started

@@ -157,6 +157,7 @@ class _First:
     def __init__(self, source: Source, images: int) -> None:
         self._source, self._images = source, min(images, len(source))
         self.labels, self.classes = source.labels[:images], source.classes
+        self.class_names = source.class_names
         self.folder, self.name = source.folder, source.name
 
     def __len__(self) -> int:

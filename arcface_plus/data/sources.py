@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcface_plus.data.images import UndecodableImage, decode
+from data_prep.class_names import read_class_names
 from data_prep.errors import DataError
 from data_prep.recordio import RecordReader
 from data_prep.training_set import read_index
@@ -26,6 +27,7 @@ class Source(Protocol):
 
     labels: NDArray[np.int64]
     classes: int
+    class_names: dict[int, str]  # of those that have one
     folder: Path  # where the images lie
     name: str  # what they are called there
 
@@ -48,6 +50,7 @@ class RecordSource:
         self._reader = RecordReader(path)
         index = read_index(self._reader)
         self._keys, self.labels, self.classes = index.keys, index.labels, index.classes
+        self.class_names = read_class_names(self.folder)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -80,11 +83,14 @@ class FolderSource:
         self._files: list[Path] = []
         labels: list[int] = []
         classes = 0
+        self.class_names = {}
         for folder in sorted(child for child in path.iterdir() if child.is_dir()):
             files = sorted(f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
             self._files += files
             labels += [classes] * len(files)
-            classes += bool(files)
+            if files:
+                self.class_names[classes] = folder.name
+                classes += 1
         if not self._files:
             raise DataError(f"{path}: no train.rec and no class folders with images in it")
         self.labels = np.array(labels, np.int64)

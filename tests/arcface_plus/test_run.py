@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +29,9 @@ from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.regularizers import REGULARIZERS
 from arcface_plus.run import build_recognizer, execute
 from arcface_plus.run_directory import load_fitting
+from data_prep.class_names import write_class_names
 from data_prep.errors import DataError, UserError
+from data_prep.extract import extract
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 METRICS = {
@@ -65,6 +69,30 @@ def lines(run: Path) -> list[dict]:
 def test_every_shipped_config_trains(path, tiny_settings, tmp_path):
     execute(load(path, tiny_settings), tmp_path / "run")
     assert lines(tmp_path / "run")[-1]["step"] == 2
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_nearest_classes_have_the_names_of_the_data(folder, tiny_settings, synthetic, tmp_path):
+    names = [f"person {k}" for k in range(6)]
+    data = tmp_path / "data"
+    if folder:
+        extract(synthetic, tmp_path / "crops")
+        folders = sorted({p.parent for p in (tmp_path / "crops").rglob("*.jpg")})
+        for name, images in zip(names, folders, strict=True):
+            shutil.copytree(images, data / name)
+    else:
+        shutil.copytree(synthetic, data)
+        write_class_names(data, names)
+    settings = [*tiny_settings, f"data.train={data}", "eval.targets=[]"]
+    execute(configured(settings), tmp_path / "run")
+    with open(tmp_path / "run" / "nearest_classes.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        assert (row["name_a"], row["name_b"]) == (
+            names[int(row["class_a"])],
+            names[int(row["class_b"])],
+        )
 
 
 def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
