@@ -175,7 +175,9 @@ def test_killed_while_packing_leaves_nothing_that_looks_whole(tmp_path: Path) ->
     image = face(0)
     tree(tmp_path, {f"src/{k % 20}/{k}.jpg": image for k in range(4000)})
     script = (
-        "import sys, time\nfrom data_prep.pack import pack\n"
+        "import signal, sys, time\nfrom data_prep.pack import pack\n"
+        # A child of a shell's background job is born deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(done, total):\n    print(done, flush=True)\n    time.sleep(0.2)\n"
         "pack(sys.argv[1], sys.argv[2], progress=slow)\n"
     )
