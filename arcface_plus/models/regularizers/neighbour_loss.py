@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, Literal, Protocol, get_args
 
 import torch
@@ -38,7 +39,7 @@ class Finder(Protocol):
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-class NeighbourLoss(nn.Module):
+class NeighbourLoss(nn.Module, ABC):
     """The mean over the rows of a weight matrix of a term of the angle to the nearest other row.
 
     O(n·d) memory, at least float32 with autocast off, and without synchronisation with a GPU. The
@@ -90,9 +91,9 @@ class NeighbourLoss(nn.Module):
         self._finder: Finder | None = None
         self._restored: dict[str, Any] | None = None
 
+    @abstractmethod
     def term(self, angle: Tensor) -> tuple[Tensor, Tensor]:
         """Of angles (n,), radians, float64: each row's term and its derivative by the angle."""
-        raise NotImplementedError
 
     @torch.compiler.disable
     def forward(self, weight: Tensor) -> Tensor:
