@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 from arcface_plus.models.heads.checks import check_cosine_and_labels, check_scale
 from arcface_plus.models.precision import at_least_float32, without_autocast
 
 
-class MarginHead(nn.Module):
+class MarginHead(nn.Module, ABC):
     """logits = scale · cosine, but scale · ``with_margin(cosine)`` for the labelled class.
 
     A subclass gives ``with_margin``, and its loss is then computed in one (n, C) buffer
@@ -22,12 +24,12 @@ class MarginHead(nn.Module):
         check_scale(scale)
         self.scale = float(scale)
 
+    @abstractmethod
     def with_margin(self, cosine: Tensor) -> Tensor:
         """Labelled cosines, any shape, at least float32 → cosines with margin, element by element.
 
         Differentiable, as the backward pass shall see it; without parameters that are learnt.
         """
-        raise NotImplementedError
 
     def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
         """Cosines (n, C) and labels (n,) int64 → logits (n, C), at least float32."""
