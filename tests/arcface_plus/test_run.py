@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,22 +14,19 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from torch import nn
+from runs import assert_same_bits, configured, lines, state
 
 from arcface_plus import run as run_module
-from arcface_plus.checkpoint import Checkpoints, load_training, load_weights
+from arcface_plus.checkpoint import Checkpoints, load_training
 from arcface_plus.config import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source
 from arcface_plus.errors import Diverged
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
-from arcface_plus.models.regularizers import REGULARIZERS
 from arcface_plus.run import build_recognizer, execute
 from arcface_plus.run_directory import load_fitting
-from data_prep.class_names import write_class_names
 from data_prep.errors import DataError, UserError
-from data_prep.extract import extract
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 METRICS = {
@@ -42,57 +37,10 @@ METRICS = {
 }  # fmt: skip
 
 
-def configured(settings: list[str], *more: str, name: str = "demo_arcface_plus.yaml"):
-    return load(shipped(name), [*settings, *more])
-
-
-def state(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """Every tensor that decides how the run goes on."""
-    training = load_training(checkpoint)
-    tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
-    for number, entry in training.optimizer["state"].items():
-        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
-    return tensors
-
-
-def assert_same_bits(one: Path, other: Path) -> None:
-    first, second = state(one), state(other)
-    assert first.keys() == second.keys()
-    assert [k for k in first if not torch.equal(first[k], second[k])] == []
-
-
-def lines(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_shipped_config_trains(path, tiny_settings, tmp_path):
     execute(load(path, tiny_settings), tmp_path / "run")
     assert lines(tmp_path / "run")[-1]["step"] == 2
-
-
-@pytest.mark.parametrize("folder", [False, True])
-def test_the_nearest_classes_have_the_names_of_the_data(folder, tiny_settings, synthetic, tmp_path):
-    names = [f"person {k}" for k in range(6)]
-    data = tmp_path / "data"
-    if folder:
-        extract(synthetic, tmp_path / "crops")
-        folders = sorted({p.parent for p in (tmp_path / "crops").rglob("*.jpg")})
-        for name, images in zip(names, folders, strict=True):
-            shutil.copytree(images, data / name)
-    else:
-        shutil.copytree(synthetic, data)
-        write_class_names(data, names)
-    settings = [*tiny_settings, f"data.train={data}", "eval.targets=[]"]
-    execute(configured(settings), tmp_path / "run")
-    with open(tmp_path / "run" / "nearest_classes.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert rows
-    for row in rows:
-        assert (row["name_a"], row["name_b"]) == (
-            names[int(row["class_a"])],
-            names[int(row["class_b"])],
-        )
 
 
 def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
@@ -301,55 +249,6 @@ def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path)
     assert json.loads((run / "environment.json").read_text())["processes"] == 2
 
 
-class Remembering(nn.Module):
-    """A regulariser whose pull depends on how often it was called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
-        return self.calls * weight.square().sum()
-
-    def get_extra_state(self) -> dict[str, torch.Tensor]:
-        return {"calls": torch.tensor(self.calls)}
-
-    def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
-        self.calls = int(state["calls"])
-
-    def report(self) -> dict[str, float]:
-        return {"regularizer_calls": float(self.calls)}
-
-
-def test_what_a_regularizer_remembers_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
-    monkeypatch.setitem(REGULARIZERS, "remembering", Remembering)
-    settings = [
-        *tiny_settings,
-        "regularizer={name: remembering, weight: 0.1}",
-        "checkpoint.every=2",
-    ]
-    execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")
-    execute(configured(settings, "optimizer.steps=2"), tmp_path / "parts")
-    execute(configured(settings, "optimizer.steps=4"), tmp_path / "parts")
-    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
-    assert [line["regularizer_calls"] for line in lines(tmp_path / "parts")] == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("mode", ["exact", "cached", "rolling"])
-def test_mma_in_every_mode_resumes_bit_for_bit(tiny_settings, tmp_path, mode):
-    """With one candidate a row, so that a resumed run that forgot them would choose others."""
-    term = f"regularizer={{name: mma, weight: 5.0, mode: {mode}, candidates: 1, rolling_steps: 3}}"
-    settings = [*tiny_settings, term, "checkpoint.every=2", "optimizer.lr=0.1"]
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    execute(configured(settings, "optimizer.steps=7"), whole)
-    execute(configured(settings, "optimizer.steps=2"), parts)
-    execute(configured(settings, "optimizer.steps=7"), parts)
-    assert_same_bits(*(run / "checkpoints/step_00000007" for run in (whole, parts)))
-    reports = [[line.get("neighbour_refreshes") for line in lines(run)] for run in (whole, parts)]
-    assert reports[0] == reports[1]
-
-
 def test_a_run_from_before_a_key_existed_goes_on(tiny_settings, tmp_path):
     run = tmp_path / "run"
     execute(configured(tiny_settings, "checkpoint.every=2"), run)
@@ -401,17 +300,6 @@ def test_activation_checkpointing_changes_no_bit_of_a_run(tiny_settings, tmp_pat
     assert all("forward" in vars(unit) for unit in units)
     assert units
     assert_same_bits(*(tmp_path / r / "checkpoints/step_00000002" for r in ("plain", "saving")))
-
-
-def test_the_regularizers_share_of_the_time(tiny_settings, tmp_path):
-    execute(configured(tiny_settings), tmp_path / "mma")
-    execute(configured(tiny_settings, name="demo_arcface.yaml"), tmp_path / "none")
-    shares = [lines(tmp_path / r)[-1]["regularizer_time_fraction"] for r in ("mma", "none")]
-    assert 0 < shares[0] < 1
-    assert shares[1] == 0
-    quantiles = [lines(tmp_path / "mma")[0][f"min_angle_deg_p{q}"] for q in ("01", "10", "50")]
-    assert lines(tmp_path / "mma")[0]["min_angle_deg"] <= quantiles[0] <= quantiles[1]
-    assert quantiles[1] <= quantiles[2] < 180
 
 
 def test_initial_weights_are_a_function_of_the_seed_alone(tiny_settings):

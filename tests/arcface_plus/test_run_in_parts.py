@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from torch import Tensor
+from runs import assert_same_bits, configured, state
 
-from arcface_plus.checkpoint import load_training, load_weights
-from arcface_plus.config import load, shipped
+from arcface_plus.checkpoint import load_training
 from arcface_plus.run import execute
 from data_prep.errors import UserError
-
-
-def state(folder: Path) -> dict[str, Tensor]:
-    training = load_training(folder)
-    momentum = training.optimizer["state"]
-    return (
-        load_weights(folder / "model.safetensors")
-        | dict(training.classifier)
-        | {f"momentum.{n}": entry["momentum_buffer"] for n, entry in momentum.items()}
-    )
-
-
-def assert_same_bits(one: Path, other: Path) -> None:
-    first, second = state(one), state(other)
-    assert first.keys() == second.keys()
-    assert [k for k in first if not torch.equal(first[k], second[k])] == []
-
-
-def configured(settings: list[str], *more: str):
-    return load(shipped("demo_arcface_plus.yaml"), [*settings, *more])
 
 
 def test_resume_in_parts_is_bit_identical(tiny_settings, tmp_path) -> None:

@@ -1,0 +1,34 @@
+"""Whole runs in tests: a shipped config made small, what a run wrote, and whether two are alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from arcface_plus.checkpoint import load_training, load_weights
+from arcface_plus.config import RunConfig, load, shipped
+
+
+def configured(settings: list[str], *more: str, name: str = "demo_arcface_plus.yaml") -> RunConfig:
+    return load(shipped(name), [*settings, *more])
+
+
+def state(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Every tensor that decides how the run goes on."""
+    training = load_training(checkpoint)
+    tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
+    for number, entry in training.optimizer["state"].items():
+        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
+    return tensors
+
+
+def assert_same_bits(one: Path, other: Path) -> None:
+    first, second = state(one), state(other)
+    assert first.keys() == second.keys()
+    assert [k for k in first if not torch.equal(first[k], second[k])] == []
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
