@@ -22,6 +22,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from arcface_plus.runtime import sync_folder
 from data_prep.errors import DataError
 
 _NAME = re.compile(r"step_(\d{8,})")
@@ -113,7 +114,7 @@ class Checkpoints:
             if final.exists():  # the same step again, after a resume: bits are equal
                 shutil.rmtree(final)
             os.replace(partial, final)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         for name in (MODEL_WEIGHTS, MODEL_CARD):
@@ -182,14 +183,6 @@ def _replace_by_link(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, partial)
     os.replace(partial, target)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: BaseException) -> str:

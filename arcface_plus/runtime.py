@@ -1,4 +1,4 @@
-"""Devices, process group, seeds and signals: what a run needs from the machine it is on."""
+"""Devices, processes, seeds, signals, folders: what a run needs from the machine it is on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -116,6 +117,15 @@ def peak_memory(device: torch.device) -> dict[str, float]:
         "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
         "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
     }
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a renaming in the folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Interrupts:

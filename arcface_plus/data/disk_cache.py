@@ -22,6 +22,7 @@ from arcface_plus.data.pixel_file import PixelFile, PixelFileWriter, file_bytes
 from arcface_plus.data.room import gigabytes
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
+from arcface_plus.runtime import sync_folder
 from data_prep.errors import DataError, UserError
 
 _SUFFIX = ".pixels.npy"
@@ -88,7 +89,7 @@ class DiskCache:
                 raise self._unusable(f"became full ({error.strerror})") from None
             raise
         os.replace(self._partial, self.path)
-        _sync(self._folder)
+        sync_folder(self._folder)
 
     @contextlib.contextmanager
     def _claimed(self, say: Say) -> Iterator[int | None]:
@@ -160,15 +161,6 @@ def _is(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _sync(folder: Path) -> None:
-    """Make a renaming in the folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _nothing(_: str) -> None:
