@@ -24,7 +24,7 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.progress import console
 from arcface_plus.commands.train import train
-from arcface_plus.errors import Diverged, Interrupted
+from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError
 
 app = typer.Typer(

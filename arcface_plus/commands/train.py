@@ -23,7 +23,7 @@ def train(
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
     from arcface_plus.config import load
-    from arcface_plus.run import execute
+    from arcface_plus.training.run import execute
 
     loaded = load(config, settings or ())
     execute(loaded, out or Path("runs") / loaded.run.name, fresh)

@@ -101,7 +101,7 @@ def test_labels_beyond_the_class_count(command, tmp_path):
 
 
 def test_an_uneven_split_over_processes(command, synthetic, monkeypatch):
-    from arcface_plus import run
+    from arcface_plus.training import run
     from arcface_plus.runtime import Processes
 
     monkeypatch.setattr(run, "join_processes", lambda: Processes(0, 3, 0))

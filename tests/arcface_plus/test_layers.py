@@ -15,10 +15,10 @@ FORBIDDEN = {
     "eval": ("arcface_plus",),
     "arcface_plus/models": (
         "data_prep", "eval", "arcface_plus.data", "arcface_plus.config", "arcface_plus.cli",
-        "arcface_plus.commands", "arcface_plus.checkpoint", "arcface_plus.trainer",
+        "arcface_plus.commands", "arcface_plus.checkpoint", "arcface_plus.training.trainer",
     ),
-    "arcface_plus/optim.py": ("data_prep", "eval", "arcface_plus"),
-    "arcface_plus/trainer.py": (
+    "arcface_plus/training/optim.py": ("data_prep", "eval", "arcface_plus"),
+    "arcface_plus/training/trainer.py": (
         "eval", "data_prep", "arcface_plus.verification", "arcface_plus.config",
         "arcface_plus.cli", "arcface_plus.commands", "arcface_plus.embedder",
     ),

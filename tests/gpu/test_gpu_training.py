@@ -16,8 +16,8 @@ import torch
 
 from arcface_plus.checkpoint import load_training, load_weights
 from arcface_plus.config import RunConfig, load, shipped
-from arcface_plus.run import execute
-from arcface_plus.trainer import Trainer
+from arcface_plus.training.run import execute
+from arcface_plus.training.trainer import Trainer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcface_plus.optim import Schedule, load_optimizer, set_lr, sgd
+from arcface_plus.training.optim import Schedule, load_optimizer, set_lr, sgd
 
 
 def test_the_papers_schedule():

@@ -7,7 +7,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.stopwatch import Stopwatch
+from arcface_plus.training.stopwatch import Stopwatch
 
 
 class Slow(nn.Module):

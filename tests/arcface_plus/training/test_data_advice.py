@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from arcface_plus.data_advice import data_advice
+from arcface_plus.training.data_advice import data_advice
 
 
 @pytest.mark.parametrize(

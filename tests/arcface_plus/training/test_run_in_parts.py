@@ -7,7 +7,7 @@ import torch
 from runs import assert_same_bits, configured, state
 
 from arcface_plus.checkpoint import load_training
-from arcface_plus.run import execute
+from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 
 

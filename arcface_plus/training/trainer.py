@@ -19,19 +19,19 @@ from arcface_plus.checkpoint import (
     Training,
     load_weights,
 )
-from arcface_plus.compilation import uncompiled
+from arcface_plus.training.compilation import uncompiled
 from arcface_plus.data.loader import Batch, Loader
-from arcface_plus.data_advice import Waiting
-from arcface_plus.divergence import ADVICE, post_mortem, report
-from arcface_plus.errors import Diverged, Interrupted
+from arcface_plus.training.data_advice import Waiting
+from arcface_plus.training.divergence import ADVICE, post_mortem, report
+from arcface_plus.training.errors import Diverged, Interrupted
 from arcface_plus.metrics import Metrics
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.nearest_classes import write_nearest_classes
-from arcface_plus.optim import Schedule
+from arcface_plus.training.optim import Schedule
 from arcface_plus.runtime import Interrupts, Processes, peak_memory
-from arcface_plus.stopwatch import Stopwatch
-from arcface_plus.update import Update, Updater
+from arcface_plus.training.stopwatch import Stopwatch
+from arcface_plus.training.update import Update, Updater
 
 
 class Verification(Protocol):

@@ -11,7 +11,7 @@ from runs import assert_same_bits, configured, lines
 from torch import nn
 
 from arcface_plus.models.regularizers import REGULARIZERS
-from arcface_plus.run import execute
+from arcface_plus.training.run import execute
 from data_prep.class_names import write_class_names
 from data_prep.extract import extract
 

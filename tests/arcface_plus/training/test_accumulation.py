@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from arcface_plus.accumulation import backward, part_sizes
+from arcface_plus.training.accumulation import backward, part_sizes
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
-from arcface_plus.optim import Schedule, sgd
+from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.runtime import Processes
-from arcface_plus.update import Updater
+from arcface_plus.training.update import Updater
 
 
 @given(images=st.integers(1, 2000), limit=st.integers(1, 3000))

@@ -1,0 +1,1 @@
+"""The loop and what it is made of: run, trainer, one update, optimizer, resuming, divergence."""
