@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.checkpoint import Checkpoints, load_training
+from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.verification import pairs_digest, target_file
 from data_prep.errors import UserError

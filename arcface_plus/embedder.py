@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from arcface_plus.checkpoint import MODEL_CARD, MODEL_WEIGHTS, Checkpoints, ModelCard, load_weights
+from arcface_plus.run_directory.checkpoint import MODEL_CARD, MODEL_WEIGHTS, Checkpoints, ModelCard, load_weights
 from arcface_plus.data.images import SIZE
 from arcface_plus.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.models.backbones import BACKBONES

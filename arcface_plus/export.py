@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from arcface_plus.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.data.images import SIZE
 from arcface_plus.embedder import load_backbone, model_card, weights_in
 from arcface_plus.feeding import Feeding

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from arcface_plus.checkpoint import MODEL_WEIGHTS, ModelCard
+from arcface_plus.run_directory.checkpoint import MODEL_WEIGHTS, ModelCard
 from arcface_plus.embedder import Embedder, weights_in
 from data_prep.errors import DataError, UserError
 from eval.statistics import binomial_interval

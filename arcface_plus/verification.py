@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.checkpoint import write_text
+from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.data.images import SIZE, UndecodableImage, decode
 from arcface_plus.embedder import Embedder
 from data_prep.errors import DataError, UserError

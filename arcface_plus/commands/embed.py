@@ -104,7 +104,7 @@ def match(
 
     import numpy as np
 
-    from arcface_plus.checkpoint import write_text
+    from arcface_plus.run_directory.checkpoint import write_text
     from arcface_plus.matching import explain
     from arcface_plus.matching import match as match_crops
     from data_prep.errors import UserError

@@ -50,7 +50,7 @@ def identify(
     from contextlib import ExitStack
     from functools import cache
 
-    from arcface_plus.checkpoint import write_text
+    from arcface_plus.run_directory.checkpoint import write_text
     from arcface_plus.embedder import Embedder
     from arcface_plus.identification import identify_files
     from arcface_plus.runtime import resolve_device

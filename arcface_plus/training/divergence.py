@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arcface_plus.checkpoint import write_text
+from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.recognizer import Losses
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.checkpoint import Checkpoints, ModelCard, write_text
+from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard, write_text
 from arcface_plus.commands.progress import console, progress_bar
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.config import RunConfig
@@ -19,12 +19,12 @@ from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.training.data_advice import data_advice
 from arcface_plus.embedder import network_embedder
-from arcface_plus.metrics import Metrics
+from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.training.optim import Schedule, sgd
-from arcface_plus.run_directory import describe, load_fitting, prepare
+from arcface_plus.run_directory.prepare import describe, load_fitting, prepare
 from arcface_plus.runtime import (
     Processes,
     autocast,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.checkpoint import Training
+from arcface_plus.run_directory.checkpoint import Training
 from arcface_plus.comparison_parts import class_angles, pair_images
 from arcface_plus.verification import pairs_digest
 from data_prep.errors import UserError

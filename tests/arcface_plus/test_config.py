@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from arcface_plus.config import json_schema, load, shipped, validate
-from arcface_plus.run_directory import flattened
+from arcface_plus.run_directory.prepare import flattened
 from data_prep.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

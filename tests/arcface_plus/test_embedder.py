@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from arcface_plus import export
-from arcface_plus.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.embedder import load_embedder
 from arcface_plus.export import OPSET, write
 from arcface_plus.feeding import Feeding, FeedingOptions

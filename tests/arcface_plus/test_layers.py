@@ -15,7 +15,7 @@ FORBIDDEN = {
     "eval": ("arcface_plus",),
     "arcface_plus/models": (
         "data_prep", "eval", "arcface_plus.data", "arcface_plus.config", "arcface_plus.cli",
-        "arcface_plus.commands", "arcface_plus.checkpoint", "arcface_plus.training.trainer",
+        "arcface_plus.commands", "arcface_plus.run_directory.checkpoint", "arcface_plus.training.trainer",
     ),
     "arcface_plus/training/optim.py": ("data_prep", "eval", "arcface_plus"),
     "arcface_plus/training/trainer.py": (

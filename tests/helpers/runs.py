@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from arcface_plus.checkpoint import load_training, load_weights
+from arcface_plus.run_directory.checkpoint import load_training, load_weights
 from arcface_plus.config import RunConfig, load, shipped
 
 

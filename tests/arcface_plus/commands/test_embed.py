@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.commands.embed import Detector, embed, match
 from arcface_plus.embedder import load_embedder
 from arcface_plus.image_source import open_source

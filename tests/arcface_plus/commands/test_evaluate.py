@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.cli import main
 from arcface_plus.data.images import decode
 from arcface_plus.embedder import load_embedder

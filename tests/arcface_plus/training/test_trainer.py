@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from arcface_plus.training import update
-from arcface_plus.checkpoint import Checkpoints, ModelCard
+from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
 from arcface_plus.data.loader import Batch
 from arcface_plus.training.errors import Diverged
 from arcface_plus.models.classifier import Classifier

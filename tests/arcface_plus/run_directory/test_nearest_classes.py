@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.nearest_classes import HEADER, write_nearest_classes
+from arcface_plus.run_directory.nearest_classes import HEADER, write_nearest_classes
 
 
 def at(degrees: float) -> list[float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from arcface_plus.checkpoint import write_text
+from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.models.regularizers import NearestAngles
 
 FILE = "nearest_classes.csv"

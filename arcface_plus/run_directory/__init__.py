@@ -1,0 +1,1 @@
+"""RUN/ on disk: may it be used, checkpoints, metrics, what a run leaves behind."""
