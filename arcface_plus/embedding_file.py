@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.embedder import Embedder
+from arcface_plus.embedder.load import Embedder
 from arcface_plus.image_source import ImageSource
 from arcface_plus.verification import BLOCK, embed_views
 from data_prep.errors import UserError

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.embedder import Embedder
+from arcface_plus.embedder.load import Embedder
 from arcface_plus.verification import embed_both
 from data_prep.collection import Folder, Records, open_collection
 from data_prep.errors import DataError, UserError

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.data.images import SIZE, UndecodableImage, decode
-from arcface_plus.embedder import Embedder
+from arcface_plus.embedder.load import Embedder
 from data_prep.errors import DataError, UserError
 from data_prep.pairs import byte_offset, read_pairs
 from eval.scores import PairScores, scores_file, write_scores

@@ -23,7 +23,7 @@ def export(
     out: Annotated[Path, typer.Option(help="File to write: .safetensors, .onnx, .pt or .pth.")],
 ) -> None:
     """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
-    from arcface_plus.export import write
+    from arcface_plus.embedder.export import write
 
     write(ckpt, format.value, out)
     console.print(f"wrote {out}", highlight=False)

@@ -51,7 +51,7 @@ def identify(
     from functools import cache
 
     from arcface_plus.run_directory.checkpoint import write_text
-    from arcface_plus.embedder import Embedder
+    from arcface_plus.embedder.load import Embedder
     from arcface_plus.identification import identify_files
     from arcface_plus.runtime import resolve_device
 

@@ -11,7 +11,7 @@ from arcface_plus.commands.progress import console
 from data_prep.errors import UserError
 
 if TYPE_CHECKING:
-    from arcface_plus.embedder import Embedder
+    from arcface_plus.embedder.load import Embedder
 
 _SAYS = "Default: what the model file says, else 127.5."
 MeanOption = Annotated[
@@ -46,8 +46,8 @@ def load(
     ckpt: Path, device: str, mean: float | None, scale: float | None, bgr: bool | None
 ) -> Embedder:
     """The embedder; says on stderr how it is fed where the file leaves that open."""
-    from arcface_plus.embedder import load_embedder
-    from arcface_plus.feeding import FeedingOptions
+    from arcface_plus.embedder.load import load_embedder
+    from arcface_plus.embedder.feeding import FeedingOptions
     from arcface_plus.runtime import resolve_device
 
     order = None if bgr is None else ("BGR" if bgr else "RGB")

@@ -48,7 +48,7 @@ def normalise(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) ->
     """(n, 112, 112, 3) uint8 → (n, 3, 112, 112) float32, by default in [−1, 1]; same device.
 
     The result keeps the strides of channels_last: the network decides whether it wants a copy.
-    Only networks of others want another mean and scale (`arcface_plus.feeding`).
+    Only networks of others want another mean and scale (`arcface_plus.embedder.feeding`).
     """
     return images.permute(0, 3, 1, 2).to(torch.float32).sub_(mean).div_(scale)
 

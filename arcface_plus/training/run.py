@@ -18,7 +18,7 @@ from arcface_plus.data.images import SIZE
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.training.data_advice import data_advice
-from arcface_plus.embedder import network_embedder
+from arcface_plus.embedder.load import network_embedder
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from arcface_plus.data.images import decode
-from arcface_plus.embedder import Embedder, network_embedder
+from arcface_plus.embedder.load import Embedder, network_embedder
 from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.verification import BLOCK, embed_both, verify_file
 from data_prep.pairs import read_pairs

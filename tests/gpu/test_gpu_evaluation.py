@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.embedder import Embedder, network_embedder
+from arcface_plus.embedder.load import Embedder, network_embedder
 from arcface_plus.identification import torch_library
 from arcface_plus.models.backbones import MobileFaceNet, r18
 from arcface_plus.verification import verify_file

@@ -11,7 +11,7 @@ import torch
 
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.commands.embed import Detector, embed, match
-from arcface_plus.embedder import load_embedder
+from arcface_plus.embedder.load import load_embedder
 from arcface_plus.image_source import open_source
 from arcface_plus.matching import Match, Rule, Verification, explain, own_verification, rule_from
 from arcface_plus.models.backbones import MobileFaceNet

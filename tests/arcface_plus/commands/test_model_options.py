@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from arcface_plus.commands.evaluate import verify
 from arcface_plus.commands.model_options import load
-from arcface_plus.feeding import Feeding
+from arcface_plus.embedder.feeding import Feeding
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from torch import nn
 
 from arcface_plus.run_directory.checkpoint import MODEL_CARD, MODEL_WEIGHTS, Checkpoints, ModelCard, load_weights
 from arcface_plus.data.images import SIZE
-from arcface_plus.feeding import NOT_SAID, Feeding, FeedingOptions
+from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.registry import build
-from arcface_plus.onnx_model import open_onnx
-from arcface_plus.state_dict_model import load_strictly, network_from_state_dict
+from arcface_plus.embedder.onnx_model import open_onnx
+from arcface_plus.embedder.state_dict_model import load_strictly, network_from_state_dict
 from data_prep.errors import DataError, UserError
 
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.data.images import SIZE
-from arcface_plus.feeding import Feeding
+from arcface_plus.embedder.feeding import Feeding
 from data_prep.errors import DataError, UserError
 
 _RAW = Feeding(mean=0.0, scale=1.0)

@@ -13,10 +13,10 @@ from torch import nn
 
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.data.images import SIZE
-from arcface_plus.embedder import load_backbone, model_card, weights_in
-from arcface_plus.feeding import Feeding
+from arcface_plus.embedder.load import load_backbone, model_card, weights_in
+from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.models.backbones import BACKBONES
-from arcface_plus.onnx_model import open_onnx
+from arcface_plus.embedder.onnx_model import open_onnx
 from data_prep.errors import UserError
 
 SUFFIXES = {"safetensors": (".safetensors",), "onnx": (".onnx",), "torch": (".pt", ".pth")}

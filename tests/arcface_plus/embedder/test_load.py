@@ -11,11 +11,11 @@ import onnx
 import pytest
 import torch
 
-from arcface_plus import export
+from arcface_plus.embedder import export
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
-from arcface_plus.embedder import load_embedder
-from arcface_plus.export import OPSET, write
-from arcface_plus.feeding import Feeding, FeedingOptions
+from arcface_plus.embedder.load import load_embedder
+from arcface_plus.embedder.export import OPSET, write
+from arcface_plus.embedder.feeding import Feeding, FeedingOptions
 from arcface_plus.models.backbones import BACKBONES, IResNet, MobileFaceNet
 from data_prep.errors import DataError, UserError
 
@@ -158,7 +158,7 @@ def test_the_shipped_depths_are_recognised(name, tmp_path):
 
 def test_two_hundred_layers_are_recognised(tmp_path, monkeypatch):
     """arcface_torch's iresnet200 has 6, 26, 60 and 6 units; half a gigabyte, so stay on meta."""
-    from arcface_plus import state_dict_model
+    from arcface_plus.embedder import state_dict_model
 
     built = []
 

@@ -1,0 +1,1 @@
+"""Any model file → images in, embeddings out; and back into files that others load."""
