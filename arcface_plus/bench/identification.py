@@ -100,7 +100,7 @@ def _in_own_process(folder: Path, size: int, way: str) -> dict[str, Any]:
 def _blocks(gallery: Path, probes: Path, distractors: Path) -> list[float | None]:
     import torch
 
-    from arcface_plus.identification import identify_files
+    from arcface_plus.evaluation.identification import identify_files
 
     result = identify_files(
         gallery, probes, distractors, embedder=None, device=torch.device("cpu"), batch_size=128

@@ -13,7 +13,7 @@ from arcface_plus.commands.progress import console, progress_bar
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arcface_plus.angles import LayerAngles, ModelAngles
+    from arcface_plus.evaluation.layer_angles import LayerAngles, ModelAngles
 
 
 def angles(
@@ -29,7 +29,7 @@ def angles(
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
     from rich.console import Console
 
-    from arcface_plus.angles import measure, write_json, write_png
+    from arcface_plus.evaluation.layer_angles import measure, write_json, write_png
     from data_prep.errors import UserError
 
     for file, suffix in ((json_file, ".json"), (png, ".png")):
@@ -60,7 +60,7 @@ def _table(models: list[ModelAngles]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from arcface_plus.angles import labels, layer_names
+    from arcface_plus.evaluation.layer_angles import labels, layer_names
 
     table = Table(
         box=box.SIMPLE_HEAD,

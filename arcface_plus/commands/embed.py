@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from arcface_plus.matching import Rule
+    from arcface_plus.evaluation.matching import Rule
 
 CkptOption = Annotated[
     Path, typer.Option(help="Run, checkpoint, .safetensors, .pt/.pth state dict or .onnx.")
@@ -54,8 +54,8 @@ def embed(
     bgr: BgrOption = None,
 ) -> None:
     """Embeddings of images as .npz: embeddings, norms, paths, and labels where they are known."""
-    from arcface_plus.embedding_file import embed_source, write
-    from arcface_plus.image_source import open_source
+    from arcface_plus.evaluation.embedding_file import embed_source, write
+    from arcface_plus.evaluation.image_source import open_source
     from data_prep.errors import UserError
 
     if out.suffix != ".npz":
@@ -105,8 +105,8 @@ def match(
     import numpy as np
 
     from arcface_plus.run_directory.checkpoint import write_text
-    from arcface_plus.matching import explain
-    from arcface_plus.matching import match as match_crops
+    from arcface_plus.evaluation.matching import explain
+    from arcface_plus.evaluation.matching import match as match_crops
     from data_prep.errors import UserError
 
     check_writable(json_file)
@@ -127,7 +127,7 @@ def _rule(
     ckpt: Path, verification: Path | None, target: str | None, far: str | None
 ) -> tuple[Rule | None, bool]:
     """The rule to decide by, and whether its verification used the mirror images."""
-    from arcface_plus.matching import Verification, own_verification, rule_from
+    from arcface_plus.evaluation.matching import Verification, own_verification, rule_from
     from data_prep.errors import UserError
 
     path = verification or own_verification(ckpt)

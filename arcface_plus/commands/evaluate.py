@@ -48,7 +48,7 @@ def verify(
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
     from contextlib import ExitStack
 
-    from arcface_plus.verification import target_file, verify_targets
+    from arcface_plus.evaluation.verification import target_file, verify_targets
     from data_prep.errors import UserError
 
     names = [t.strip() for t in targets.split(",") if t.strip()] if targets else _all_targets(data)
@@ -72,7 +72,7 @@ def verify(
     if json_file is not None:
         found.write(json_file, checkpoint=str(ckpt))
     if pictures is not None:
-        from arcface_plus.verification_pictures import draw
+        from arcface_plus.evaluation.verification_pictures import draw
 
         for path in draw(found.targets, data, pictures):
             console.print(f"wrote {path}", highlight=False, soft_wrap=True)
@@ -114,7 +114,7 @@ def compare(
     comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
     written: list[Path] = []
     if out is not None:  # before anything is printed: `… | head` must not lose the report
-        from arcface_plus.comparison_parts import class_angles, pair_images
+        from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 
         images = pair_images(comparison, data) if data is not None else {}
         written = report.write(comparison, out, class_angles(comparison), images)

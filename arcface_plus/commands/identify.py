@@ -52,7 +52,7 @@ def identify(
 
     from arcface_plus.run_directory.checkpoint import write_text
     from arcface_plus.embedder.load import Embedder
-    from arcface_plus.identification import identify_files
+    from arcface_plus.evaluation.identification import identify_files
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)

@@ -35,7 +35,7 @@ from arcface_plus.runtime import (
     seed_step,
 )
 from arcface_plus.training.trainer import Plan, Trainer
-from arcface_plus.verification import Verification, target_file, verify_targets
+from arcface_plus.evaluation.verification import Verification, target_file, verify_targets
 from data_prep.errors import UserError
 
 VERIFY_BATCH = 128

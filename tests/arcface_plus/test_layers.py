@@ -19,7 +19,7 @@ FORBIDDEN = {
     ),
     "arcface_plus/training/optim.py": ("data_prep", "eval", "arcface_plus"),
     "arcface_plus/training/trainer.py": (
-        "eval", "data_prep", "arcface_plus.verification", "arcface_plus.config",
+        "eval", "data_prep", "arcface_plus.evaluation.verification", "arcface_plus.config",
         "arcface_plus.cli", "arcface_plus.commands", "arcface_plus.embedder.load",
     ),
     "arcface_plus/data": ("eval", "arcface_plus.models", "arcface_plus.config", "arcface_plus.cli"),

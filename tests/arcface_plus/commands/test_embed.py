@@ -12,8 +12,8 @@ import torch
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from arcface_plus.commands.embed import Detector, embed, match
 from arcface_plus.embedder.load import load_embedder
-from arcface_plus.image_source import open_source
-from arcface_plus.matching import Match, Rule, Verification, explain, own_verification, rule_from
+from arcface_plus.evaluation.image_source import open_source
+from arcface_plus.evaluation.matching import Match, Rule, Verification, explain, own_verification, rule_from
 from arcface_plus.models.backbones import MobileFaceNet
 from data_prep.errors import DataError, UserError
 from data_prep.pairs import read_pairs
@@ -103,7 +103,7 @@ def test_pair_and_record_files(run, synthetic, tmp_path):
 
 
 def test_many_chunks_are_one(run, synthetic, tmp_path, monkeypatch):
-    from arcface_plus import embedding_file
+    from arcface_plus.evaluation import embedding_file
 
     embed(synthetic / "synth_age.bin", run, tmp_path / "one.npz")
     monkeypatch.setattr(embedding_file, "_CHUNK", 64)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from arcface_plus.bench import identification as bench
 from arcface_plus.commands.identify import identify as command
 from arcface_plus.embedder.load import Embedder
-from arcface_plus.identification import identify_files, open_faces
+from arcface_plus.evaluation.identification import identify_files, open_faces
 from data_prep.class_names import write_class_names
 from data_prep.errors import UserError
 from data_prep.training_set import TrainingSetWriter

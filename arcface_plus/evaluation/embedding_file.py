@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
-from arcface_plus.image_source import ImageSource
-from arcface_plus.verification import BLOCK, embed_views
+from arcface_plus.evaluation.image_source import ImageSource
+from arcface_plus.evaluation.verification import BLOCK, embed_views
 from data_prep.errors import UserError
 
 _CHUNK = 64 * BLOCK  # images whose two embeddings are held besides the result

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
-from arcface_plus.verification import embed_both
+from arcface_plus.evaluation.verification import embed_both
 from data_prep.collection import Folder, Records, open_collection
 from data_prep.errors import DataError, UserError
 from data_prep.training_set import read_index

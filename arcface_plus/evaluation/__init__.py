@@ -1,0 +1,1 @@
+"""A model on pair files, galleries and photos, and the angles of its own weights."""
