@@ -8,7 +8,7 @@ from rich.console import Console
 
 from arcface_plus.commands.progress import console, progress_bar
 from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
-from arcface_plus.config import load, shipped
+from arcface_plus.config.tree import load, shipped
 from arcface_plus.training.run import execute, verify_untrained
 from data_prep.synthetic import generate
 from eval import report

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.compilation import compile_in_place
-from arcface_plus.config import RunConfig
+from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.loader import Batch
 from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.run import build_recognizer

@@ -23,7 +23,7 @@ from arcface_plus.bench.memory import MEGABYTE, peak_resident_mb
 from arcface_plus.bench.our_step import OurStep
 from arcface_plus.bench.reference_step import ReferenceStep
 from arcface_plus.bench.timing import measure
-from arcface_plus.config import RunConfig, validate
+from arcface_plus.config.tree import RunConfig, validate
 from arcface_plus.runtime import resolve_precision
 
 PAPER_STEPS = 38_000

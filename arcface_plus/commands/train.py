@@ -22,7 +22,7 @@ def train(
     ] = False,
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
-    from arcface_plus.config import load
+    from arcface_plus.config.tree import load
     from arcface_plus.training.run import execute
 
     loaded = load(config, settings or ())

@@ -13,7 +13,7 @@ from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard, write_text
 from arcface_plus.commands.progress import console, progress_bar
 from arcface_plus.training.compilation import compile_in_place
-from arcface_plus.config import RunConfig
+from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.images import SIZE
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source

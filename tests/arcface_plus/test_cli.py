@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from arcface_plus.cli import main
-from arcface_plus.config import shipped
+from arcface_plus.config.tree import shipped
 from data_prep.pairs import read_pairs, write_pairs
 from data_prep.training_set import TrainingSetWriter
 
@@ -133,12 +133,12 @@ def test_no_space_left(command, synthetic, tmp_path, monkeypatch):
 
 
 def test_our_own_bugs_are_status_1_and_debug_shows_them(command, monkeypatch, tmp_path):
-    import arcface_plus.config
+    import arcface_plus.config.tree
 
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr(arcface_plus.config, "load", broken)
+    monkeypatch.setattr(arcface_plus.config.tree, "load", broken)
     assert_one_line(command("train", "x.yaml"), "internal error: KeyError", status=1)
     code, _, errors = command("train", "x.yaml", "--debug")
     assert code == 1

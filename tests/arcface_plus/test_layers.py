@@ -14,15 +14,15 @@ FORBIDDEN = {
     "data_prep": ("eval", "arcface_plus"),
     "eval": ("arcface_plus",),
     "arcface_plus/models": (
-        "data_prep", "eval", "arcface_plus.data", "arcface_plus.config", "arcface_plus.cli",
+        "data_prep", "eval", "arcface_plus.data", "arcface_plus.config.tree", "arcface_plus.cli",
         "arcface_plus.commands", "arcface_plus.run_directory.checkpoint", "arcface_plus.training.trainer",
     ),
     "arcface_plus/training/optim.py": ("data_prep", "eval", "arcface_plus"),
     "arcface_plus/training/trainer.py": (
-        "eval", "data_prep", "arcface_plus.evaluation.verification", "arcface_plus.config",
+        "eval", "data_prep", "arcface_plus.evaluation.verification", "arcface_plus.config.tree",
         "arcface_plus.cli", "arcface_plus.commands", "arcface_plus.embedder.load",
     ),
-    "arcface_plus/data": ("eval", "arcface_plus.models", "arcface_plus.config", "arcface_plus.cli"),
+    "arcface_plus/data": ("eval", "arcface_plus.models", "arcface_plus.config.tree", "arcface_plus.cli"),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from arcface_plus.training import run as run_module
 from arcface_plus.training.compilation import compile_in_place, uncompiled
-from arcface_plus.config import load, shipped
+from arcface_plus.config.tree import load, shipped
 from arcface_plus.run_directory.metrics import METRICS_FILE
 from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.models.classifier import Classifier

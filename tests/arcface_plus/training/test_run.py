@@ -18,7 +18,7 @@ from runs import assert_same_bits, configured, lines, state
 
 from arcface_plus.training import run as run_module
 from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
-from arcface_plus.config import load, shipped
+from arcface_plus.config.tree import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source

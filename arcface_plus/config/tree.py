@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
-from arcface_plus.config_errors import complaint
+from arcface_plus.config.complaints import complaint
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.registry import Factory, build, defaults

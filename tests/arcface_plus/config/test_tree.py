@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from arcface_plus.config import json_schema, load, shipped, validate
+from arcface_plus.config.tree import json_schema, load, shipped, validate
 from arcface_plus.run_directory.prepare import flattened
 from data_prep.errors import UserError
 
