@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.triton_search import available, best_by_slot, best_of_rows
+from arcface_plus.models.nearest.triton_search import available, best_by_slot, best_of_rows
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 BLOCK = 128  # of the published assignment of rows to slots

@@ -11,9 +11,9 @@ from arcface_plus.models.regularizers.koleo import KoLeo
 from arcface_plus.models.regularizers.maximal_cosine import MaximalCosine
 from arcface_plus.models.regularizers.mma import MMA
 from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
-from arcface_plus.models.regularizers.neighbours import NearestAngles, nearest_angles
+from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.regularizers.none import NoRegularizer
-from arcface_plus.models.regularizers.watch import Watch
+from arcface_plus.models.nearest.watch import Watch
 
 REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
     "none": NoRegularizer,

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from arcface_plus.models.precision import at_least_float32, without_autocast
-from arcface_plus.models.regularizers.angles import mean_of_angles
-from arcface_plus.models.regularizers.cached import Cached
-from arcface_plus.models.regularizers.neighbours import (
+from arcface_plus.models.nearest.angles import mean_of_angles
+from arcface_plus.models.nearest.cached import Cached
+from arcface_plus.models.nearest.neighbours import (
     NearestAngles,
     Neighbours,
     nearest_neighbours,
 )
-from arcface_plus.models.regularizers.rolling import Rolling
-from arcface_plus.models.regularizers.rows import check_rows
-from arcface_plus.models.regularizers.tile_search import GROUP
-from arcface_plus.models.regularizers.watch import EXACT_UP_TO
+from arcface_plus.models.nearest.rolling import Rolling
+from arcface_plus.models.nearest.rows import check_rows
+from arcface_plus.models.nearest.tile_search import GROUP
+from arcface_plus.models.nearest.watch import EXACT_UP_TO
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
 

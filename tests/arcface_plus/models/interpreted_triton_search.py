@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.triton_search import (
+from arcface_plus.models.nearest.triton_search import (
     Tiling,
     available,
     best_by_slot,

@@ -17,9 +17,9 @@ from arcface_plus.models.regularizers import (
     nearest_angles,
     tile_search,
 )
-from arcface_plus.models.regularizers.neighbours import nearest_neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.regularizers.rows import directions
+from arcface_plus.models.nearest.neighbours import nearest_neighbours
+from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
+from arcface_plus.models.nearest.rows import directions
 
 
 @pytest.mark.parametrize("n", [31, 32, 33, 63, 64, 65, 95, 96, 97, 130])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcface_plus.models.regularizers import triton_search
-from arcface_plus.models.regularizers.triton_search import Tiling, available
+from arcface_plus.models.nearest import triton_search
+from arcface_plus.models.nearest.triton_search import Tiling, available
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,7 @@ def test_without_triton_it_imports_and_is_not_available() -> None:
     program = (
         "import sys; sys.modules['triton'] = None\n"
         "import torch\n"
-        "from arcface_plus.models.regularizers.triton_search import available\n"
+        "from arcface_plus.models.nearest.triton_search import available\n"
         "assert not available(torch.zeros(2, 2, dtype=torch.float16))\n"
     )
     done = run("-c", program)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.neighbours import Neighbours, neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.regularizers.rows import directions
+from arcface_plus.models.nearest.neighbours import Neighbours, neighbours
+from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
+from arcface_plus.models.nearest.rows import directions
 
 
 class Rolling:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.neighbours import Neighbours, neighbours
-from arcface_plus.models.regularizers.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.regularizers.rows import (
+from arcface_plus.models.nearest.neighbours import Neighbours, neighbours
+from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
+from arcface_plus.models.nearest.rows import (
     Directions,
     block_length,
     directions,

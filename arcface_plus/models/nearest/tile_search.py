@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.rows import on_cpu, row_blocks
+from arcface_plus.models.nearest.rows import on_cpu, row_blocks
 
 GROUP = 32  # the number of slots divides it; tiles are filled up to a multiple of it
 

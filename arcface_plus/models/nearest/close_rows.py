@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.rows import may_hold, on_cpu, row_blocks, unit_rows
+from arcface_plus.models.nearest.rows import may_hold, on_cpu, row_blocks, unit_rows
 
 _CLOSE_COSINE = 1.0 - 1e-3
 _CLOSE_ROWS_ON_GPU = 1024

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcface_plus.models.regularizers.rows import (
+from arcface_plus.models.nearest.rows import (
     block_length,
     may_hold,
     on_cpu,

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers import tile_search, triton_search
-from arcface_plus.models.regularizers.close_rows import search_close_rows
-from arcface_plus.models.regularizers.rows import Directions, may_hold, on_cpu, row_blocks
-from arcface_plus.models.regularizers.tile_search import BySlot
+from arcface_plus.models.nearest import tile_search
+from arcface_plus.models.nearest import triton_search
+from arcface_plus.models.nearest.close_rows import search_close_rows
+from arcface_plus.models.nearest.rows import Directions, may_hold, on_cpu, row_blocks
+from arcface_plus.models.nearest.tile_search import BySlot
 
 _ZERO_ROW_PENALTY = -8.0  # takes any cosine below −1, and unlike −inf never makes a NaN
 _SLOTS = tile_search.GROUP
