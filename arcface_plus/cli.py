@@ -22,7 +22,7 @@ from arcface_plus.commands.embed import embed, match
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
-from arcface_plus.commands.progress import console
+from arcface_plus.console import console
 from arcface_plus.commands.train import train
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 from arcface_plus.config.tree import load, shipped
 from arcface_plus.training.run import execute, verify_untrained

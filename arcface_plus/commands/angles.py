@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.commands.model_options import JsonOption
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 
 if TYPE_CHECKING:
     from rich.table import Table

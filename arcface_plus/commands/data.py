@@ -13,7 +13,7 @@ from arcface_plus.commands.data_extract import extract
 from arcface_plus.commands.data_inspect import inspect
 from arcface_plus.commands.data_pack import pack
 from arcface_plus.commands.data_pairs import pairs
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 
 data = typer.Typer(help="Make, inspect and mend data sets.", no_args_is_help=True)
 data.command("align")(align)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.progress import progress_bar
+from arcface_plus.console import progress_bar
 
 if TYPE_CHECKING:
     from data_prep.align_report import Summary

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 
 
 def pairs(

@@ -17,7 +17,7 @@ from arcface_plus.commands.model_options import (
     check_writable,
     load,
 )
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 
 evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help=True)
 

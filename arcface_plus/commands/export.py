@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.commands.progress import console
+from arcface_plus.console import console
 
 
 class Format(StrEnum):

@@ -18,7 +18,7 @@ from arcface_plus.commands.model_options import (
     check_writable,
     load,
 )
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 
 if TYPE_CHECKING:
     from eval.identification import IdentificationResult

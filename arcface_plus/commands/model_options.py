@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.progress import console
+from arcface_plus.console import console
 from data_prep.errors import UserError
 
 if TYPE_CHECKING:

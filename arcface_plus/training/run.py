@@ -11,7 +11,7 @@ from torch import nn
 
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard, write_text
-from arcface_plus.commands.progress import console, progress_bar
+from arcface_plus.console import console, progress_bar
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.images import SIZE
