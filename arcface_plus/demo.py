@@ -10,7 +10,7 @@ from arcface_plus.console import console, progress_bar
 from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 from arcface_plus.config.tree import load, shipped
 from arcface_plus.training.run import execute, verify_untrained
-from data_prep.synthetic import generate
+from data_prep.faces.synthetic import generate
 from eval import report
 from eval.compare import compare
 

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from data_prep.errors import DataError, UserError
-from data_prep.face_crop import SIZE
+from data_prep.align.face_crop import SIZE
 from data_prep.image_header import ImageHeader, image_header
 from data_prep.images import SUFFIXES, decode_rgb, encode_jpeg, is_image_name, one_thread_each
-from data_prep.landmarks import tidy_name
+from data_prep.align.landmarks import tidy_name
 from data_prep.pair_lists import FOLDS, has_both_kinds_in_each_fold, read_pair_list
 from data_prep.pairs import write_pairs
 

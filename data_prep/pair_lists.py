@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from data_prep.errors import DataError, UserError
 from data_prep.images import is_image_name
-from data_prep.landmarks import split_fields
+from data_prep.align.landmarks import split_fields
 
 FOLDS = 10
 KINDS = ("auto", "lfw", "cfp-fp", "cfp-ff", "list")

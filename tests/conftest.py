@@ -23,7 +23,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small generated data set: 6 people with 8 images each, 40 pairs a pair file. Read only."""
-    from data_prep.synthetic import generate
+    from data_prep.faces.synthetic import generate
 
     folder = tmp_path_factory.mktemp("synthetic")
     generate(folder / "set", identities=6, images=8, pairs=40, seed=3)

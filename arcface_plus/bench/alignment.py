@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 
 from arcface_plus.bench.timing import measure
-from data_prep.align import align
-from data_prep.detector import FaceFinder, YuNet, pick_face
-from data_prep.face_crop import TEMPLATE
+from data_prep.align.align import align
+from data_prep.align.detector import FaceFinder, YuNet, pick_face
+from data_prep.align.face_crop import TEMPLATE
 from data_prep.images import encode_jpeg, is_image_name, walk_files
-from data_prep.landmarks import Landmarks
+from data_prep.align.landmarks import Landmarks
 
 
 def run(

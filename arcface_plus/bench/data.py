@@ -32,7 +32,7 @@ from arcface_plus.data.pixels import CHUNK, Decoding
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.data.workers import Workers
 from data_prep.images import one_thread_each
-from data_prep.synthetic import generate
+from data_prep.faces.synthetic import generate
 
 _BATCH = 128  # arcface_torch's, for one GPU
 _EPOCHS = 4  # of the loaders: what starting costs is not what is asked

@@ -107,7 +107,7 @@ def data(
 ) -> None:
     """Decoding against the MXNet-like way (PIL and float tensors), and the data tools."""
     from arcface_plus.bench import alignment, data, data_tools
-    from data_prep.detector import YuNet
+    from data_prep.align.detector import YuNet
 
     if model is not None:
         YuNet(model)  # a wrong file is told now, not after minutes

@@ -35,7 +35,7 @@ def synth(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Generated faces: a training set and synth_frontal, synth_pose, synth_age.bin."""
-    from data_prep.synthetic import generate
+    from data_prep.faces.synthetic import generate
 
     with progress_bar("drawing faces") as progress:
         generate(out, identities, images, seed, pairs=pair_count, progress=progress)

@@ -10,8 +10,8 @@ import typer
 from arcface_plus.console import progress_bar
 
 if TYPE_CHECKING:
-    from data_prep.align_report import Summary
-    from data_prep.detector import FaceFinder
+    from data_prep.align.report import Summary
+    from data_prep.align.detector import FaceFinder
 
 _LISTED = 10
 
@@ -44,7 +44,7 @@ def align(
     ] = None,
 ) -> None:
     """Cut the field's 112x112 crops from photos. Run it again and it goes on where it stopped."""
-    from data_prep.align import align as align_photos
+    from data_prep.align.align import align as align_photos
 
     finder = _finder(detector, model, landmarks, min_score)
     with progress_bar("aligning") as progress:
@@ -64,9 +64,9 @@ def align(
 def _finder(
     detector: str | None, model: Path | None, landmarks: Path | None, min_score: float
 ) -> FaceFinder:
-    from data_prep.detector import YuNet
+    from data_prep.align.detector import YuNet
     from data_prep.errors import UserError
-    from data_prep.landmarks import Landmarks
+    from data_prep.align.landmarks import Landmarks
 
     if landmarks is not None:
         if detector is not None or model is not None:
@@ -102,7 +102,7 @@ def _lines(summary: Summary, out: Path, pick: str) -> list[str]:
 
 def _without_face(out: Path) -> list[str]:
     """The photos that found no face or could not be read, the first few by name."""
-    from data_prep.align_report import CSV_NAME, read_rows
+    from data_prep.align.report import CSV_NAME, read_rows
 
     lines: list[str] = []
     count = 0

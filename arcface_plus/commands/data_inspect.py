@@ -22,9 +22,9 @@ def inspect(
 ) -> None:
     """Images, classes, sizes, formats, colour, label gaps, and what training takes."""
     from data_prep.collection import open_collection
-    from data_prep.inspect import inspect_collection
-    from data_prep.inspect_pictures import check_picture_name, write_histogram, write_sheet
-    from data_prep.inspect_text import describe
+    from data_prep.inspect.inspect import inspect_collection
+    from data_prep.inspect.pictures import check_picture_name, write_histogram, write_sheet
+    from data_prep.inspect.text import describe
 
     for picture in (sheet, histogram):
         if picture is not None:

@@ -164,8 +164,8 @@ def _crop(path: Path, detector_model: Path | None) -> NDArray[np.uint8]:
 
 
 def _face(path: Path, detector_model: Path) -> NDArray[np.uint8]:
-    from data_prep.align import Aligner
-    from data_prep.detector import YuNet
+    from data_prep.align.align import Aligner
+    from data_prep.align.detector import YuNet
     from data_prep.errors import DataError
     from data_prep.images import read_rgb
 

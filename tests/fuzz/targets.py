@@ -15,8 +15,8 @@ from data_prep.errors import UserError
 from data_prep.image_damage import damage
 from data_prep.image_lists import list_file
 from data_prep.images import decode_rgb
-from data_prep.inspect import inspect
-from data_prep.inspect_text import describe
+from data_prep.inspect.inspect import inspect
+from data_prep.inspect.text import describe
 from data_prep.pack import pack
 from data_prep.pair_lists import read_pair_list
 from data_prep.pairs import read_pairs, write_pairs

@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data_prep.align_report import Journal, Row, Summary, begin, finish
-from data_prep.detector import PICKS, Face, FaceFinder, pick_face
+from data_prep.align.report import Journal, Row, Summary, begin, finish
+from data_prep.align.detector import PICKS, Face, FaceFinder, pick_face
 from data_prep.errors import DataError, UserError
-from data_prep.face_crop import center_crop, crop, crop_side, yaw_degrees
+from data_prep.align.face_crop import center_crop, crop, crop_side, yaw_degrees
 from data_prep.images import (
     Image,
     encode_as,
@@ -23,7 +23,7 @@ from data_prep.images import (
     walk_files,
     write_whole,
 )
-from data_prep.landmarks import Landmarks
+from data_prep.align.landmarks import Landmarks
 
 FALLBACKS = ("none", "center")
 

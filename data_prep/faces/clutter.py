@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.face_crop import SIZE
-from data_prep.face_geometry import Array, View, project
-from data_prep.face_parameters import Capture, Identity
-from data_prep.face_texture import Colour, dim, skin_colour
+from data_prep.align.face_crop import SIZE
+from data_prep.faces.geometry import Array, View, project
+from data_prep.faces.parameters import Capture, Identity
+from data_prep.faces.texture import Colour, dim, skin_colour
 
 _ROOM = 28  # the room is drawn this small, then enlarged: out of focus
 _SUBPIXEL_BITS = 4  # OpenCV draws with coordinates in 1/16 pixel

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.detector import Face
+from data_prep.align.detector import Face
 from data_prep.errors import DataError
 from data_prep.images import Image
 

@@ -13,9 +13,9 @@ from data_prep.collection import open_collection
 from data_prep.errors import DataError, UserError
 from data_prep.image_header import image_header
 from data_prep.images import read_rgb
-from data_prep.inspect import inspect
-from data_prep.inspect_pictures import write_histogram, write_sheet
-from data_prep.inspect_text import describe, histogram_edges, histogram_lines, size
+from data_prep.inspect.inspect import inspect
+from data_prep.inspect.pictures import write_histogram, write_sheet
+from data_prep.inspect.text import describe, histogram_edges, histogram_lines, size
 from data_prep.pairs import write_pairs
 from data_prep.recordio import RecordReader, RecordWriter
 from data_prep.training_set import TrainingSetWriter

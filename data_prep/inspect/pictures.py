@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from data_prep.collection import Folder, Pairs, Records
 from data_prep.errors import DataError, UserError
 from data_prep.images import Image, decode_rgb, encode_as, write_whole
-from data_prep.inspect import Inspection, labels_of
-from data_prep.inspect_text import histogram_edges
+from data_prep.inspect.inspect import Inspection, labels_of
+from data_prep.inspect.text import histogram_edges
 
 SIZE, GAP, LABEL = 112, 4, 92
 ROWS, COLUMNS = 14, 10

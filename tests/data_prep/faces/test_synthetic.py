@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import synthetic
+from data_prep.faces import synthetic
 from data_prep.errors import UserError
-from data_prep.face_crop import TEMPLATE
-from data_prep.face_geometry import camera, landmarks, project
-from data_prep.face_parameters import Capture, Identity, aged, draw_capture, draw_identity
-from data_prep.face_renderer import encode, render
+from data_prep.align.face_crop import TEMPLATE
+from data_prep.faces.geometry import camera, landmarks, project
+from data_prep.faces.parameters import Capture, Identity, aged, draw_capture, draw_identity
+from data_prep.faces.renderer import encode, render
 from data_prep.pairs import read_pairs
 from data_prep.recordio import RecordReader
-from data_prep.synthetic import (
+from data_prep.faces.synthetic import (
     FOLDS,
     PAIR_FILES,
     PairFile,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.face_parameters import Capture, Identity
+from data_prep.faces.parameters import Capture, Identity
 
 #: Pixels of texture per pixel of crop, and the crop's position of the point between the eyes.
 SCALE = 2

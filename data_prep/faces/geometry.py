@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.face_crop import SIZE, TEMPLATE
-from data_prep.face_parameters import Capture, Identity
+from data_prep.align.face_crop import SIZE, TEMPLATE
+from data_prep.faces.parameters import Capture, Identity
 
 Array = NDArray[np.float32]
 

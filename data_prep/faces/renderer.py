@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep import face_texture as texture
-from data_prep.face_clutter import draw_glasses, draw_occluder, draw_room
-from data_prep.face_crop import SIZE
-from data_prep.face_geometry import (
+from data_prep.faces import texture
+from data_prep.faces.clutter import draw_glasses, draw_occluder, draw_room
+from data_prep.align.face_crop import SIZE
+from data_prep.faces.geometry import (
     FAR,
     FRONT,
     Array,
@@ -37,7 +37,7 @@ from data_prep.face_geometry import (
     skin_parts,
     union_depth,
 )
-from data_prep.face_parameters import Capture, Identity, aged
+from data_prep.faces.parameters import Capture, Identity, aged
 
 Image = NDArray[np.uint8]
 

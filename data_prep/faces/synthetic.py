@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.errors import UserError
-from data_prep.face_parameters import Capture, Identity, draw_capture, draw_identity
-from data_prep.face_renderer import encode, render
+from data_prep.faces.parameters import Capture, Identity, draw_capture, draw_identity
+from data_prep.faces.renderer import encode, render
 from data_prep.pairs import write_pairs
 from data_prep.training_set import TrainingSetWriter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.inspect import BATCH, STEPS, Inspection
+from data_prep.inspect.inspect import BATCH, STEPS, Inspection
 
 _LISTED = 5
 _BAR = 40

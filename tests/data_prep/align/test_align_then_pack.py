@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.align import align
-from data_prep.align_report import REPORT_NAMES
-from data_prep.inspect import inspect
-from data_prep.landmarks import Landmarks
+from data_prep.align.align import align
+from data_prep.align.report import REPORT_NAMES
+from data_prep.inspect.inspect import inspect
+from data_prep.align.landmarks import Landmarks
 from data_prep.pack import pack
 
 

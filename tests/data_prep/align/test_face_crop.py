@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.errors import DataError
-from data_prep.face_crop import (
+from data_prep.align.face_crop import (
     TEMPLATE,
     center_crop,
     crop,

@@ -1,0 +1,1 @@
+"""Photo → crop: detector, landmarks, similarity transform, report."""
