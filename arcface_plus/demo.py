@@ -11,7 +11,7 @@ from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 from arcface_plus.config.tree import load, shipped
 from arcface_plus.training.run import execute, verify_untrained
 from data_prep.faces.synthetic import generate
-from eval import report
+from eval.report import write as report
 from eval.compare import compare
 
 CONFIGS = ("demo_arcface.yaml", "demo_arcface_plus.yaml")

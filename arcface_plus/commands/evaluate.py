@@ -106,7 +106,7 @@ def compare(
     from rich.console import Console
 
     from data_prep.errors import UserError
-    from eval import report
+    from eval.report import write as report
     from eval.compare import compare as compare_runs
 
     if data is not None and out is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from arcface_plus.data.images import decode
 from arcface_plus.evaluation.verification import Verified
 from data_prep.pairs import read_pairs
-from eval.pictures import pairs_figure, roc_figure, score_figure
+from eval.report.pictures import pairs_figure, roc_figure, score_figure
 from eval.scores import PairScores
 from eval.verification import worst_pairs
 

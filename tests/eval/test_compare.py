@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 
 from data_prep.errors import DataError, UserError
-from eval import report
+from eval.report import write as report
 from eval.compare import compare
 from eval.verification import verify
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from data_prep.errors import DataError, UserError
-from eval import report
+from eval.report import write as report
 from eval.compare import compare
 from eval.statistics import mcnemar_exact
 

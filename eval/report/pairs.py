@@ -11,9 +11,9 @@ from html import escape
 
 import numpy as np
 
-from eval.charts import COLOURS
+from eval.report.charts import COLOURS
 from eval.compare import Comparison, TargetComparison
-from eval.html_figures import NO_SCORES, Section, missing
+from eval.report.figures import NO_SCORES, Section, missing
 from eval.runs import Run
 
 WORST = 12

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from eval.compare import Comparison
-from eval.html_report import to_html
-from eval.tables import Table, tables
+from eval.report.page import to_html
+from eval.report.tables import Table, tables
 
 
 def to_terminal(comparison: Comparison, console: Console) -> None:

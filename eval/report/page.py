@@ -14,11 +14,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from eval.compare import Comparison
-from eval.html_figures import Section, intervals, missing, sections
-from eval.html_pairs import worst_pairs
-from eval.html_style import STYLE
+from eval.report.figures import Section, intervals, missing, sections
+from eval.report.pairs import worst_pairs
+from eval.report.style import STYLE
 from eval.series import environment
-from eval.tables import CONFIG_DIFFERENCES, Table, tables
+from eval.report.tables import CONFIG_DIFFERENCES, Table, tables
 
 SHORT = 30
 """Cells of a table up to this many characters stay on one line."""

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
-from eval import report
-from eval.charts import MOST_POINTS, Chart, Line, figure, svg
+from eval.report import write as report
+from eval.report.charts import MOST_POINTS, Chart, Line, figure, svg
 from eval.compare import compare
 
 HEADINGS = [

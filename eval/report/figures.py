@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eval.charts import COLOURS, Chart, Line, figure
+from eval.report.charts import COLOURS, Chart, Line, figure
 from eval.compare import Comparison, TargetComparison
 from eval.judge import Group
 from eval.roc import DIFFERENT_PAIRS_NEEDED, roc_curve_of

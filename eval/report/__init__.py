@@ -1,0 +1,1 @@
+"""A comparison → terminal, Markdown, HTML."""
