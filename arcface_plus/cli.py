@@ -22,10 +22,10 @@ from arcface_plus.commands.embed import embed, match
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
-from arcface_plus.console import console
 from arcface_plus.commands.train import train
+from arcface_plus.console import say
 from arcface_plus.training.errors import Diverged, Interrupted
-from data_prep.errors import UserError
+from data_prep.errors import UserError, first_line
 
 app = typer.Typer(
     name="arcface-plus",
@@ -87,7 +87,7 @@ def _report(error: BaseException) -> int:
     """One line on stderr; the exit status."""
     status, text = _verdict(error)
     if text:
-        console.print(f"arcface-plus: {' '.join(text.split())}", soft_wrap=True, markup=False)
+        say(f"arcface-plus: {' '.join(text.split())}")
     return status
 
 
@@ -106,17 +106,13 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     if _is_usage(error):
         return 2, f"{error.format_message()} (see --help)"  # type: ignore[attr-defined]
     if type(error).__name__ == "OutOfMemoryError":
-        return 2, f"{_first_line(error)} Lower data.batch_size, or data.cache."
-    return 1, f"internal error: {type(error).__name__}: {_first_line(error)} (--debug shows where)"
+        return 2, f"{first_line(error)} Lower data.batch_size, or data.cache."
+    return 1, f"internal error: {type(error).__name__}: {first_line(error)} (--debug shows where)"
 
 
 def _is_usage(error: Any) -> bool:
     """A wrong option or argument. Typer brings its own Click in some versions, so ask by shape."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:300]
 
 
 def _leave_processes() -> None:

@@ -1,4 +1,4 @@
-"""The one progress bar of the command line, with an ETA, on stderr."""
+"""What the command line says and draws on stderr: lines, and the one progress bar."""
 
 from __future__ import annotations
 
@@ -15,24 +15,43 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-console = Console(stderr=True)
+from data_prep.errors import printable
+
+# What users name (runs, targets, files) is never markup, nor an emoji code.
+console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields `progress(done, total)`; draws nothing where stderr is no terminal."""
-    bar = Progress(
-        TextColumn("[bold]{task.description}"),
+def say(line: str, style: str | None = None) -> None:
+    """One line on stderr, with control characters shown instead of sent."""
+    console.print(printable(line), style=style)
+
+
+def output(line: str) -> None:
+    """One line of a command's result on stdout, with control characters shown instead of sent."""
+    print(printable(line))
+
+
+def new_bar(*columns: TextColumn) -> Progress:
+    """A bar with count, `columns`, time spent and time left; draws nothing without a terminal."""
+    return Progress(
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        *columns,
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
     )
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields `progress(done, total)`."""
+    bar = new_bar()
     with bar:
-        task = bar.add_task(description, total=None)
+        task = bar.add_task(printable(description), total=None)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)

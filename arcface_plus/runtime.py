@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -117,15 +116,6 @@ def peak_memory(device: torch.device) -> dict[str, float]:
         "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
         "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
     }
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a renaming in the folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Interrupts:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.collection import Folder, Pairs, Records, open_collection
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 from data_prep.image_damage import damage
 from data_prep.images import one_thread_each
 from data_prep.training_set import EXACT_LABELS, read_property, read_size
 
-_SIDE = 112
 _BLOCK = 64
 _DIGEST = 16  # bytes; two of ten million images collide by chance once in 10^24 sets
 
@@ -107,8 +107,8 @@ def _size_of(collection: Records | Pairs | Folder) -> tuple[int, int]:
     if isinstance(collection, Folder):
         return 0, 0
     if isinstance(collection, Records):
-        return read_size(collection.path.parent / "property") or (_SIDE, _SIDE)
-    return _SIDE, _SIDE
+        return read_size(collection.path.parent / "property") or (SIDE, SIDE)
+    return SIDE, SIDE
 
 
 Seen = tuple[int, int, bytes, Finding | None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.errors import DataError
-from data_prep.images import write_whole
+from data_prep.files import write_bytes
 
 NAME = "labels.json"
 
@@ -15,7 +15,7 @@ NAME = "labels.json"
 def write_class_names(directory: Path, names: Sequence[str]) -> None:
     """Write `{"0": name, "1": name, …}` into the data set's folder."""
     text = json.dumps({str(k): name for k, name in enumerate(names)}, indent=0, ensure_ascii=False)
-    write_whole(directory / NAME, text.encode("utf-8", "surrogateescape"))
+    write_bytes(directory / NAME, text.encode("utf-8", "surrogateescape"))
 
 
 def read_class_names(directory: Path) -> dict[int, str]:

@@ -13,8 +13,8 @@ import numpy as np
 from data_prep.class_names import NAME, write_class_names
 from data_prep.collection import Pairs, Records, open_collection
 from data_prep.errors import DataError, UserError
+from data_prep.files import replacing, write_bytes
 from data_prep.image_header import image_header
-from data_prep.images import write_whole
 from data_prep.pair_lists import FOLDS, fold_sizes
 from data_prep.training_set import read_index
 
@@ -83,11 +83,10 @@ def _extract_records(
             )
         ]
 
-    partial = out / f".{LIST}.partial"
     done = 0
     with (
         ThreadPoolExecutor(threads or os.cpu_count() or 1, "extract") as pool,
-        open(partial, "w", encoding="utf-8", errors="surrogateescape") as lines,
+        replacing(out / LIST, "w", encoding="utf-8", errors="surrogateescape") as lines,
     ):
         for names in pool.map(write_block, range(0, len(keys), _BLOCK)):
             for name in names:
@@ -98,7 +97,6 @@ def _extract_records(
     if records.class_names:
         names_of = records.class_names
         write_class_names(out, [names_of.get(k, str(k)) for k in range(index.classes)])
-    os.replace(partial, out / LIST)
     return Extracted(len(keys), len(keys), len(present), 0, out / LIST)
 
 
@@ -160,5 +158,5 @@ def _extract_pairs(
     for k, same in enumerate(pairs.same.tolist()):
         line = f"{names[2 * k]},{names[2 * k + 1]},{int(same)}"
         lines.append(f"{line},{folds[k]}\n" if with_folds else f"{line}\n")
-    write_whole(out / PAIR_LIST, "".join(lines).encode())
+    write_bytes(out / PAIR_LIST, "".join(lines).encode())
     return Extracted(len(pairs), len(name_of), 0, count, out / PAIR_LIST)

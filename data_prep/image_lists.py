@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from data_prep.align.landmarks import split_fields
 from data_prep.errors import DataError
 from data_prep.images import is_image_name, walk_files
-from data_prep.align.landmarks import split_fields
 
 _LINE_LIMIT = 1 << 16
 

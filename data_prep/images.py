@@ -72,17 +72,6 @@ def encode_as(suffix: str, image: Image, quality: int = 95) -> bytes:
     return data.tobytes()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever interrupts."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
 def walk_files(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     """Folders below `root` with the names of their files, both sorted, one folder at a time.
 

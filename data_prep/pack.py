@@ -15,6 +15,7 @@ import numpy as np
 
 from data_prep.class_names import NAME, write_class_names
 from data_prep.collection import read_file
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
 from data_prep.image_container import END_OF_IMAGE, container_damage
 from data_prep.image_header import ImageHeader, image_header
@@ -22,8 +23,7 @@ from data_prep.image_lists import Listed, class_folders, list_file
 from data_prep.images import Image, decode_rgb, encode_jpeg, one_thread_each
 from data_prep.training_set import TrainingSetWriter
 
-SIZE = 112
-_AS_IT_IS = ImageHeader("jpeg", SIZE, SIZE)
+_AS_IT_IS = ImageHeader("jpeg", SIDE, SIDE)
 _BLOCK = 64  # images a thread loads at a time, so that handing over costs little
 
 
@@ -65,12 +65,12 @@ def pack(
         raise DataError(f"{source}: no such folder or list file")
     listed = class_folders(source) if source.is_dir() else list_file(source)
     encoded = resized = done = 0
-    with one_thread_each(), TrainingSetWriter(out, (SIZE, SIZE)) as writer:
+    with one_thread_each(), TrainingSetWriter(out, (SIDE, SIDE)) as writer:
         (out / NAME).unlink(missing_ok=True)  # of a former set
         for label, image, stored in _load(listed.images(), quality, threads):
             writer.add(label, image)
             encoded += stored is not None
-            resized += stored is not None and stored[1:] != (SIZE, SIZE)
+            resized += stored is not None and stored[1:] != (SIDE, SIDE)
             done += 1
             if progress is not None and (done % 256 == 0 or done == listed.total):
                 progress(done, listed.total)
@@ -132,7 +132,7 @@ def _square(image: Image) -> Image:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = np.ascontiguousarray(image[top : top + side, left : left + side])
-    if side == SIZE:
+    if side == SIDE:
         return square
-    method = cv2.INTER_AREA if side > SIZE else cv2.INTER_CUBIC
-    return cv2.resize(square, (SIZE, SIZE), interpolation=method).astype(np.uint8, copy=False)
+    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+    return cv2.resize(square, (SIDE, SIDE), interpolation=method).astype(np.uint8, copy=False)

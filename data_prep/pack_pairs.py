@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from data_prep.align.landmarks import tidy_name
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
-from data_prep.align.face_crop import SIZE
 from data_prep.image_header import ImageHeader, image_header
 from data_prep.images import SUFFIXES, decode_rgb, encode_jpeg, is_image_name, one_thread_each
-from data_prep.align.landmarks import tidy_name
 from data_prep.pair_lists import FOLDS, has_both_kinds_in_each_fold, read_pair_list
 from data_prep.pairs import write_pairs
 
@@ -117,10 +117,10 @@ class _Store:
         except OSError as error:
             raise DataError(f"{where}: {path}: {error.strerror or error}") from None
         header = image_header(data)
-        as_it_is = header == ("jpeg", SIZE, SIZE)
+        as_it_is = header == ("jpeg", SIDE, SIDE)
         if not as_it_is and not self._encode:
             raise DataError(
-                f"{where}: {path} is {_what(header)}, not a {SIZE}x{SIZE} JPEG: align the photos "
+                f"{where}: {path} is {_what(header)}, not a {SIDE}x{SIDE} JPEG: align the photos "
                 "first (data align), or --encode to resize and encode them"
             )
         try:
@@ -130,8 +130,8 @@ class _Store:
         if as_it_is:
             return data
         self.encoded += 1
-        if image.shape[:2] != (SIZE, SIZE):
-            resized = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        if image.shape[:2] != (SIDE, SIDE):
+            resized = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
             image = resized.astype(np.uint8, copy=False)
         return encode_jpeg(image, self._quality)
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from data_prep.align.landmarks import split_fields
 from data_prep.errors import DataError, UserError
 from data_prep.images import is_image_name
-from data_prep.align.landmarks import split_fields
 
 FOLDS = 10
 KINDS = ("auto", "lfw", "cfp-fp", "cfp-ff", "list")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.errors import DataError
+from data_prep.files import replacing
 from data_prep.restricted_pickle import PickledArray, load
 
 _SIZE_LIMIT = 64 << 30
@@ -108,14 +109,5 @@ def write_pairs(
     path = Path(path)
     if len(images) != 2 * len(same) or not len(images):
         raise DataError(f"{path}: {len(images)} images do not make {len(same)} pairs of two")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            pickle.dump(
-                ([bytes(image) for image in images], [bool(s) for s in same]), file, protocol=4
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        pickle.dump(([bytes(image) for image in images], [bool(s) for s in same]), file, protocol=4)

@@ -8,7 +8,6 @@ they look for; .npz, because NumPy reads it anywhere, bit for bit. It holds two 
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.errors import DataError
+from data_prep.files import replacing
 from eval.verification import fold_accuracies
 
 DISTANCES, SAME = ".distances", ".same"
@@ -52,13 +52,8 @@ def write_scores(path: Path, scores: Mapping[str, PairScores]) -> None:
     for target, found in scores.items():
         arrays[target + DISTANCES] = found.distances
         arrays[target + SAME] = found.same
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_scores(path: Path) -> dict[str, PairScores]:

@@ -21,8 +21,8 @@ from arcface_plus.bench.timing import measure
 from data_prep.align.align import align
 from data_prep.align.detector import FaceFinder, YuNet, pick_face
 from data_prep.align.face_crop import TEMPLATE
-from data_prep.images import encode_jpeg, is_image_name, walk_files
 from data_prep.align.landmarks import Landmarks
+from data_prep.images import encode_jpeg, is_image_name, walk_files
 
 
 def run(

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from arcface_plus.bench import mxnet_like
 from arcface_plus.bench.timing import measure
-from arcface_plus.data.images import SIZE
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.pixels import CHUNK, Decoding
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.data.workers import Workers
-from data_prep.images import one_thread_each
+from data_prep.crop_size import SIDE
 from data_prep.faces.synthetic import generate
+from data_prep.images import one_thread_each
 
 _BATCH = 128  # arcface_torch's, for one GPU
 _EPOCHS = 4  # of the loaders: what starting costs is not what is asked
@@ -52,7 +52,7 @@ def run(images: int = 512, repeats: int = 5, train: Path | None = None) -> dict[
             if path is not None:
                 rows += _rows(name, path, images, repeats, Path(folder) / "cache")
     return {
-        "title": f"record → batches of {SIZE}×{SIZE}, {images} images, {os.cpu_count()} cores",
+        "title": f"record → batches of {SIDE}×{SIDE}, {images} images, {os.cpu_count()} cores",
         "rows": rows,
     }
 
@@ -83,7 +83,7 @@ def _one_core_rivals(
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     plain = mxnet_like.loader(faces, order, _BATCH, workers=1)
     decoding, workers = Decoding(source), Workers(1)
-    out = np.empty((_BATCH, SIZE, SIZE, 3), np.uint8)
+    out = np.empty((_BATCH, SIDE, SIDE, 3), np.uint8)
 
     def in_one_process() -> None:
         for batch in batches:

@@ -22,12 +22,12 @@ import numpy as np
 from arcface_plus.bench.timing import measure
 from data_prep.check import check
 from data_prep.extract import extract
+from data_prep.faces.synthetic import generate
 from data_prep.images import one_thread_each
 from data_prep.inspect.inspect import inspect
 from data_prep.inspect.text import describe
 from data_prep.pack import pack
 from data_prep.recordio import RecordReader
-from data_prep.faces.synthetic import generate
 from data_prep.training_set import TrainingSetWriter, image_keys
 
 _PEOPLE, _DRAWN = 20, 200  # faces that are drawn; the sets repeat them

@@ -20,7 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import transforms
 
-from arcface_plus.data.images import SIZE
+from data_prep.crop_size import SIDE
 from data_prep.recordio import RecordReader
 from data_prep.training_set import image_keys
 
@@ -74,7 +74,7 @@ def loader(faces: Faces, order: list[int], batch: int, workers: int) -> DataLoad
 
 def workers_with_room(batch: int) -> int:
     """One a core, or as many as /dev/shm has room for: batches travel through it."""
-    each = 3 * batch * 3 * SIZE * SIZE * 4  # float32, two ahead and one in use
+    each = 3 * batch * 3 * SIDE * SIDE * 4  # float32, two ahead and one in use
     shared = Path("/dev/shm")
     room = shutil.disk_usage(shared).free // each if shared.is_dir() else 1
     return max(1, min(os.cpu_count() or 1, room))

@@ -6,20 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.loader import Batch
+from arcface_plus.runtime import Processes, autocast, resolve_precision
+from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.run import build_recognizer
-from arcface_plus.runtime import Processes, autocast, resolve_precision
 from arcface_plus.training.update import Updater
 
 
 class OurStep:
     """Calling it makes one update on the batch it was given and returns the loss, on its device.
 
-    The update is the trainer's (`arcface_plus.training.update`), between two logged steps; its check that
+    The update is the trainer's (`training.update`), between two logged steps; its check that
     the loss is finite, two small kernels, is not in it. The runtime settings are those of `auto`:
     bf16 and compiled on GPUs, channels last. ``uncompiled`` says why it is not compiled where it
     should be.

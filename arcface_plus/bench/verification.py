@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from arcface_plus.bench.timing import measure
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import Embedder, load_embedder, network_embedder
-from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.evaluation.verification import BLOCK, verify_file
+from arcface_plus.models.backbones import MobileFaceNet
 from data_prep.pairs import read_pairs
 from eval.verification import VerificationResult, verify
 

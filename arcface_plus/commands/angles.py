@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.commands.model_options import JsonOption
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import output, progress_bar, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,13 +47,13 @@ def angles(
     Console(width=piped).print(_table(models))
     for model in models:
         if model.classifier_absent:
-            print(f"{model.checkpoint}: no classifier: {model.classifier_absent}")
+            output(f"{model.checkpoint}: no classifier: {model.classifier_absent}")
     if json_file is not None:
         write_json(json_file, models)
-        console.print(f"wrote {json_file}", highlight=False)
+        say(f"wrote {json_file}")
     if png is not None:
         write_png(png, models)
-        console.print(f"wrote {png}", highlight=False)
+        say(f"wrote {png}")
 
 
 def _table(models: list[ModelAngles]) -> Table:

@@ -122,7 +122,7 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
     from rich.table import Table
 
     from arcface_plus.bench.machine import facts
-    from arcface_plus.run_directory.checkpoint import write_text
+    from data_prep.files import write_text
 
     for result in results:
         columns = list(dict.fromkeys(key for row in result["rows"] for key in row))

@@ -13,7 +13,7 @@ from arcface_plus.commands.data_extract import extract
 from arcface_plus.commands.data_inspect import inspect
 from arcface_plus.commands.data_pack import pack
 from arcface_plus.commands.data_pairs import pairs
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import progress_bar, say
 
 data = typer.Typer(help="Make, inspect and mend data sets.", no_args_is_help=True)
 data.command("align")(align)
@@ -39,7 +39,6 @@ def synth(
 
     with progress_bar("drawing faces") as progress:
         generate(out, identities, images, seed, pairs=pair_count, progress=progress)
-    console.print(
+    say(
         f"{out}: {identities * images} images of {identities} people, {pair_count} pairs a file",
-        highlight=False,
     )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.console import progress_bar
+from arcface_plus.console import output, progress_bar
 
 if TYPE_CHECKING:
-    from data_prep.align.report import Summary
     from data_prep.align.detector import FaceFinder
+    from data_prep.align.report import Summary
 
 _LISTED = 10
 
@@ -58,15 +58,16 @@ def align(
             threads=threads,
             progress=progress,
         )
-    print("\n".join(_lines(summary, out, pick)))
+    for line in _lines(summary, out, pick):
+        output(line)
 
 
 def _finder(
     detector: str | None, model: Path | None, landmarks: Path | None, min_score: float
 ) -> FaceFinder:
     from data_prep.align.detector import YuNet
-    from data_prep.errors import UserError
     from data_prep.align.landmarks import Landmarks
+    from data_prep.errors import UserError
 
     if landmarks is not None:
         if detector is not None or model is not None:

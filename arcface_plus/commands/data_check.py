@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.console import progress_bar
+from arcface_plus.console import output, progress_bar
 
 if TYPE_CHECKING:
     from data_prep.check import Report
@@ -40,18 +40,19 @@ def check(
 
     with progress_bar("checking") as progress:
         report = check_set(path, against=against or (), threads=threads, progress=progress)
-    print("\n".join(_lines(report)))
+    for line in _lines(report):
+        output(line)
     if csv_file is not None:
         _write_csv(report, csv_file)
     if repair is not None:
         with progress_bar("repairing") as progress:
             mended = write_repaired(report, repair, progress=progress)
-        print(
+        output(
             f"{repair}: {mended.images:,} images of {mended.classes:,} classes; "
             f"{mended.dropped:,} left out"
         )
         if mended.renumbered:
-            print("classes were renumbered without gaps; labels.json says what each was before")
+            output("classes were renumbered without gaps; labels.json says what each was before")
     if not report.ok:
         raise typer.Exit(2)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.console import progress_bar
+from arcface_plus.console import output, progress_bar
 
 
 def extract(
@@ -23,5 +23,5 @@ def extract(
     with progress_bar("extracting") as progress:
         done = extract_images(src, out, threads=threads, progress=progress)
     of = f"{done.pairs:,} pairs" if done.pairs else f"{done.classes:,} classes"
-    print(f"{out}: {done.files:,} image files of {of}")
-    print(f"list: {done.list}")
+    output(f"{out}: {done.files:,} image files of {of}")
+    output(f"list: {done.list}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from arcface_plus.console import output
+
 
 def inspect(
     path: Annotated[
@@ -31,10 +33,11 @@ def inspect(
             check_picture_name(picture)
     collection = open_collection(path)
     found = inspect_collection(collection)
-    print("\n".join(describe(found)))
+    for line in describe(found):
+        output(line)
     if histogram is not None:
         write_histogram(found, histogram)
-        print(f"histogram: {histogram}")
+        output(f"histogram: {histogram}")
     if sheet is not None:
         write_sheet(collection, sheet, rows=rows)
-        print(f"contact sheet: {sheet}")
+        output(f"contact sheet: {sheet}")

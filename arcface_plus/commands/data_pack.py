@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.console import progress_bar
+from arcface_plus.console import output, progress_bar
 
 
 def pack(
@@ -30,13 +30,13 @@ def pack(
 
     with progress_bar("packing") as progress:
         packed = pack_images(src, out, quality=quality, threads=threads, progress=progress)
-    print(f"{out}: {packed.images:,} images of {packed.classes:,} classes")
+    output(f"{out}: {packed.images:,} images of {packed.classes:,} classes")
     if packed.encoded:
-        print(f"not 112x112 JPEG, so encoded at quality {quality}: {packed.encoded:,}")
+        output(f"not 112x112 JPEG, so encoded at quality {quality}: {packed.encoded:,}")
     if packed.resized:
-        print(
+        output(
             f"not 112x112, so resized: {packed.resized:,}; if these are photos, not crops, run "
             "`data align` first"
         )
     if packed.other_files:
-        print(f"left out, by their names no images: {packed.other_files:,} files")
+        output(f"left out, by their names no images: {packed.other_files:,} files")

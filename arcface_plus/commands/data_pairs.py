@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import output, progress_bar, say
 
 
 def pairs(
@@ -30,15 +30,12 @@ def pairs(
         made = pack_pairs(
             source, root, out, kind=kind, encode=encode, quality=quality, progress=progress
         )
-    print(
+    output(
         f"{out}: {made.pairs} pairs ({made.same} same) of {made.images} images, "
         f"{made.images - made.encoded} stored byte for byte, {made.encoded} encoded"
     )
     if not made.usable:
-        console.print(
+        say(
             f"{out}: some of its ten folds lack same or different pairs, so that ten-fold accuracy "
             "will mean little or fail: add pairs",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
         )

@@ -7,13 +7,52 @@ from typing import Annotated
 
 import typer
 
+CONFIGS = ("demo_arcface.yaml", "demo_arcface_plus.yaml")
+IDENTITIES, IMAGES, PAIRS = 200, 30, 600
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for faces, runs and comparison.")] = Path(
         "demo_out"
     ),
 ) -> None:
-    """Generated faces → train ArcFace and ArcFace+ → verify both → comparison."""
-    from arcface_plus.demo import run
+    """Generated faces → train ArcFace and ArcFace+ → verify both → comparison.
 
-    run(out)
+    Interrupted, the same command resumes.
+    """
+    from rich.console import Console
+
+    from arcface_plus.console import say
+    from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
+    from eval.compare import compare
+    from eval.report import write as report
+
+    data = out / "data"
+    runs = _train_both(data, out)
+    comparison = compare(runs)
+    report.to_terminal(comparison, Console())
+    images = pair_images(comparison, data)
+    for path in report.write(comparison, out, class_angles(comparison), images):
+        say(f"wrote {path}")
+
+
+def _train_both(data: Path, out: Path) -> list[Path]:
+    """Faces in `data`, runs in OUT/arcface and OUT/arcface_plus."""
+    from arcface_plus.config.tree import load, shipped
+    from arcface_plus.console import progress_bar, say
+    from arcface_plus.training.run import execute, verify_untrained
+    from data_prep.faces.synthetic import generate
+
+    if not (data / "train.rec").is_file():
+        with progress_bar("drawing faces") as progress:
+            generate(data, IDENTITIES, IMAGES, pairs=PAIRS, progress=progress)
+    runs: list[Path] = []
+    for name in CONFIGS:
+        config = load(shipped(name), [f"data.train={data}"])
+        if not runs:
+            accuracies = verify_untrained(config)
+            shown = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
+            say(f"untrained network: {shown}")
+        runs.append(out / name.removeprefix("demo_").removesuffix(".yaml"))
+        execute(config, runs[-1])
+    return runs

@@ -18,7 +18,7 @@ from arcface_plus.commands.model_options import (
     check_writable,
     load,
 )
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import output, progress_bar, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,9 +68,7 @@ def embed(
         found = embed_source(embedder, source, flip=flip, batch_size=batch_size, progress=progress)
     arrays = write(out, found, source, checkpoint=str(ckpt), flip=flip)
     shape = "×".join(map(str, found.embeddings.shape))
-    console.print(
-        f"wrote {out}: {shape} embeddings ({', '.join(arrays)})", highlight=False, soft_wrap=True
-    )
+    say(f"wrote {out}: {shape} embeddings ({', '.join(arrays)})")
 
 
 def match(
@@ -104,10 +102,10 @@ def match(
 
     import numpy as np
 
-    from arcface_plus.run_directory.checkpoint import write_text
     from arcface_plus.evaluation.matching import explain
     from arcface_plus.evaluation.matching import match as match_crops
     from data_prep.errors import UserError
+    from data_prep.files import write_text
 
     check_writable(json_file)
     if (detector is None) != (model is None):
@@ -116,7 +114,8 @@ def match(
     crops = [_crop(path, model) for path in (a, b)]
     embedder = load(ckpt, device, mean, scale, bgr)
     found = match_crops(embedder, np.stack(crops), rule, flip)
-    print("\n".join(explain(found)))
+    for line in explain(found):
+        output(line)
     if json_file is not None:
         content = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
         content |= asdict(found) | {"same_person": found.same_person}
@@ -140,11 +139,8 @@ def _rule(
         return None, True
     found = Verification.read(path)
     if found.checkpoint and Path(found.checkpoint).resolve() != ckpt.resolve():
-        console.print(
+        say(
             f"{path}: verified {found.checkpoint}; its thresholds are right for that model only",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
     return rule_from(found, path, target, far), found.flip
 
@@ -173,10 +169,7 @@ def _face(path: Path, detector_model: Path) -> NDArray[np.uint8]:
     if crop is None:
         raise DataError(f"{path}: no face found in it; give a photo that shows one more clearly")
     if row.faces > 1:
-        console.print(
+        say(
             f"{path}: {row.faces} faces; the central and large one is taken",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
     return crop

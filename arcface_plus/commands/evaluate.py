@@ -17,7 +17,7 @@ from arcface_plus.commands.model_options import (
     check_writable,
     load,
 )
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import output, progress_bar, say
 
 evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help=True)
 
@@ -68,14 +68,14 @@ def verify(
             progress=lambda target: bars.enter_context(progress_bar(target)),
         )
     for name, verified in found.targets.items():
-        print(_line(name, verified.figures))
+        output(_line(name, verified.figures))
     if json_file is not None:
         found.write(json_file, checkpoint=str(ckpt))
     if pictures is not None:
         from arcface_plus.evaluation.verification_pictures import draw
 
         for path in draw(found.targets, data, pictures):
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+            say(f"wrote {path}")
 
 
 @evaluation.command()
@@ -106,8 +106,8 @@ def compare(
     from rich.console import Console
 
     from data_prep.errors import UserError
-    from eval.report import write as report
     from eval.compare import compare as compare_runs
+    from eval.report import write as report
 
     if data is not None and out is None:
         raise UserError("--data is for the worst pairs in compare.html: give --out DIR too")
@@ -120,7 +120,7 @@ def compare(
         written = report.write(comparison, out, class_angles(comparison), images)
     report.to_terminal(comparison, Console())
     for path in written:
-        console.print(f"wrote {path}", highlight=False)
+        say(f"wrote {path}")
 
 
 def _groups(options: list[str]) -> dict[str, list[Path]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arcface_plus.console import console
+from arcface_plus.console import say
 
 
 class Format(StrEnum):
@@ -26,4 +26,4 @@ def export(
     from arcface_plus.embedder.export import write
 
     write(ckpt, format.value, out)
-    console.print(f"wrote {out}", highlight=False)
+    say(f"wrote {out}")

@@ -18,7 +18,7 @@ from arcface_plus.commands.model_options import (
     check_writable,
     load,
 )
-from arcface_plus.console import console, progress_bar
+from arcface_plus.console import output, progress_bar, say
 
 if TYPE_CHECKING:
     from eval.identification import IdentificationResult
@@ -50,10 +50,10 @@ def identify(
     from contextlib import ExitStack
     from functools import cache
 
-    from arcface_plus.run_directory.checkpoint import write_text
     from arcface_plus.embedder.load import Embedder
     from arcface_plus.evaluation.identification import identify_files
     from arcface_plus.runtime import resolve_device
+    from data_prep.files import write_text
 
     check_writable(json_file)
 
@@ -101,18 +101,18 @@ def identify(
 
 def _show(result: IdentificationResult) -> None:
     """Figures on stdout, what to be wary of on stderr."""
-    print(
+    output(
         f"{result.probes} probes, {result.trials} trials (probe and mate) of {result.identities} "
         f"identities, {result.distractors:,} distractors"
     )
     for size, rates in result.rank_rates.items():
         shown = "  ".join(f"rank-{k} {100 * rate:6.2f}%" for k, rate in rates.items())
-        print(f"{size:>10,} distractors: {shown}")
+        output(f"{size:>10,} distractors: {shown}")
     for far, tar in result.tar_at_far.items():
         if tar is None:
-            print(f"TAR@FAR {far}: – ({result.unavailable[far]})")
+            output(f"TAR@FAR {far}: – ({result.unavailable[far]})")
         else:
-            print(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
+            output(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
     if result.without_mate:
         _say(
             f"note: {result.without_mate} images of the gallery are alone in their identity and "
@@ -126,4 +126,4 @@ def _show(result: IdentificationResult) -> None:
 
 
 def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    say(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.console import console
+from arcface_plus.console import say
 from data_prep.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,18 +46,15 @@ def load(
     ckpt: Path, device: str, mean: float | None, scale: float | None, bgr: bool | None
 ) -> Embedder:
     """The embedder; says on stderr how it is fed where the file leaves that open."""
-    from arcface_plus.embedder.load import load_embedder
     from arcface_plus.embedder.feeding import FeedingOptions
+    from arcface_plus.embedder.load import load_embedder
     from arcface_plus.runtime import resolve_device
 
     order = None if bgr is None else ("BGR" if bgr else "RGB")
     embedder = load_embedder(ckpt, resolve_device(device), FeedingOptions(mean, scale, order))
     if embedder.doubt:
-        console.print(
+        say(
             f"{ckpt}: {embedder.doubt}: fed with {embedder.feeding} (--mean, --scale, --bgr say "
             "otherwise)",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
     return embedder

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
+import arcface_plus
 from arcface_plus.config.complaints import complaint
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
@@ -238,8 +239,8 @@ def json_schema() -> str:
 
 def shipped(name: str) -> Path:
     """The path of a config that comes with the package, e.g. `demo_arcface.yaml`."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "configs", here.parent / "configs"):
+    package = Path(arcface_plus.__file__).resolve().parent
+    for folder in (package / "configs", package.parent / "configs"):
         if (folder / name).is_file():
             return folder / name
     raise UserError(f"{name}: no such shipped config")

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.data.images import SIZE, flip, mirror, normalise, normalise_into
+from arcface_plus.data.images import flip, mirror, normalise, normalise_into
 from arcface_plus.data.pixels import CHUNK, Pixels
 from arcface_plus.data.workers import Workers
+from data_prep.crop_size import SIDE
 
 Tensors = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, 112, 112) float32, labels (n,) int64
 
@@ -42,12 +43,12 @@ class CpuAssembly:
 
     def prepare(self, share: Share) -> Callable[[], Tensors]:
         memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
-        shape = (len(share.indices), 3, SIZE, SIZE)
+        shape = (len(share.indices), 3, SIDE, SIDE)
         images = torch.empty(shape, dtype=torch.float32, memory_format=memory_format)
         rows = images.permute(0, 2, 3, 1).numpy()
 
         def work(start: int, stop: int) -> None:
-            pixels = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
+            pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
             self._pixels.read(share.indices[start:stop], pixels)
             mirror(pixels, share.flips[start:stop])
             normalise_into(pixels, rows[start:stop])
@@ -90,7 +91,7 @@ class GpuAssembly:
 
     def _read(self, pixels: Pixels, indices: NDArray[np.int64]) -> torch.Tensor:
         """Gather into pinned memory, in threads; the copy to the device is queued, not awaited."""
-        shape = (len(indices), SIZE, SIZE, 3)
+        shape = (len(indices), SIDE, SIDE, 3)
         # Taken from torch's allocator of pinned memory, which gives a buffer to nobody else before
         # the copy out of it has run. So nothing here may be kept and written to again.
         pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from arcface_plus.data.images import SIZE
 from arcface_plus.data.pixel_file import PixelFile, PixelFileWriter, file_bytes
 from arcface_plus.data.room import gigabytes
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
-from arcface_plus.runtime import sync_folder
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
+from data_prep.files import partial_name, publish
 
 _SUFFIX = ".pixels.npy"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -71,11 +71,11 @@ class DiskCache:
 
     @property
     def _partial(self) -> Path:
-        return self.path.with_name(f".{self.path.name}.partial")
+        return partial_name(self.path)
 
     def _build(self, descriptor: int, workers: Workers, progress: Progress | None) -> None:
         def decode_and_write(start: int, stop: int) -> None:
-            pixels = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
+            pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
             for index in range(start, stop):
                 pixels[index - start] = self._source.image(index)
             writer.write(start, pixels)
@@ -88,8 +88,7 @@ class DiskCache:
             if error.errno in _FULL:
                 raise self._unusable(f"became full ({error.strerror})") from None
             raise
-        os.replace(self._partial, self.path)
-        sync_folder(self._folder)
+        publish(self._partial, self.path)
 
     @contextlib.contextmanager
     def _claimed(self, say: Say) -> Iterator[int | None]:

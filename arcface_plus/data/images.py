@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data_prep.crop_size import SIDE
 from data_prep.image_container import container_damage
 
-SIZE = 112
 MEAN = 127.5
 SCALE = 127.5
 
@@ -36,10 +36,10 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
         image = None
     if image is None:
         raise UndecodableImage("cannot be decoded: corrupt pixels")
-    if image.shape != (SIZE, SIZE, 3):
+    if image.shape != (SIDE, SIDE, 3):
         height, width = image.shape[:2]
         raise UndecodableImage(
-            f"is {width}×{height}, not {SIZE}×{SIZE} (`arcface-plus data align` makes such crops)"
+            f"is {width}×{height}, not {SIDE}×{SIDE} (`arcface-plus data align` makes such crops)"
         )
     return np.asarray(image, np.uint8)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.data.images import SIZE
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 
-IMAGE_BYTES = SIZE * SIZE * 3
+IMAGE_BYTES = SIDE * SIDE * 3
 _SUM_BYTES = 8
 _SPREAD = 0x9E3779B97F4A7C15  # odd, without structure: 2^64 over the golden ratio
 
@@ -68,7 +68,7 @@ class PixelFile:
     def check_sample(self, images: int = 64) -> None:
         """Read a few images spread over the file; DataError if one of them is damaged."""
         indices = np.linspace(0, self._images - 1, min(images, self._images)).astype(np.int64)
-        self.read(indices, np.empty((len(indices), SIZE, SIZE, 3), np.uint8))
+        self.read(indices, np.empty((len(indices), SIDE, SIDE, 3), np.uint8))
 
 
 class PixelFileWriter:
@@ -108,7 +108,7 @@ def checksums(
 
 def _header(images: int) -> bytes:
     header = io.BytesIO()
-    shape = (images, SIZE, SIZE, 3)
+    shape = (images, SIDE, SIDE, 3)
     np.lib.format.write_array_header_1_0(
         header, {"descr": "|u1", "fortran_order": False, "shape": shape}
     )

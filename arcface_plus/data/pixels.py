@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.data.disk_cache import DiskCache, Say
-from arcface_plus.data.images import SIZE
 from arcface_plus.data.pixel_file import IMAGE_BYTES
 from arcface_plus.data.room import need_device_memory, need_memory
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
+from data_prep.crop_size import SIDE
 
 CHUNK = 16  # images at most that a thread is given at once
 _PIECE = 2048  # images on their way to the device at once: 77 MB
@@ -55,7 +55,7 @@ def in_memory(
     """Every image, read from the disk cache where there is one, else decoded."""
     need_memory(len(source) * IMAGE_BYTES)
     origin = _origin(source, folder, say)
-    pixels = np.empty((len(source), SIZE, SIZE, 3), np.uint8)
+    pixels = np.empty((len(source), SIDE, SIDE, 3), np.uint8)
 
     def work(start: int, stop: int) -> None:
         origin.read(np.arange(start, stop), pixels[start:stop])
@@ -80,11 +80,11 @@ def on_device(
     need_device_memory(count * IMAGE_BYTES, device)
     origin = _origin(source, folder, say)
     on_gpu = device.type == "cuda"
-    pixels = torch.empty((count, SIZE, SIZE, 3), dtype=torch.uint8, device=device)
+    pixels = torch.empty((count, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
     for start in range(0, count, _PIECE):
         stop = min(start + _PIECE, count)
         # A new one each time: the allocator of pinned memory reuses what has been copied.
-        piece = torch.empty((stop - start, SIZE, SIZE, 3), dtype=torch.uint8, pin_memory=on_gpu)
+        piece = torch.empty((stop - start, SIDE, SIDE, 3), dtype=torch.uint8, pin_memory=on_gpu)
 
         def work(first: int, last: int, start: int = start, piece: torch.Tensor = piece) -> None:
             origin.read(np.arange(start + first, start + last), piece.numpy()[first:last])

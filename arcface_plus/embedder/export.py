@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
-from arcface_plus.data.images import SIZE
-from arcface_plus.embedder.load import load_backbone, model_card, weights_in
 from arcface_plus.embedder.feeding import Feeding
-from arcface_plus.models.backbones import BACKBONES
+from arcface_plus.embedder.load import load_backbone, model_card, weights_in
 from arcface_plus.embedder.onnx_model import open_onnx
+from arcface_plus.models.backbones import BACKBONES
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
 SUFFIXES = {"safetensors": (".safetensors",), "onnx": (".onnx",), "torch": (".pt", ".pth")}
@@ -70,7 +70,7 @@ def write_onnx(network: nn.Module, path: Path, feeding: Feeding) -> None:
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
             network,
-            (torch.zeros(2, 3, SIZE, SIZE),),
+            (torch.zeros(2, 3, SIDE, SIDE),),
             input_names=["images"],
             output_names=["embeddings"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -100,7 +100,7 @@ def check_onnx(network: nn.Module, path: Path, out: Path) -> None:
     of the export had got into the graph.
     """
     forward, _, _ = open_onnx(path, torch.device("cpu"))
-    images = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         expected = network(images).numpy().astype(np.float64)
     if not np.isfinite(expected).all():

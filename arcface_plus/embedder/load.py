@@ -15,13 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from arcface_plus.run_directory.checkpoint import MODEL_CARD, MODEL_WEIGHTS, Checkpoints, ModelCard, load_weights
-from arcface_plus.data.images import SIZE
 from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
-from arcface_plus.models.backbones import BACKBONES
-from arcface_plus.models.registry import build
 from arcface_plus.embedder.onnx_model import open_onnx
 from arcface_plus.embedder.state_dict_model import load_strictly, network_from_state_dict
+from arcface_plus.models.backbones import BACKBONES
+from arcface_plus.models.registry import build
+from arcface_plus.run_directory.checkpoint import (
+    MODEL_CARD,
+    MODEL_WEIGHTS,
+    Checkpoints,
+    ModelCard,
+    load_weights,
+)
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
 
 
@@ -44,9 +50,9 @@ class Embedder:
         self.feeding, self.doubt = feeding or Feeding(), doubt
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3):
+        if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, 3):
             raise UserError(
-                f"images must be (n, {SIZE}, {SIZE}, 3) uint8, not {images.shape} {images.dtype}"
+                f"images must be (n, {SIDE}, {SIDE}, 3) uint8, not {images.shape} {images.dtype}"
             )
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.data.images import SIZE
 from arcface_plus.embedder.feeding import Feeding
-from data_prep.errors import DataError, UserError
+from data_prep.crop_size import SIDE
+from data_prep.errors import DataError, UserError, first_line
 
 _RAW = Feeding(mean=0.0, scale=1.0)
 _UNIT = Feeding(mean=0.0, scale=255.0)
@@ -60,7 +60,7 @@ def open_onnx(
         try:
             found = np.asarray(session.run(None, feed)[0], np.float32)
         except Exception as error:  # as above
-            raise DataError(f"{path}: ONNX Runtime cannot run it ({_first_line(error)})") from None
+            raise DataError(f"{path}: ONNX Runtime cannot run it ({first_line(error)})") from None
         if found.ndim < 2 or len(found) != len(padded):
             raise DataError(f"{path}: gives {found.shape} for {len(padded)} images, not (n, d)")
         return torch.from_numpy(found.reshape(len(padded), -1)[: len(batch)])
@@ -91,14 +91,14 @@ def _session(path: Path, device: torch.device) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
-        raise DataError(f"{path}: not a readable ONNX model ({_first_line(error)})") from None
+        raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
 
 
 def _takes_crops(shape: list[int | str | None]) -> bool:
     """N×3×112×112, where a dimension the graph leaves open (a name or None) fits too."""
     return len(shape) == 4 and all(
         found == wanted or not isinstance(found, int)
-        for found, wanted in zip(shape[1:], (3, SIZE, SIZE), strict=True)
+        for found, wanted in zip(shape[1:], (3, SIDE, SIDE), strict=True)
     )
 
 
@@ -172,7 +172,3 @@ def _reach(steps: list[Step], white: float) -> float:
         with np.errstate(all="ignore"):
             ends = operators[operator](ends, value)
     return float(np.abs(ends).max())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

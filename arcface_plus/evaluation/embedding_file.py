@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from arcface_plus.embedder.load import Embedder
 from arcface_plus.evaluation.image_source import ImageSource
 from arcface_plus.evaluation.verification import BLOCK, embed_views
 from data_prep.errors import UserError
+from data_prep.files import replacing
 
 _CHUNK = 64 * BLOCK  # images whose two embeddings are held besides the result
 
@@ -78,13 +78,8 @@ def write(
             arrays["class_names"] = np.array([names[k] for k in range(len(names))], np.str_)
     if source.same is not None:
         arrays["same"] = source.same
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(out) as file:
+        np.savez(file, allow_pickle=False, **arrays)
     return list(arrays)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.align.landmarks import split_fields
 from data_prep.collection import Folder, Pairs, Records, open_collection, read_file
 from data_prep.errors import DataError
 from data_prep.images import is_image_name
-from data_prep.align.landmarks import split_fields
 
 _COLLECTIONS = (".rec", ".idx", ".bin")
 _LINE_LIMIT = 1 << 16

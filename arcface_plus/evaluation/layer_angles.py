@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.run_directory.checkpoint import ModelCard, load_training, write_text
 from arcface_plus.embedder.load import load_backbone, model_card, weights_in
 from arcface_plus.models.regularizers import nearest_angles
+from arcface_plus.run_directory.checkpoint import ModelCard, load_training
 from data_prep.errors import DataError
+from data_prep.files import write_text
 
 CLASSIFIER = "classifier"
 DEPTHWISE = "depthwise convolution"

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from arcface_plus.run_directory.checkpoint import MODEL_WEIGHTS, ModelCard
 from arcface_plus.embedder.load import Embedder, weights_in
+from arcface_plus.run_directory.checkpoint import MODEL_WEIGHTS, ModelCard
 from data_prep.errors import DataError, UserError
 from eval.statistics import binomial_interval
 from eval.verification import pair_distances

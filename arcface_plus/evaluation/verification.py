@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.run_directory.checkpoint import write_text
-from arcface_plus.data.images import SIZE, UndecodableImage, decode
+from arcface_plus.data.images import UndecodableImage, decode
 from arcface_plus.embedder.load import Embedder
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
+from data_prep.files import write_text
 from data_prep.pairs import byte_offset, read_pairs
 from eval.scores import PairScores, scores_file, write_scores
 from eval.verification import VerificationResult, verify
@@ -180,7 +181,7 @@ def embed_views(
     batch_size = -(-batch_size // BLOCK) * BLOCK
 
     def pixels(start: int) -> NDArray[np.uint8]:
-        batch = np.empty((min(batch_size, len(encoded) - start), SIZE, SIZE, 3), np.uint8)
+        batch = np.empty((min(batch_size, len(encoded) - start), SIDE, SIDE, 3), np.uint8)
         for i in range(len(batch)):
             try:
                 batch[i] = decode(encoded[start + i])

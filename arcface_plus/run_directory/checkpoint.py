@@ -22,8 +22,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from arcface_plus.runtime import sync_folder
-from data_prep.errors import DataError
+from data_prep.errors import DataError, first_line
+from data_prep.files import publish, write_bytes, write_text
 
 _NAME = re.compile(r"step_(\d{8,})")
 MODEL_WEIGHTS = "model.safetensors"
@@ -113,8 +113,7 @@ class Checkpoints:
                 os.fsync(file.fileno())
             if final.exists():  # the same step again, after a resume: bits are equal
                 shutil.rmtree(final)
-            os.replace(partial, final)
-            sync_folder(self.folder)
+            publish(partial, final)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         for name in (MODEL_WEIGHTS, MODEL_CARD):
@@ -136,7 +135,7 @@ def load_training(path: Path) -> Training:
     except OSError:
         raise
     except Exception as error:  # torch, pickle and zip each raise their own
-        raise DataError(f"{file}: unreadable ({_first_line(error)}); remove {path}") from None
+        raise DataError(f"{file}: unreadable ({first_line(error)}); remove {path}") from None
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -146,32 +145,14 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (SafetensorError, ValueError) as error:
-        raise DataError(f"{path}: not readable as .safetensors ({_first_line(error)})") from None
+        raise DataError(f"{path}: not readable as .safetensors ({first_line(error)})") from None
 
 
 def write_model(path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard) -> None:
     """`path` (.safetensors) and its card beside it, each appearing whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(save(tensors))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_bytes(path, save(tensors))
     write_text(path.with_suffix(".json"), card.to_json())
-
-
-def write_text(path: Path, text: str) -> None:
-    """A small file that is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _replace_by_link(source: Path, target: Path) -> None:
@@ -183,8 +164,3 @@ def _replace_by_link(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, partial)
     os.replace(partial, target)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__

@@ -7,16 +7,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn
 from torch.utils.tensorboard import SummaryWriter
+
+from arcface_plus.console import console, new_bar, say
+from data_prep.errors import printable
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -24,22 +19,11 @@ METRICS_FILE = "metrics.jsonl"
 class Metrics:
     """Sinks for the numbers of one run; `quiet` for the processes other than the first."""
 
-    def __init__(self, run: Path, first_step: int, steps: int, console: Console) -> None:
+    def __init__(self, run: Path, first_step: int, steps: int) -> None:
         _drop_lines_after(run / METRICS_FILE, first_step)
         self._lines = open(run / METRICS_FILE, "a", encoding="utf-8")  # noqa: SIM115
         self._board = SummaryWriter(str(run / "tb"), purge_step=first_step + 1)
-        self._console = console
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bar = new_bar(TextColumn("{task.fields[note]}", markup=False))
         self._task = self._bar.add_task("train", total=steps, completed=first_step, note="")
         self._accuracies = ""
         self._bar.start()
@@ -56,9 +40,11 @@ class Metrics:
             if name != "step":
                 self._board.add_scalar(f"train/{name}", value, step)
         note = f"loss {values['loss']:.3f}  {values['images_per_second']:.0f} img/s"
-        self._bar.update(self._task, completed=step, note=f"{note}  {self._accuracies}".rstrip())
-        if not self._console.is_terminal:
-            self._console.print(f"step {step}  {note}  lr {values['lr']:g}", highlight=False)
+        self._bar.update(
+            self._task, completed=step, note=printable(f"{note}  {self._accuracies}".rstrip())
+        )
+        if not console.is_terminal:
+            say(f"step {step}  {note}  lr {values['lr']:g}")
 
     def log_verification(self, step: int, accuracies: Mapping[str, float]) -> None:
         """Accuracies in [0, 1] by target."""
@@ -66,10 +52,10 @@ class Metrics:
             self._board.add_scalar(f"eval/{target}", value, step)
         self._board.flush()
         self._accuracies = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
-        self._console.print(f"step {step}  {self._accuracies}", highlight=False)
+        say(f"step {step}  {self._accuracies}")
 
     def warn(self, line: str) -> None:
-        self._console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        say(line, style="yellow")
 
     def close(self) -> None:
         self._bar.stop()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.models.regularizers import NearestAngles
+from data_prep.files import write_text
 
 FILE = "nearest_classes.csv"
 HEADER = ("class_a", "class_b", "angle_deg", "mutual", "name_a", "name_b")

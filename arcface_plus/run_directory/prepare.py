@@ -15,11 +15,12 @@ import torch
 import yaml
 
 import arcface_plus
-from arcface_plus.run_directory.checkpoint import Checkpoints, Training, load_training, write_text
 from arcface_plus.config.tree import RunConfig, validate
+from arcface_plus.run_directory.checkpoint import Checkpoints, Training, load_training
 from arcface_plus.run_directory.metrics import METRICS_FILE
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from data_prep.errors import UserError
+from data_prep.files import write_text
 
 CONFIG_FILE = "config.yaml"
 ENTRIES = (

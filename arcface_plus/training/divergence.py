@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arcface_plus.run_directory.checkpoint import write_text
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.recognizer import Losses
+from data_prep.files import write_text
 
 ADVICE = "try a smaller optimizer.lr, optimizer.warmup_steps, or runtime.precision fp32"
 

@@ -9,21 +9,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard, write_text
-from arcface_plus.console import console, progress_bar
-from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.config.tree import RunConfig
-from arcface_plus.data.images import SIZE
+from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source
-from arcface_plus.training.data_advice import data_advice
 from arcface_plus.embedder.load import network_embedder
-from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.evaluation.verification import Verification, target_file, verify_targets
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
-from arcface_plus.training.optim import Schedule, sgd
+from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
+from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.run_directory.prepare import describe, load_fitting, prepare
 from arcface_plus.runtime import (
     Processes,
@@ -34,9 +30,14 @@ from arcface_plus.runtime import (
     resolve_precision,
     seed_step,
 )
+from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.compilation import compile_in_place
+from arcface_plus.training.data_advice import data_advice
+from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.trainer import Plan, Trainer
-from arcface_plus.evaluation.verification import Verification, target_file, verify_targets
+from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
+from data_prep.files import write_text
 
 VERIFY_BATCH = 128
 _BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialise the weights
@@ -68,7 +69,7 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
     checkpoint = Checkpoints(run, config.checkpoint.keep).last()
     resume = load_fitting(checkpoint, source.classes, len(source)) if checkpoint else None
     if resume and resume.step >= config.optimizer.steps:
-        console.print(f"{run}: already at step {resume.step}; nothing left to train (--fresh?)")
+        say(f"{run}: already at step {resume.step}; nothing left to train (--fresh?)")
         return
     if processes.first:
         describe(run, config, device, processes.count)
@@ -165,7 +166,7 @@ def _trainer(
             parameters=config.model.backbone.parameters,
             embedding_dim=config.model.embedding_dim,
         ),
-        metrics=Metrics(run, first_step, optimizer.steps, console) if processes.first else None,
+        metrics=Metrics(run, first_step, optimizer.steps) if processes.first else None,
         device=device,
         processes=processes,
         class_names=source.class_names,
@@ -206,19 +207,18 @@ def _prepare_backbone(
             raise UserError(f"runtime.activation_checkpointing: {error}") from None
     elif _switch(runtime.compile, default=device.type == "cuda"):
         size = part_sizes(config.data.batch_size // processes.count, config.data.micro_batch_size)
-        images = torch.zeros((size[0], 3, SIZE, SIZE), device=device)
+        images = torch.zeros((size[0], 3, SIDE, SIDE), device=device)
         images = images.contiguous(memory_format=memory_format)
         if processes.first:
-            console.print("compiling the network, which takes minutes if it is large")
+            say("compiling the network, which takes minutes if it is large")
         problem = compile_in_place(backbone, images, autocast(device, precision))
         if problem and runtime.compile is True:
             raise UserError(
                 f"runtime.compile: true, but it cannot work here ({problem}); set it to false"
             )
         if problem and processes.first:
-            console.print(
+            say(
                 f"runtime.compile: not possible here, the run goes on without ({problem})",
-                highlight=False, soft_wrap=True, markup=False,
             )  # fmt: skip
 
 
@@ -247,14 +247,12 @@ def _announce(
     begun = f"resumes at step {step}" if step else "starts"
     term = config.regularizer
     plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
-    console.print(
+    say(
         f"{config.run.name}: {begun} in {run} on {device}: {len(source)} images of "
         f"{source.classes} classes, {config.model.backbone.name}, {config.head.name}{plus}, "
         f"batch {batch} ({len(source) / batch:.0f} steps an epoch), {config.optimizer.steps} steps",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
 def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(line)

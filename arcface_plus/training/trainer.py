@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.run_directory.checkpoint import (
     MODEL_WEIGHTS,
     Checkpoints,
@@ -19,17 +21,15 @@ from arcface_plus.run_directory.checkpoint import (
     Training,
     load_weights,
 )
+from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
+from arcface_plus.run_directory.nearest_classes import write_nearest_classes
+from arcface_plus.runtime import Interrupts, Processes, peak_memory
 from arcface_plus.training.compilation import uncompiled
-from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.divergence import ADVICE, post_mortem, report
 from arcface_plus.training.errors import Diverged, Interrupted
-from arcface_plus.run_directory.metrics import Metrics
-from arcface_plus.models.recognizer import Losses, Recognizer
-from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
-from arcface_plus.run_directory.nearest_classes import write_nearest_classes
 from arcface_plus.training.optim import Schedule
-from arcface_plus.runtime import Interrupts, Processes, peak_memory
 from arcface_plus.training.stopwatch import Stopwatch
 from arcface_plus.training.update import Update, Updater
 

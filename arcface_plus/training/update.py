@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from arcface_plus.training.accumulation import backward, part_sizes
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
-from arcface_plus.training.optim import Schedule, load_optimizer, set_lr
 from arcface_plus.runtime import Processes, autocast, seed_step
+from arcface_plus.training.accumulation import backward, part_sizes
+from arcface_plus.training.optim import Schedule, load_optimizer, set_lr
 
 
 class Update(NamedTuple):

@@ -10,10 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data_prep.align.report import Journal, Row, Summary, begin, finish
 from data_prep.align.detector import PICKS, Face, FaceFinder, pick_face
-from data_prep.errors import DataError, UserError
 from data_prep.align.face_crop import center_crop, crop, crop_side, yaw_degrees
+from data_prep.align.landmarks import Landmarks
+from data_prep.align.report import Journal, Row, Summary, begin, finish
+from data_prep.errors import DataError, UserError
+from data_prep.files import write_bytes
 from data_prep.images import (
     Image,
     encode_as,
@@ -21,9 +23,7 @@ from data_prep.images import (
     one_thread_each,
     read_rgb,
     walk_files,
-    write_whole,
 )
-from data_prep.align.landmarks import Landmarks
 
 FALLBACKS = ("none", "center")
 
@@ -59,7 +59,7 @@ class Aligner:
         if cut is not None:
             target = out / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, encode_as(target.suffix, cut, self.quality))
+            write_bytes(target, encode_as(target.suffix, cut, self.quality), durable=False)
         return row
 
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 from data_prep.images import Image
 
-SIZE = 112
 TEMPLATE = np.array(
     [
         (38.2946, 51.6963),
@@ -66,7 +66,7 @@ def crop(image: Image, landmarks: ArrayLike) -> Image:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         # Pixel centres stand at whole numbers, so the photo's corner is at -0.5 in both scales.
         matrix = similarity((np.asarray(landmarks, np.float64) + 0.5) * image_scale - 0.5)
-    warped = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     return warped.astype(np.uint8, copy=False)
 
 
@@ -76,8 +76,8 @@ def center_crop(image: Image) -> Image:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image[top : top + side, left : left + side]
-    how = cv2.INTER_AREA if side > SIZE else cv2.INTER_LINEAR
-    return cv2.resize(square, (SIZE, SIZE), interpolation=how).astype(np.uint8, copy=False)
+    how = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
+    return cv2.resize(square, (SIDE, SIDE), interpolation=how).astype(np.uint8, copy=False)
 
 
 def scale_of(matrix: NDArray[np.float64]) -> float:
@@ -87,7 +87,7 @@ def scale_of(matrix: NDArray[np.float64]) -> float:
 
 def crop_side(landmarks: ArrayLike) -> float:
     """Side in photo pixels of the square that becomes the crop; under 112 the crop is enlarged."""
-    return SIZE / scale_of(similarity(landmarks))
+    return SIDE / scale_of(similarity(landmarks))
 
 
 def yaw_degrees(landmarks: ArrayLike) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass, field, fields
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.errors import DataError, UserError
+from data_prep.files import replacing, write_text
 from data_prep.images import ALIGN_REPORT_PICTURE
 
 CSV_NAME, JSON_NAME, PNG_NAME = "align-report.csv", "align-report.json", ALIGN_REPORT_PICTURE
@@ -120,15 +120,13 @@ def _prune(path: Path, out: Path) -> Iterator[str]:
     """Rewrite the report without rows that lack their crop; yields the paths that stay."""
     if not path.is_file():
         return
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with replacing(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in read_rows(path):
             if row["crop"] and _has_bytes(out / row["path"]):
                 writer.writerow(row.values())
                 yield row["path"]
-    os.replace(partial, path)
 
 
 def _has_bytes(path: Path) -> bool:
@@ -171,7 +169,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
             "choose another OUT folder"
         )
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(path, {"settings": settings, "summary": None})
+    write_text(path, json.dumps({"settings": settings, "summary": None}, indent=1) + "\n")
 
 
 def finish(out: Path, settings: dict[str, Any], summary: Summary) -> None:
@@ -187,14 +185,9 @@ def finish(out: Path, settings: dict[str, Any], summary: Summary) -> None:
             yaws[round(float(row["yaw"]))] += 1
             summary.enlarged += float(row["crop_side"]) < 112
     summary.crop_side, summary.yaw = _percentiles(sides), _percentiles(yaws)
-    _write_json(out / JSON_NAME, {"settings": settings, "summary": asdict(summary)})
+    content = {"settings": settings, "summary": asdict(summary)}
+    write_text(out / JSON_NAME, json.dumps(content, indent=1) + "\n")
     draw(out / PNG_NAME, sides, yaws, summary)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
 
 
 def _percentiles(counts: Counter[int]) -> list[float]:
@@ -225,6 +218,5 @@ def draw(path: Path, sides: Counter[int], yaws: Counter[int], summary: Summary) 
     yaw.hist(list(yaws), np.arange(-90, 91, 5), weights=list(yaws.values()))
     yaw.set(title="yaw (rough)", xlabel="degrees, positive: nose to image right", ylabel="photos")
     FigureCanvasAgg(figure)
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    os.replace(partial, path)
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=100)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.align.face_crop import SIZE
+from data_prep.crop_size import SIDE
 from data_prep.faces.geometry import Array, View, project
 from data_prep.faces.parameters import Capture, Identity
 from data_prep.faces.texture import Colour, dim, skin_colour
@@ -27,7 +27,7 @@ def draw_room(rng: np.random.Generator) -> Array:
         x, y, w, h = (rng.integers((-5, -5, 4, 4), (28, 28, 18, 18))).tolist()
         colour = base + rng.normal(0, 35) + rng.normal(0, 15, 3)
         cv2.rectangle(room, (x, y, w, h), colour.tolist(), -1)
-    return np.asarray(cv2.resize(np.clip(room, 0, 255), (SIZE, SIZE)), dtype=np.float32)
+    return np.asarray(cv2.resize(np.clip(room, 0, 255), (SIDE, SIDE)), dtype=np.float32)
 
 
 def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:

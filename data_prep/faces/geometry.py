@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.align.face_crop import SIZE, TEMPLATE
+from data_prep.align.face_crop import TEMPLATE
+from data_prep.crop_size import SIDE
 from data_prep.faces.parameters import Capture, Identity
 
 Array = NDArray[np.float32]
@@ -26,7 +27,7 @@ FAR = -60.0
 
 _TARGET = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
 _TARGET_MIDDLE = complex(_TARGET.mean())
-_COLUMNS, _ROWS = np.meshgrid(np.arange(SIZE, dtype=np.float32), np.arange(SIZE, dtype=np.float32))
+_COLUMNS, _ROWS = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,8 @@ def quadrics(view: View, shapes: list[Ellipsoid]) -> list[Quadric]:
     outline = linear @ own[:, :2]
     reach = np.sqrt((outline * outline * squares).sum(axis=2)) + 2
     pixels = centres[:, :2] @ linear.T + view.to_pixel[:, 2]
-    low = np.clip(pixels - reach, 0, SIZE).astype(int).tolist()
-    high = np.clip(pixels + reach + 1, 0, SIZE).astype(int).tolist()
+    low = np.clip(pixels - reach, 0, SIDE).astype(int).tolist()
+    high = np.clip(pixels + reach + 1, 0, SIDE).astype(int).tolist()
     radii = np.sqrt(reach.prod(axis=1)).tolist()
     return [
         Quadric(
@@ -254,8 +255,8 @@ def ramp(values: Array) -> Array:
 
 def union_depth(view: View, parts: list[Quadric]) -> tuple[Array, Array]:
     """Depth (``FAR`` where nothing is) and coverage, both (112, 112), of several ellipsoids."""
-    depth = np.full((SIZE, SIZE), FAR, np.float32)
-    coverage = np.zeros((SIZE, SIZE), np.float32)
+    depth = np.full((SIDE, SIDE), FAR, np.float32)
+    coverage = np.zeros((SIDE, SIDE), np.float32)
     for part in parts:
         z, alpha = cast(view, part)
         z[alpha < 0.5] = FAR

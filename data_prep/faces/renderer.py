@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.crop_size import SIDE
 from data_prep.faces import texture
 from data_prep.faces.clutter import draw_glasses, draw_occluder, draw_room
-from data_prep.align.face_crop import SIZE
 from data_prep.faces.geometry import (
     FAR,
     FRONT,
@@ -130,7 +130,7 @@ def _skin(
     laid = cv2.remap(flat, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     skin = laid * _rgb(diffuse)
     skin += _rgb(gloss)
-    _blend(canvas, (slice(0, SIZE), slice(0, SIZE)), skin, cover)
+    _blend(canvas, (slice(0, SIDE), slice(0, SIDE)), skin, cover)
     return depth, diffuse
 
 
@@ -240,8 +240,8 @@ def _photograph(canvas: Array, capture: Capture, rng: np.random.Generator) -> Im
     if capture.blur > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), capture.blur)
     if capture.noise > 0:
-        top, left = rng.integers(0, _BANK - SIZE, 2)
-        grain = _noise_bank()[top : top + SIZE, left : left + SIZE]
+        top, left = rng.integers(0, _BANK - SIDE, 2)
+        grain = _noise_bank()[top : top + SIDE, left : left + SIDE]
         picture = picture + np.float32(capture.noise) * grain
     # Rounds and saturates, which a numpy cast does not.
     return np.asarray(cv2.convertScaleAbs(np.maximum(picture, 0)), dtype=np.uint8)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from data_prep.collection import Folder, Pairs, Records
 from data_prep.errors import DataError, UserError
-from data_prep.images import Image, decode_rgb, encode_as, write_whole
+from data_prep.files import write_bytes
+from data_prep.images import Image, decode_rgb, encode_as
 from data_prep.inspect.inspect import Inspection, labels_of
 from data_prep.inspect.text import histogram_edges
 
@@ -35,7 +36,7 @@ def write_sheet(
         sheet = _sheet_of_pairs(collection, rows)
     else:
         sheet = _sheet_of_classes(collection, rows)
-    write_whole(path, encode_as(path.suffix, sheet))
+    write_bytes(path, encode_as(path.suffix, sheet))
 
 
 def check_picture_name(path: Path) -> None:

@@ -10,9 +10,9 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eval.report.charts import COLOURS, Chart, Line, figure
 from eval.compare import Comparison, TargetComparison
 from eval.judge import Group
+from eval.report.charts import COLOURS, Chart, Line, figure
 from eval.roc import DIFFERENT_PAIRS_NEEDED, roc_curve_of
 from eval.runs import Run
 from eval.series import Series, accuracies, metrics

@@ -17,8 +17,8 @@ from eval.compare import Comparison
 from eval.report.figures import Section, intervals, missing, sections
 from eval.report.pairs import worst_pairs
 from eval.report.style import STYLE
-from eval.series import environment
 from eval.report.tables import CONFIG_DIFFERENCES, Table, tables
+from eval.series import environment
 
 SHORT = 30
 """Cells of a table up to this many characters stay on one line."""

@@ -11,8 +11,8 @@ from html import escape
 
 import numpy as np
 
-from eval.report.charts import COLOURS
 from eval.compare import Comparison, TargetComparison
+from eval.report.charts import COLOURS
 from eval.report.figures import NO_SCORES, Section, missing
 from eval.runs import Run
 

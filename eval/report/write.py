@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from data_prep.files import write_text
 from eval.compare import Comparison
 from eval.report.page import to_html
 from eval.report.tables import Table, tables
@@ -76,9 +76,7 @@ def write(
     }
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        unfinished = out_dir / f".{name}.tmp"
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, out_dir / name)
+        write_text(out_dir / name, text)
     return [out_dir / name for name in texts]
 
 

@@ -101,8 +101,8 @@ def test_labels_beyond_the_class_count(command, tmp_path):
 
 
 def test_an_uneven_split_over_processes(command, synthetic, monkeypatch):
-    from arcface_plus.training import run
     from arcface_plus.runtime import Processes
+    from arcface_plus.training import run
 
     monkeypatch.setattr(run, "join_processes", lambda: Processes(0, 3, 0))
     assert_one_line(

@@ -21,7 +21,6 @@ from data_prep.images import (
     is_image_name,
     read_rgb,
     walk_files,
-    write_whole,
 )
 
 # Red grows to the right, green downwards, blue is constant: orientation and channel order show.
@@ -163,13 +162,6 @@ def test_walk_is_sorted_follows_links_and_survives_loops(tmp_path: Path) -> None
 def test_names_of_images() -> None:
     assert all(map(is_image_name, ("a.jpg", "a.JPG", "b/c.Png", "x.webp", "x.bmp", "x.jpeg")))
     assert not any(map(is_image_name, ("a.txt", "jpg", "a.jpg.partial", "a.gif", "")))
-
-
-def test_write_whole_leaves_nothing_behind_on_failure(tmp_path: Path) -> None:
-    (tmp_path / "x.jpg").mkdir()  # cannot be replaced by a file
-    with pytest.raises(OSError):
-        write_whole(tmp_path / "x.jpg", b"data")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.jpg"]
 
 
 VALID = [encoded(Pil.fromarray(PHOTO[:16, :16]), kind) for kind in KINDS]

@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from data_prep.errors import DataError, UserError
-from eval.report import write as report
 from eval.compare import compare
+from eval.report import write as report
 from eval.verification import verify
 
 BASE = {

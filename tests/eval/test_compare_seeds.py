@@ -11,8 +11,8 @@ from rich.console import Console
 from scipy import stats
 
 from data_prep.errors import DataError, UserError
-from eval.report import write as report
 from eval.compare import compare
+from eval.report import write as report
 from eval.statistics import mcnemar_exact
 
 PLUS = {"regularizer": {"name": "mma", "weight": 0.03}}

@@ -10,8 +10,8 @@ import torch
 
 from arcface_plus.embedder.load import Embedder, network_embedder
 from arcface_plus.evaluation.identification import torch_library
-from arcface_plus.models.backbones import MobileFaceNet, r18
 from arcface_plus.evaluation.verification import verify_file
+from arcface_plus.models.backbones import MobileFaceNet, r18
 from eval.embeddings import ArrayFaces
 from eval.identification import identify
 

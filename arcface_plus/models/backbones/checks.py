@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-IMAGE_SIZE = 112
+from data_prep.crop_size import SIDE
 
 
 def check_parameters(embedding_dim: int, dropout: float) -> None:
@@ -17,5 +17,5 @@ def check_parameters(embedding_dim: int, dropout: float) -> None:
 
 def check_images(images: Tensor) -> None:
     """Raise ``ValueError`` unless ``images`` is (n, 3, 112, 112)."""
-    if images.ndim != 4 or tuple(images.shape[1:]) != (3, IMAGE_SIZE, IMAGE_SIZE):
+    if images.ndim != 4 or tuple(images.shape[1:]) != (3, SIDE, SIDE):
         raise ValueError(f"images must be (n, 3, 112, 112), not {tuple(images.shape)}")

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.models.backbones.checks import IMAGE_SIZE, check_images, check_parameters
+from arcface_plus.models.backbones.checks import check_images, check_parameters
 from arcface_plus.models.precision import without_autocast
+from data_prep.crop_size import SIDE
 
 _WIDTHS = (64, 128, 256, 512)
 _BN_EPS = 1e-5
-_FINAL_SIDE = IMAGE_SIZE // 16  # four stages, each halving the side
+_FINAL_SIDE = SIDE // 16  # four stages, each halving the side
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:

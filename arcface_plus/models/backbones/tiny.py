@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.models.backbones.checks import IMAGE_SIZE, check_images, check_parameters
+from arcface_plus.models.backbones.checks import check_images, check_parameters
 from arcface_plus.models.precision import without_autocast
+from data_prep.crop_size import SIDE
 
-_FINAL_SIDE = IMAGE_SIZE // 16
+_FINAL_SIDE = SIDE // 16
 
 
 class Tiny(nn.Module):

@@ -1,1 +1,1 @@
-"""The neighbour engine: the nearest other row of every row, exactly or from remembered candidates."""
+"""The neighbour engine: the nearest other row of every row, exact or from remembered candidates."""

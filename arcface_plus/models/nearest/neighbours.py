@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from arcface_plus.models.precision import at_least_float32, without_autocast
 from arcface_plus.models.nearest.angles import angles_to
 from arcface_plus.models.nearest.close_rows import search_close_rows
 from arcface_plus.models.nearest.pair_search import nearest_of, search_all
 from arcface_plus.models.nearest.rows import Directions, check_rows, directions, on_cpu
+from arcface_plus.models.precision import at_least_float32, without_autocast
 
 _SLOTS_OF_HALF, _TOLD_APART = 16, 4
 

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from arcface_plus.models.nearest import tile_search
-from arcface_plus.models.nearest import triton_search
+from arcface_plus.models.nearest import tile_search, triton_search
 from arcface_plus.models.nearest.close_rows import search_close_rows
 from arcface_plus.models.nearest.rows import Directions, may_hold, on_cpu, row_blocks
 from arcface_plus.models.nearest.tile_search import BySlot

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from arcface_plus.models.precision import at_least_float32, without_autocast
 from arcface_plus.models.nearest.angles import angles_to
 from arcface_plus.models.nearest.cached import Cached
 from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
+from arcface_plus.models.precision import at_least_float32, without_autocast
 
 EXACT_UP_TO = 30_000  # rows; beyond, a search over all pairs costs more than a step may
 

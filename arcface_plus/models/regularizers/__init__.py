@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from torch import nn
 
+from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
+from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.models.regularizers.koleo import KoLeo
 from arcface_plus.models.regularizers.maximal_cosine import MaximalCosine
 from arcface_plus.models.regularizers.mma import MMA
 from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
-from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.regularizers.none import NoRegularizer
-from arcface_plus.models.nearest.watch import Watch
 
 REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
     "none": NoRegularizer,

@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.models.precision import at_least_float32, without_autocast
 from arcface_plus.models.nearest.angles import mean_of_angles
 from arcface_plus.models.nearest.cached import Cached
 from arcface_plus.models.nearest.neighbours import (
@@ -21,6 +20,7 @@ from arcface_plus.models.nearest.rolling import Rolling
 from arcface_plus.models.nearest.rows import check_rows
 from arcface_plus.models.nearest.tile_search import GROUP
 from arcface_plus.models.nearest.watch import EXACT_UP_TO
+from arcface_plus.models.precision import at_least_float32, without_autocast
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
 

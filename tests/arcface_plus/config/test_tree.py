@@ -12,7 +12,7 @@ from arcface_plus.config.tree import json_schema, load, shipped, validate
 from arcface_plus.run_directory.prepare import flattened
 from data_prep.errors import UserError
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
 
 def written(tmp_path: Path, text: str, name: str = "c.yaml") -> Path:
@@ -154,5 +154,5 @@ def test_schema_is_for_editors():
     assert "optimizer" in schema["properties"]
     assert "mma" in schema["$defs"]["Regularizer"]["properties"]["name"]["enum"]
     assert "extends" in schema["properties"]
-    shipped_schema = (Path(__file__).parents[2] / "configs" / "schema.json").read_text()
+    shipped_schema = (Path(__file__).parents[3] / "configs" / "schema.json").read_text()
     assert json.loads(shipped_schema) == schema, "write json_schema() to configs/schema.json again"

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from arcface_plus.embedder import export
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
-from arcface_plus.embedder.load import load_embedder
 from arcface_plus.embedder.export import OPSET, write
 from arcface_plus.embedder.feeding import Feeding, FeedingOptions
+from arcface_plus.embedder.load import load_embedder
 from arcface_plus.models.backbones import BACKBONES, IResNet, MobileFaceNet
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from data_prep.errors import DataError, UserError
 
 

@@ -12,8 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from arcface_plus.embedder.load import load_embedder
 from arcface_plus.embedder.feeding import Feeding, FeedingOptions
+from arcface_plus.embedder.load import load_embedder
 from data_prep.errors import DataError, UserError
 
 PIXEL = np.array([200, 100, 10], np.uint8)  # red, green, blue

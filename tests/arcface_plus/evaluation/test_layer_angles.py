@@ -11,10 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.evaluation.layer_angles import labels, layer_names, measure
-from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard, Training, load_training, write_model
 from arcface_plus.commands.angles import angles
+from arcface_plus.evaluation.layer_angles import labels, layer_names, measure
 from arcface_plus.models.backbones import IResNet, MobileFaceNet
+from arcface_plus.run_directory.checkpoint import (
+    Checkpoints,
+    ModelCard,
+    Training,
+    load_training,
+    write_model,
+)
 from data_prep.errors import DataError, UserError
 
 

@@ -9,8 +9,8 @@ import torch
 
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import Embedder, network_embedder
-from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.evaluation.verification import BLOCK, embed_both, verify_file
+from arcface_plus.models.backbones import MobileFaceNet
 from data_prep.pairs import read_pairs
 from eval.verification import verify
 

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from arcface_plus.training.accumulation import backward, part_sizes
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
-from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.runtime import Processes
+from arcface_plus.training.accumulation import backward, part_sizes
+from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.update import Updater
 
 

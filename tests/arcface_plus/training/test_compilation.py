@@ -10,15 +10,15 @@ import torch
 import torch._inductor.config
 from torch import Tensor, nn
 
-from arcface_plus.training import run as run_module
-from arcface_plus.training.compilation import compile_in_place, uncompiled
 from arcface_plus.config.tree import load, shipped
-from arcface_plus.run_directory.metrics import METRICS_FILE
 from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
-from arcface_plus.training.run import execute
+from arcface_plus.run_directory.metrics import METRICS_FILE
 from arcface_plus.runtime import autocast
+from arcface_plus.training import run as run_module
+from arcface_plus.training.compilation import compile_in_place, uncompiled
+from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 
 CPU = torch.device("cpu")

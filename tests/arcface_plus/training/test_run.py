@@ -16,19 +16,19 @@ import torch
 import yaml
 from runs import assert_same_bits, configured, lines, state
 
-from arcface_plus.training import run as run_module
-from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
 from arcface_plus.config.tree import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source
-from arcface_plus.training.errors import Diverged
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
-from arcface_plus.training.run import build_recognizer, execute
+from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
 from arcface_plus.run_directory.prepare import load_fitting
+from arcface_plus.training import run as run_module
+from arcface_plus.training.errors import Diverged
+from arcface_plus.training.run import build_recognizer, execute
 from data_prep.errors import DataError, UserError
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 METRICS = {
     "step", "epoch", "loss", "loss_margin", "loss_regularizer", "accuracy", "lr", "grad_norm",
     "images_per_second", "data_wait_fraction", "min_angle_deg", "mean_min_angle_deg",

@@ -12,16 +12,16 @@ import pytest
 import torch
 from torch import nn
 
-from arcface_plus.training import update
-from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
 from arcface_plus.data.loader import Batch
-from arcface_plus.training.errors import Diverged
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularizers import MMA
-from arcface_plus.training.optim import Schedule, sgd
+from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
 from arcface_plus.runtime import Processes
+from arcface_plus.training import update
+from arcface_plus.training.errors import Diverged
+from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.trainer import Plan, Trainer
 from data_prep.errors import DataError
 

@@ -13,13 +13,13 @@ import pytest
 
 import data_prep.align.align as align_module
 from data_prep.align.align import align
-from data_prep.align.report import Row, read_rows
 from data_prep.align.detector import Face, YuNet
-from data_prep.errors import DataError, UserError
 from data_prep.align.face_crop import TEMPLATE, center_crop, crop
+from data_prep.align.landmarks import Landmarks
+from data_prep.align.report import Row, read_rows
+from data_prep.errors import DataError, UserError
 from data_prep.image_header import image_header
 from data_prep.images import Image, decode_rgb, encode_as, read_rgb
-from data_prep.align.landmarks import Landmarks
 from data_prep.pairs import read_pairs
 
 RNG = np.random.default_rng(0)

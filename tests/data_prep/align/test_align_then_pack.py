@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from data_prep.align.align import align
+from data_prep.align.landmarks import Landmarks
 from data_prep.align.report import REPORT_NAMES
 from data_prep.inspect.inspect import inspect
-from data_prep.align.landmarks import Landmarks
 from data_prep.pack import pack
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from data_prep.align.detector import PICKS, Face, YuNet, pick_face
-from data_prep.errors import DataError, UserError
 from data_prep.align.face_crop import TEMPLATE, similarity, yaw_degrees
+from data_prep.errors import DataError, UserError
 from data_prep.images import read_rgb
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.errors import DataError
 from data_prep.align.face_crop import (
     TEMPLATE,
     center_crop,
@@ -19,6 +18,7 @@ from data_prep.align.face_crop import (
     similarity,
     yaw_degrees,
 )
+from data_prep.errors import DataError
 
 POINTS = TEMPLATE * 1.3 + (20, 31) + np.random.default_rng(0).normal(0, 3, (5, 2))
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.errors import DataError
 from data_prep.align.landmarks import Landmarks
+from data_prep.errors import DataError
 
 TEN = [105, 112, 149, 111, 131, 138, 108, 155, 148, 154]
 POINTS = np.array(TEN, float).reshape(5, 2)

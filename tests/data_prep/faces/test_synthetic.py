@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.faces import synthetic
-from data_prep.errors import UserError
 from data_prep.align.face_crop import TEMPLATE
+from data_prep.errors import UserError
+from data_prep.faces import synthetic
 from data_prep.faces.geometry import camera, landmarks, project
 from data_prep.faces.parameters import Capture, Identity, aged, draw_capture, draw_identity
 from data_prep.faces.renderer import encode, render
-from data_prep.pairs import read_pairs
-from data_prep.recordio import RecordReader
 from data_prep.faces.synthetic import (
     FOLDS,
     PAIR_FILES,
@@ -27,6 +25,8 @@ from data_prep.faces.synthetic import (
     plan_pairs,
     render_photo,
 )
+from data_prep.pairs import read_pairs
+from data_prep.recordio import RecordReader
 from data_prep.training_set import read_index
 
 IDENTITIES, IMAGES, SEED, PAIRS = 3, 4, 7, 40

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 
+from eval.compare import compare
 from eval.report import write as report
 from eval.report.charts import MOST_POINTS, Chart, Line, figure, svg
-from eval.compare import compare
 
 HEADINGS = [
     *("Figures", "Course of the training", "Angles between classes", "ROC", "Scores"),

@@ -1,0 +1,140 @@
+"""How the project writes files: whole or not at all, and never over what is no plain file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from data_prep.errors import UserError
+
+STDOUT = Path("-")
+
+
+def partial_name(path: Path) -> Path:
+    """The name under which `path` is written before it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextlib.contextmanager
+def replacing(
+    path: Path, mode: str = "wb", *, durable: bool = True, **text: Any
+) -> Iterator[IO[Any]]:
+    """A file object; what is written to it takes the name `path` when the block ends without error.
+
+    A symbolic link stays, and the file that it points to is replaced. What is no plain file (a
+    FIFO, /dev/stdout) is written to directly, and so is standard output under the name "-".
+    `durable`: wait for the disk, so that the file outlasts a power cut. `text`: `encoding`,
+    `errors`, `newline` as for `open`.
+
+    Raises:
+        OSError: naming `path`, when it cannot be written (no permission, the disk is full …).
+    """
+    with _named(path):
+        if path == STDOUT:
+            yield sys.stdout if "b" not in mode else sys.stdout.buffer
+            sys.stdout.flush()
+            return
+        target = path.resolve()
+        if _is_special(target):
+            with open(target, mode.replace("+", ""), **text) as file:
+                yield file
+            return
+        partial = partial_name(target)
+        try:
+            with open(partial, mode, **text) as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            publish(partial, target, durable=durable)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8; see `replacing`."""
+    with replacing(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a binary file; see `replacing`."""
+    with replacing(path, durable=durable) as file:
+        file.write(data)
+
+
+def publish(partial: Path, final: Path, *, durable: bool = True) -> None:
+    """Give a finished file or folder its final name; with `durable` the renaming lasts."""
+    if final.is_file():
+        shutil.copymode(final, partial)
+    os.replace(partial, final)
+    if durable:
+        sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a renaming in the folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise UserError, before any work, if `path` could not be written as a file; None passes."""
+    if path is None or path == STDOUT:
+        return
+    if path.is_dir():
+        raise UserError(f"{path}: is a directory; name a file")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UserError(f"{path}: its directory does not exist")
+    special = _is_special(path)
+    if not os.access(path if special else folder, os.W_OK if special else os.W_OK | os.X_OK):
+        raise UserError(f"{path}: no permission to write {'to it' if special else f'in {folder}'}")
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Raise UserError, before any work, if files could not be written into `folder`.
+
+    The folder may be absent: then it must be possible to make it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, not a directory")
+    there = folder.resolve()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(f"{folder}: {there} is a file, not a directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: no permission to write in {there}")
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An OSError inside names `path`: the system names the partial file, or none at all."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has left: no fault of the file's
+        raise
+    except OSError as error:
+        own = (None, str(partial_name(path)), str(path), str(partial_name(path.resolve())))
+        if error.errno is None or (error.filename not in own and str(error.filename) not in own):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
