@@ -2,7 +2,7 @@
 
 import pytest
 
-from arcface_plus.models.regularizers import (
+from arcface_plus.models.nearest import (
     angles,
     cached,
     close_rows,
