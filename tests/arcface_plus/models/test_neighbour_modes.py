@@ -10,14 +10,8 @@ from naive_angles import loss_and_gradient, naive_angles, random_rows
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from arcface_plus.models.regularizers import (
-    MMA,
-    Watch,
-    cached,
-    nearest_angles,
-    neighbour_loss,
-    watch,
-)
+from arcface_plus.models.nearest import cached, watch
+from arcface_plus.models.regularizers import MMA, Watch, nearest_angles, neighbour_loss
 
 MODES = [{"mode": "cached"}, {"mode": "rolling"}, {"mode": "rolling", "rolling_steps": 1}]
 

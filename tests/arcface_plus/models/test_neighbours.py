@@ -11,15 +11,11 @@ from naive_angles import (
     rows_at_angle_from,
 )
 
+from arcface_plus.models.nearest import angles, close_rows, tile_search
 from arcface_plus.models.nearest.neighbours import nearest_neighbours
 from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
 from arcface_plus.models.nearest.rows import directions
-from arcface_plus.models.regularizers import (
-    angles,
-    close_rows,
-    nearest_angles,
-    tile_search,
-)
+from arcface_plus.models.regularizers import nearest_angles
 
 
 @pytest.mark.parametrize("n", [31, 32, 33, 63, 64, 65, 95, 96, 97, 130])
