@@ -10,9 +10,9 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.loader import Batch
 from arcface_plus.runtime import Processes, autocast, resolve_precision
 from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.optim import Schedule, sgd
-from arcface_plus.training.run import build_recognizer
 from arcface_plus.training.update import Updater
 
 

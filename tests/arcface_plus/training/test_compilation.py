@@ -16,7 +16,7 @@ from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.run_directory.metrics import METRICS_FILE
 from arcface_plus.runtime import autocast
-from arcface_plus.training import run as run_module
+from arcface_plus.training import assembly
 from arcface_plus.training.compilation import compile_in_place, uncompiled
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
@@ -121,7 +121,7 @@ def configured(settings: list[str], *more: str):
 def test_a_run_says_so_in_one_line_and_goes_on(
     tiny_settings, tmp_path, no_compiler, monkeypatch, capfd
 ) -> None:
-    monkeypatch.setattr(run_module, "_switch", lambda setting, default: True)  # auto, as on a GPU
+    monkeypatch.setattr(assembly, "_switch", lambda setting, default: True)  # auto, as on a GPU
     execute(configured(tiny_settings, "runtime.compile=auto"), tmp_path / "run")
     said = [line for line in capfd.readouterr().err.splitlines() if "runtime.compile" in line]
     assert len(said) == 1
@@ -144,7 +144,7 @@ def test_a_run_trains_the_compiled_network_and_verifies_the_plain_one(
 
         monkeypatch.setattr(backbone, "_compiled_call_impl", compiled, raising=False)
 
-    monkeypatch.setattr(run_module, "compile_in_place", compile_in_place)
+    monkeypatch.setattr(assembly, "compile_in_place", compile_in_place)
     settings = [*tiny_settings, "runtime.compile=true", "data.micro_batch_size=4"]
     execute(configured(settings), tmp_path / "run")
     assert shapes == [(4, 3, 112, 112, True)]

@@ -23,9 +23,10 @@ from arcface_plus.data.sources import open_source
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
 from arcface_plus.run_directory.prepare import load_fitting
-from arcface_plus.training import run as run_module
+from arcface_plus.training import assembly
+from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.errors import Diverged
-from arcface_plus.training.run import build_recognizer, execute
+from arcface_plus.training.run import execute
 from data_prep.errors import DataError, UserError
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -291,7 +292,7 @@ def test_activation_checkpointing_changes_no_bit_of_a_run(tiny_settings, tmp_pat
     execute(configured(tiny_settings, "model.dropout=0.3"), tmp_path / "plain")
     units = []
     monkeypatch.setattr(
-        run_module,
+        assembly,
         "checkpoint_activations",
         lambda backbone: (units.extend(backbone.units()), checkpoint_activations(backbone)),
     )
