@@ -122,6 +122,13 @@ class RecordReader:
             result[i] = label if isinstance(label, float) else label[0]
         return result
 
+    def extents(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each record starts and how many bytes lie before the next one, (n,) int64 both."""
+        places = self._order[np.searchsorted(self._sorted_keys, keys)]
+        starts = self.offsets[places]
+        ends = np.append(np.unique(self.offsets), self.size)
+        return starts, ends[np.searchsorted(ends, starts, side="right")] - starts
+
     def _payload(self, key: int, offset: int, guess: int) -> memoryview:
         """Join the parts of the record that starts at `offset`; `guess` bytes may do."""
         parts: list[memoryview] = []
