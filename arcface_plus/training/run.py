@@ -13,7 +13,7 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.embedder.load import network_embedder
-from arcface_plus.evaluation.verification import Verification, target_file, verify_targets
+from arcface_plus.evaluation.verification import VerificationReport, target_file, verify_targets
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.prepare import describe, load_fitting, prepare
 from arcface_plus.runtime import (
@@ -97,14 +97,14 @@ def _check_memory_savers(config: RunConfig, processes: int) -> None:
         )
 
 
-def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], Verification]:
+def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], VerificationReport]:
     """Verification as the trainer calls it. A missing pair file is found out now, not at night."""
     train = Path(config.data.train or "")
     data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
     for target in config.eval.targets:
         target_file(data, target)
 
-    def verify(backbone: nn.Module) -> Verification:
+    def verify(backbone: nn.Module) -> VerificationReport:
         embedder = network_embedder(backbone, device, config.model.backbone.name)
         return verify_targets(embedder, data, config.eval.targets, batch_size=VERIFY_BATCH)
 
