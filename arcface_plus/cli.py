@@ -6,9 +6,12 @@ Heavy imports happen inside the commands, so that `--help` and mistakes answer a
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -66,6 +69,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
+    former = _stop_at_sigterm()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
@@ -80,7 +84,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _report(error)
     finally:
         _leave_processes()
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came where nothing waits for it: before training begins, or in another command."""
+
+
+def _stop_at_sigterm() -> Any:
+    """Let SIGTERM end the program, also as process 1, for which the system has no default action.
+
+    Returns the former handler; None where signals are not ours to handle (in another thread).
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, stop)
 
 
 def _report(error: BaseException) -> int:
@@ -98,6 +122,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 3, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
+    if isinstance(error, _Terminated):
+        return 128 + signal.SIGTERM, "stopped by SIGTERM"
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
     if isinstance(error, OSError):

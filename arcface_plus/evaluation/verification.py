@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
 from arcface_plus.evaluation.protocol_embedding import Progress, embed_encoded
+from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 from data_prep.files import is_stream, write_text
+from data_prep.image_container import container_damage
+from data_prep.image_header import image_header
 from data_prep.pairs import byte_offset, read_pairs
 from eval.scores import PairScores, scores_file, write_scores
 from eval.verification import VerificationResult, verify
+
+FOLDS = 10
 
 
 def target_file(data: Path, target: str) -> Path:
@@ -47,6 +52,20 @@ def check_folder(data: Path) -> None:
         )
     if not data.is_dir():
         raise UserError(f"{data}: no such directory of pair files")
+
+
+def check_pair_file(path: Path) -> None:
+    """Raise UserError if `path` could not be verified on, told without a network or decoding."""
+    images, same = read_pairs(path)
+    if len(same) < FOLDS:
+        raise UserError(f"{path}: has {len(same)} pairs; {FOLDS}-fold accuracy needs {FOLDS}")
+    for place, image in enumerate(images):
+        header = image_header(image)
+        reason = container_damage(image)
+        if reason is None and header is not None and header[1:] != (SIDE, SIDE):
+            reason = f"is {header.width}×{header.height}, not {SIDE}×{SIDE}"
+        if reason is not None:
+            raise UserError(f"{path}: pair {place // 2}, image {place % 2}: {reason}")
 
 
 @dataclass(frozen=True, eq=False)

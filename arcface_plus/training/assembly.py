@@ -12,7 +12,7 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source
-from arcface_plus.evaluation.verification import Verification
+from arcface_plus.evaluation.verification import VerificationReport
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
@@ -45,13 +45,14 @@ def build_trainer(
     config: RunConfig,
     run: Path,
     source: Source,
-    verify: Callable[[nn.Module], Verification],
+    verify: Callable[[nn.Module], VerificationReport],
     device: torch.device,
     processes: Processes,
     first_step: int,
+    data_digest: str,
 ) -> Trainer:
     on_gpu = device.type == "cuda"
-    channels_last = _switch(config.runtime.channels_last, default=True)
+    channels_last = uses_channels_last(config)
     precision = resolve_precision(config.runtime.precision, device)
     recognizer = build_recognizer(config, source.classes).to(device)
     _prepare_backbone(recognizer.backbone, config, device, channels_last, precision, processes)
@@ -84,6 +85,8 @@ def build_trainer(
             grad_clip=optimizer.grad_clip,
             micro_batch_size=config.data.micro_batch_size,
             data_advice=data_advice(config.data.cache, config.data.threads, on_gpu),
+            data_digest=data_digest,
+            channels_last=channels_last,
         ),
         recognizer=recognizer,
         optimizer=sgd(
@@ -141,6 +144,10 @@ def _prepare_backbone(
             say(
                 f"runtime.compile: not possible here, the run goes on without ({problem})",
             )  # fmt: skip
+
+
+def uses_channels_last(config: RunConfig) -> bool:
+    return _switch(config.runtime.channels_last, default=True)
 
 
 def _switch(setting: bool | str, default: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def post_mortem(
 
 def report(facts: Mapping[str, Any], run: Path, last_checkpoint: str) -> str:
     """Write diverged.json; the one line for the user."""
-    write_text(run / "diverged.json", json.dumps(facts, indent=2) + "\n")
+    content = {key: _finite(value) for key, value in facts.items()}
+    write_text(run / "diverged.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     return (
         f"step {facts['step']}: the loss is not finite (margin {facts['loss_margin']:g}, "
         f"regularizer {facts['loss_regularizer']:g}; lr {facts['lr']:g}; {facts['images']} images "
@@ -44,3 +46,10 @@ def report(facts: Mapping[str, Any], run: Path, last_checkpoint: str) -> str:
         f"{facts['pixel_max']:.2f}, mean {facts['pixel_mean']:.2f}); "
         f"last checkpoint: {last_checkpoint}; {ADVICE} (details: diverged.json)"
     )
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become the texts "nan", "inf" and "-inf"."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,16 +13,23 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.embedder.load import network_embedder
-from arcface_plus.evaluation.verification import VerificationReport, target_file, verify_targets
+from arcface_plus.evaluation.verification import (
+    VerificationReport,
+    check_pair_file,
+    target_file,
+    verify_targets,
+)
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.prepare import describe, load_fitting, prepare
+from arcface_plus.run_directory.finished import is_finished
+from arcface_plus.run_directory.prepare import Conditions, describe, load_fitting, prepare
 from arcface_plus.runtime import (
     join_processes,
     make_deterministic,
     resolve_device,
+    resolve_precision,
 )
 from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.training.assembly import build_recognizer, build_trainer
+from arcface_plus.training.assembly import build_recognizer, build_trainer, uses_channels_last
 from data_prep.errors import UserError
 from data_prep.files import write_text
 
@@ -53,16 +60,23 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
         prepare(run, config, fresh)
     processes.barrier()
     checkpoint = Checkpoints(run, config.checkpoint.keep).last()
-    resume = load_fitting(checkpoint, source.classes, len(source)) if checkpoint else None
-    if resume and resume.step >= config.optimizer.steps:
-        say(f"{run}: already at step {resume.step}; nothing left to train (--fresh?)")
+    digest = source.digest()
+    conditions = Conditions(
+        source.classes,
+        len(source),
+        digest,
+        resolve_precision(config.runtime.precision, device),
+        uses_channels_last(config),
+    )
+    resume = load_fitting(checkpoint, conditions) if checkpoint else None
+    step = resume.step if resume else 0
+    if step >= config.optimizer.steps and is_finished(run, step, bool(config.eval.targets)):
+        say(f"{run}: finished at step {step}; to train longer, raise optimizer.steps")
         return
     if processes.first:
         describe(run, config, device, processes.count)
-        _announce(run, config, source, device, resume.step if resume else 0)
-    trainer = build_trainer(
-        config, run, source, verify, device, processes, resume.step if resume else 0
-    )
+        _announce(run, config, source, device, step)
+    trainer = build_trainer(config, run, source, verify, device, processes, step, digest)
     try:
         if checkpoint and resume:
             trainer.restore(checkpoint, resume)
@@ -89,6 +103,11 @@ def _check_memory_savers(config: RunConfig, processes: int) -> None:
             "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
             "set one of them to false"
         )
+    if config.data.batch_size // processes < 2:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} leaves one image a process, which batch "
+            "norm cannot normalise; make it larger"
+        )
     smallest = part_sizes(config.data.batch_size // processes, config.data.micro_batch_size)[-1]
     if config.data.micro_batch_size is not None and smallest < 2:
         raise UserError(
@@ -98,11 +117,11 @@ def _check_memory_savers(config: RunConfig, processes: int) -> None:
 
 
 def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], VerificationReport]:
-    """Verification as the trainer calls it. A missing pair file is found out now, not at night."""
+    """Verification as the trainer calls it. What is wrong with a pair file is said now."""
     train = Path(config.data.train or "")
     data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
     for target in config.eval.targets:
-        target_file(data, target)
+        check_pair_file(target_file(data, target))
 
     def verify(backbone: nn.Module) -> VerificationReport:
         embedder = network_embedder(backbone, device, config.model.backbone.name)

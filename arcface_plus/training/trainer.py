@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,8 @@ from arcface_plus.run_directory.checkpoint import (
     Training,
     load_weights,
 )
-from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.run_directory.finished import read_accuracies
+from arcface_plus.run_directory.metrics import Metrics, last_logged, plain
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
 from arcface_plus.runtime import Interrupts, Processes, peak_memory
@@ -61,6 +63,9 @@ class Plan:
     micro_batch_size: int | None = None
     data_advice: str = "data.cache or data.threads"
     """What to change where the trainer waits for images."""
+    data_digest: str = ""
+    """Hash of the training set's content, for the checkpoints."""
+    channels_last: bool = True
 
 
 @dataclass
@@ -109,6 +114,7 @@ class Trainer:
             processes=processes,
         )
         self.step = 0  # updates done
+        self._run_id = uuid.uuid4().hex
         self._regularizer_time = Stopwatch(recognizer.regularizer, device)
         self._elapsed_before = 0.0
         self._started = time.perf_counter()
@@ -126,12 +132,14 @@ class Trainer:
             self.recognizer.regularizer.load_state_dict(training.regularizer)
         self._updater.restore(training.optimizer, training.scaler)
         self.step = training.step
+        self._run_id = training.run_id or self._run_id
         self._elapsed_before = training.elapsed_seconds
 
     def run(self) -> dict[str, Any]:
         """Train to the end; returns what summary.json holds. Raises Diverged, Interrupted."""
-        window = _Window()
         with Interrupts() as interrupts:
+            self._catch_up()
+            window = self._new_window()
             for batch in self._batches():
                 logging = self._due(self.plan.log_every)
                 update = self._update(batch, measure=logging)
@@ -150,6 +158,27 @@ class Trainer:
                 if self.processes.any(interrupts.received is not None):
                     self._leave(interrupts.received)
         return self._finish()
+
+    def _catch_up(self) -> None:
+        """Make what was due at the restored step and is absent, since a kill cut it short."""
+        if not self.step:
+            return
+        if self.processes.first:
+            self.checkpoints.tidy()
+            self._write_nearest_classes()
+            if self._verification_due():
+                file = self._verification_file()
+                if file.is_file():
+                    self._accuracies = read_accuracies(file)
+                else:
+                    self._verify()
+        self.processes.barrier()
+
+    def _verification_due(self) -> bool:
+        return self.step >= self.plan.steps or self.step % self.plan.verify_every == 0
+
+    def _verification_file(self) -> Path:
+        return self.run_folder / "eval" / f"step_{self.step:08d}.json"
 
     def _new_window(self) -> _Window:
         self._regularizer_time.reset()
@@ -243,7 +272,7 @@ class Trainer:
         """Verify and save where it is due; whether anything was done."""
         done, last = self.step, self.step == self.plan.steps
         saving = last or done % self.plan.checkpoint_every == 0
-        verifying = last or done % self.plan.verify_every == 0
+        verifying = self._verification_due()
         if saving:
             self._save()
         if verifying and self.processes.first:
@@ -259,10 +288,9 @@ class Trainer:
         backbone.train()
         if not result.accuracies:
             return
-        folder = self.run_folder / "eval"
-        folder.mkdir(exist_ok=True)
-        checkpoint = f"step_{self.step:08d}"
-        result.write(folder / f"{checkpoint}.json", checkpoint)
+        file = self._verification_file()
+        file.parent.mkdir(exist_ok=True)
+        result.write(file, file.stem)
         self._accuracies = result.accuracies
         if self.metrics is not None:
             self.metrics.log_verification(self.step, self._accuracies)
@@ -287,6 +315,7 @@ class Trainer:
         return int(self._first_bad) < 0 and bool(torch.isfinite(total))
 
     def _write_checkpoint(self) -> None:
+        state = self._updater.state()
         training = Training(
             step=self.step,
             seed=self.plan.seed,
@@ -295,10 +324,18 @@ class Trainer:
             samples=self.loader.samples,
             classifier=self.recognizer.classifier.state_dict(),
             regularizer=self.recognizer.regularizer.state_dict(),
-            **self._updater.state(),
+            run_id=self._run_id,
+            data_digest=self.plan.data_digest,
+            precision=self.plan.precision,
+            channels_last=self.plan.channels_last,
+            optimizer=state["optimizer"],
+            scaler=state["scaler"],
         )
         card = self.card.at(self.step)
         self.checkpoints.save(training, self.recognizer.backbone.state_dict(), card)
+        self._write_nearest_classes()
+
+    def _write_nearest_classes(self) -> None:
         angles = self.recognizer.class_angles()
         write_nearest_classes(self.run_folder / NEAREST_CLASSES, angles, names=self.class_names)
 
@@ -317,14 +354,15 @@ class Trainer:
         )
 
     def _finish(self) -> dict[str, Any]:
+        last = plain(self._last) if self._last else last_logged(self.run_folder)
         return {
             "schema": 1,
             "steps": self.step,
-            "loss": self._last.get("loss"),
-            "loss_margin": self._last.get("loss_margin"),
-            "loss_regularizer": self._last.get("loss_regularizer"),
-            "min_angle_deg": self._last.get("min_angle_deg"),
-            "mean_min_angle_deg": self._last.get("mean_min_angle_deg"),
+            "loss": last.get("loss"),
+            "loss_margin": last.get("loss_margin"),
+            "loss_regularizer": last.get("loss_regularizer"),
+            "min_angle_deg": last.get("min_angle_deg"),
+            "mean_min_angle_deg": last.get("mean_min_angle_deg"),
             "accuracy": self._accuracies,
             "wall_seconds": round(self._elapsed(), 2),
             "images_per_second": round(self._images / self._seconds, 2) if self._seconds else None,

@@ -1,0 +1,231 @@
+"""Break a short training run at every change it makes to its files, then repeat its command.
+
+    python tests/reliability/campaign.py [--kills N] [--full N] [--bad N] [--scene NAME]
+
+Each trial forks from a process that has imported everything. It trains into a folder of its own
+until it is killed, meets a full disk or an I/O error at one operation; then the same command runs
+undisturbed, and what it leaves must equal what an undisturbed run leaves: every tensor bit for bit,
+metrics, verifications, summary, and no other file. N trials of a kind are spread over all
+operations; -1 (the default of --kills) is one at each. Exits with 1 if a trial fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/helpers"), str(Path(__file__).parent)]
+
+from file_operations import (  # noqa: E402
+    BAD_DISK,
+    FULL_DISK,
+    Break,
+    Operation,
+    Watcher,
+    fail_at,
+    kill_at,
+    no_break,
+)
+from outcome import Outcome, difference, outcome  # noqa: E402
+
+SETTINGS = (
+    "data.batch_size=8", "data.threads=1", "data.cache=none",
+    "model.backbone={name: tiny, width: 0.25}", "model.embedding_dim=8", "model.dropout=0.2",
+    "optimizer.lr=0.01", "runtime.precision=fp32", "runtime.device=cpu",
+    "eval.targets=[synth_frontal]", "eval.every=2", "checkpoint.every=2", "checkpoint.keep=2",
+    "logging.every=1",
+)  # fmt: skip
+STEPS = 5
+PATIENCE = 60  # seconds after which a command hangs
+
+
+class Ending(NamedTuple):
+    """How a forked command ended: exit status, or minus the signal; what it said; what it did."""
+
+    status: int
+    said: str
+    operations: list[Operation]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is there when the command starts: nothing, a run of three steps, or a finished one."""
+
+    name: str
+    before: int  # steps that are trained already
+    options: tuple[str, ...] = ()
+
+
+SCENES = (Scene("train", 0), Scene("resume", 3), Scene("fresh", STEPS, ("--fresh",)))
+
+
+class Campaign:
+    """Trials of one scene in `work`, on generated faces in DATA."""
+
+    def __init__(self, scene: Scene, data: Path, work: Path) -> None:
+        self.scene, self._data, self._work = scene, data, work
+        self._template = work / "template"
+        if scene.before:
+            ended = self._command(self._template, scene.before, ())
+            assert ended.status == 0, ended.said
+        reference = work / "reference"
+        ended = self._prepared(reference)
+        assert ended.status == 0, ended.said
+        self.operations = ended.operations
+        self._expected: Outcome = outcome(reference)
+
+    def _prepared(self, run: Path, decide: Break = no_break) -> Ending:
+        """The scene's command in a new copy of what it finds, broken by `decide`."""
+        if self.scene.before:
+            shutil.copytree(self._template, run, copy_function=_link_or_copy)
+        return self._command(run, STEPS, self.scene.options, decide)
+
+    def _command(
+        self, run: Path, steps: int, options: Sequence[str], decide: Break = no_break
+    ) -> Ending:
+        settings = (*SETTINGS, f"data.train={self._data}", f"optimizer.steps={steps}")
+        words = ["train", str(ROOT / "configs/demo_arcface_plus.yaml"), "--out", str(run), *options]
+        words += [word for setting in settings for word in ("--set", setting)]
+        return forked(words, run, decide)
+
+    def trial(self, number: int, decide: Break) -> str | None:
+        """What is wrong after breaking the command and repeating it; None: nothing."""
+        run = self._work / f"run_{number}"
+        try:
+            first = self._prepared(run, decide)
+            if wrong := _wrong_ending(first, run):
+                return f"broken: {wrong}"
+            second = self._command(run, STEPS, self.scene.options)
+            if second.status != 0:
+                return f"repeated: status {second.status}: {second.said.strip()}"
+            warned = "not written" in first.said
+            return difference(self._expected, outcome(run), metrics=not warned)
+        finally:
+            shutil.rmtree(run, ignore_errors=True)
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    return shutil.copy2(source, target)
+
+
+def _wrong_ending(ended: Ending, run: Path) -> str | None:
+    """A broken command is killed, goes on (what failed was not needed), or says one line."""
+    if ended.status in (-signal.SIGKILL, 0):
+        return None
+    lines = [line for line in ended.said.splitlines() if line.startswith("arcface-plus: ")]
+    if ended.status == 2 and len(lines) == 1 and str(run) in lines[0] and "Trace" not in ended.said:
+        return None
+    return f"status {ended.status}: {ended.said.strip()[-600:]}"
+
+
+def forked(words: Sequence[str], folder: Path, decide: Break) -> Ending:
+    """The command line in a fork of this process; `decide` breaks its changes below `folder`."""
+    from arcface_plus.cli import main
+
+    said, counted = folder.with_suffix(".said"), folder.with_suffix(".operations")
+    child = os.fork()
+    if child == 0:
+        status = 99
+        signal.alarm(PATIENCE)
+        watcher = Watcher(folder, decide)
+        try:
+            descriptor = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            watcher.install()
+            try:
+                main(words)
+            except SystemExit as left:
+                status = int(left.code or 0)
+            lines = "".join(f"{name}\t{file}\n" for name, file in watcher.seen)
+            counted.write_text(lines, errors="surrogateescape")
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    operations = []
+    if counted.is_file():
+        operations = [Operation(*line.split("\t")) for line in counted.read_text().splitlines()]
+        counted.unlink()
+    text = said.read_text(errors="replace")
+    said.unlink()
+    return Ending(os.waitstatus_to_exitcode(ended), text, operations)
+
+
+def warm_up() -> None:
+    """Import what a run needs; no thread may exist in a process that forks, so compute nothing."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    import sklearn.metrics  # noqa: F401
+
+    import eval.verification  # noqa: F401
+
+
+def spread(count: int, total: int) -> Iterable[int]:
+    """`count` numbers below `total`, evenly spread; all of them for -1."""
+    if count < 0 or count >= total:
+        return range(total)
+    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
+
+
+def first_of_each_kind(operations: Sequence[Operation]) -> list[int]:
+    """The number of the first operation of each kind: what is done to which file, steps aside."""
+    kinds: dict[tuple[str, str], int] = {}
+    for number, (name, file) in enumerate(operations):
+        kinds.setdefault((name, "".join(c for c in file if not c.isdigit())), number)
+    return list(kinds.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--kills", type=int, default=-1, help="SIGKILL at N operations; -1: at all")
+    parser.add_argument("--full", type=int, default=0, help="the disk is full from N operations on")
+    parser.add_argument("--bad", type=int, default=0, help="an I/O error at N operations")
+    parser.add_argument("--scene", choices=[s.name for s in SCENES], help="this one alone")
+    options = parser.parse_args()
+    warm_up()
+    from data_prep.faces.synthetic import generate
+
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="campaign") as folder:
+        generate(Path(folder) / "data", identities=4, images=4, pairs=20, seed=1)
+        for scene in SCENES:
+            if options.scene not in (None, scene.name):
+                continue
+            work = Path(folder) / scene.name
+            work.mkdir()
+            campaign = Campaign(scene, Path(folder) / "data", work)
+            total = len(campaign.operations)
+            kinds = {
+                "killed": (options.kills, kill_at),
+                "disk full": (options.full, lambda n: fail_at(n, FULL_DISK, lasting=True)),
+                "I/O error": (options.bad, lambda n: fail_at(n, BAD_DISK, lasting=False)),
+            }
+            for kind, (count, breaking) in kinds.items():
+                numbers = list(spread(count, total)) if count else []
+                for number in numbers:
+                    wrong = campaign.trial(number, breaking(number))
+                    if wrong:
+                        failed += 1
+                        name, file = campaign.operations[number]
+                        print(f"{scene.name}, {kind} at {number} ({name} {file}): {wrong}")
+                if numbers:
+                    print(f"{scene.name}, {kind}: {len(numbers)} of {total} operations tried")
+    print(f"{failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
