@@ -9,7 +9,7 @@ FROM ${BASE_IMAGE}
 # The versions are the release's: Debian removes superseded ones, so pinned ones would stop to build.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates g++ \
+    && apt-get install -y --no-install-recommends ca-certificates g++ tini \
     && if ! python3 -c 'import ensurepip, venv'; then \
         apt-get install -y --no-install-recommends python3-dev python3-venv; \
     fi \
@@ -64,5 +64,6 @@ LABEL org.opencontainers.image.title="arcface-plus" \
       org.opencontainers.image.revision="${REVISION}"
 
 USER 1000:1000
-ENTRYPOINT ["arcface-plus"]
+# As process 1 a program gets no default action for signals and must reap others' children: tini does.
+ENTRYPOINT ["tini", "--", "arcface-plus"]
 CMD ["--help"]

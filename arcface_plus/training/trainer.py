@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.run_directory.checkpoint import (
     MODEL_WEIGHTS,
@@ -336,7 +337,8 @@ class Trainer:
         self._write_nearest_classes()
 
     def _write_nearest_classes(self) -> None:
-        angles = self.recognizer.class_angles()
+        """Of the weights as they are saved, so that a resumed run writes the same."""
+        angles = Watch().angles(self.recognizer.classifier.weight)
         write_nearest_classes(self.run_folder / NEAREST_CLASSES, angles, names=self.class_names)
 
     def _elapsed(self) -> float:

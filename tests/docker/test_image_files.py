@@ -57,7 +57,7 @@ def compose(**environment: str) -> dict[str, Any]:
 
 
 def test_entry_point_is_the_installed_command():
-    assert json.loads(arguments_of("ENTRYPOINT")[-1]) == ["arcface-plus"]
+    assert json.loads(arguments_of("ENTRYPOINT")[-1]) == ["tini", "--", "arcface-plus"]
     assert json.loads(arguments_of("CMD")[-1]) == ["--help"]
     assert "arcface-plus" in PROJECT["scripts"]
 

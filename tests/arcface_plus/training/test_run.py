@@ -22,7 +22,7 @@ from arcface_plus.data.order import batch_indices
 from arcface_plus.data.sources import open_source
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
-from arcface_plus.run_directory.prepare import load_fitting
+from arcface_plus.run_directory.prepare import Conditions, load_fitting
 from arcface_plus.training import assembly
 from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.errors import Diverged
@@ -133,7 +133,7 @@ def test_another_config_or_other_data_is_refused_unless_fresh(tiny_settings, syn
     assert (run / "note.txt").read_text() == "mine"
     assert [line["step"] for line in lines(run)] == [1, 2]
     with pytest.raises(UserError, match="was trained on 48 images of 6 classes"):
-        load_fitting(run / "checkpoints/step_00000002", 7, 48)
+        load_fitting(run / "checkpoints/step_00000002", Conditions(7, 48, "", "fp32", True))
 
 
 def test_a_directory_with_something_else_is_never_used(tiny_settings, tmp_path):

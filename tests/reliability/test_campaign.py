@@ -1,0 +1,26 @@
+"""A spread part of the campaign; `python tests/reliability/campaign.py` tries every operation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CAMPAIGN = Path(__file__).with_name("campaign.py")
+
+
+@pytest.mark.parametrize("scene", ["train", "resume", "fresh"])
+def test_a_run_survives_kills_and_bad_disks(scene):
+    """In a process of its own: trials fork, and this one has threads."""
+    words = ["--kills", "7", "--full", "3", "--bad", "3", "--scene", scene]
+    ended = subprocess.run(
+        [sys.executable, str(CAMPAIGN), *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "killed: 7 of" in ended.stdout
