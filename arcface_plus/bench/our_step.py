@@ -12,7 +12,6 @@ from arcface_plus.runtime import Processes, autocast, resolve_precision
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.compilation import compile_in_place
-from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.update import Updater
 
 
@@ -39,13 +38,12 @@ class OurStep:
         if device.type == "cuda":
             part = images[: self.parts[0]]
             self.uncompiled = compile_in_place(backbone, part, autocast(device, self.precision))
-        self.optimizer = sgd(
-            self.recognizer, momentum=settings.momentum, weight_decay=settings.weight_decay
-        )
+        trained = [p for p in self.recognizer.parameters() if p.requires_grad]
+        self.optimizer = settings.build(trained)
         self._updater = Updater(
             self.recognizer,
             self.optimizer,
-            Schedule(settings.lr, settings.milestones, settings.gamma, settings.warmup_steps),
+            settings.build_schedule(),
             precision=self.precision,
             seed=config.run.seed,
             grad_clip=settings.grad_clip,

@@ -22,7 +22,6 @@ from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_st
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
-from arcface_plus.training.optim import Schedule, sgd
 from arcface_plus.training.trainer import Plan, Trainer
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
@@ -86,14 +85,8 @@ def build_trainer(
             data_advice=data_advice(config.data.cache, config.data.threads, on_gpu),
         ),
         recognizer=recognizer,
-        optimizer=sgd(
-            recognizer,
-            momentum=optimizer.momentum,
-            weight_decay=optimizer.weight_decay,
-        ),
-        schedule=Schedule(
-            optimizer.lr, optimizer.milestones, optimizer.gamma, optimizer.warmup_steps
-        ),
+        optimizer=optimizer.build([p for p in recognizer.parameters() if p.requires_grad]),
+        schedule=optimizer.build_schedule(),
         loader=loader,
         verify=verify,
         checkpoints=Checkpoints(run, config.checkpoint.keep),

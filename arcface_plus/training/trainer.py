@@ -29,7 +29,7 @@ from arcface_plus.training.compilation import uncompiled
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.divergence import ADVICE, post_mortem, report
 from arcface_plus.training.errors import Diverged, Interrupted
-from arcface_plus.training.optim import Schedule
+from arcface_plus.training.schedules import Schedule
 from arcface_plus.training.stopwatch import Stopwatch
 from arcface_plus.training.update import Update, Updater
 

@@ -13,7 +13,7 @@ from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
 from arcface_plus.training.accumulation import backward, part_sizes
-from arcface_plus.training.optim import Schedule, load_optimizer, set_lr
+from arcface_plus.training.schedules import Schedule
 
 
 class Update(NamedTuple):
@@ -65,7 +65,8 @@ class Updater:
         """Update number `step`, counted from 0; `measure`: also gradient norm and class angles,
         which are only known before the optimizer moves the weights."""
         seed_step(self._seed, step, self._rank)
-        set_lr(self._optimizer, self._schedule.at(step))
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.at(step)
         sizes = part_sizes(len(batch.labels), self._micro_batch_size)
         context = autocast(self._device, self._precision)
         losses = backward(self._model, batch, sizes, context, self._scaler.scale)
@@ -93,5 +94,5 @@ class Updater:
         return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
 
     def restore(self, optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:
-        load_optimizer(self._optimizer, optimizer)
+        self._optimizer.load_state_dict(optimizer)
         self._scaler.load_state_dict(scaler)

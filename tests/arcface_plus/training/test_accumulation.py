@@ -23,7 +23,8 @@ from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
 from arcface_plus.runtime import Processes
 from arcface_plus.training.accumulation import backward, part_sizes
-from arcface_plus.training.optim import Schedule, sgd
+from arcface_plus.training.optimizers import SGD
+from arcface_plus.training.schedules import Step
 from arcface_plus.training.update import Updater
 
 
@@ -132,8 +133,8 @@ def two_updates(rank: int) -> tuple[Tensor, Tensor]:
     model.backbone.insert(0, nn.BatchNorm2d(3, dtype=torch.float64))
     updater = Updater(
         model,
-        sgd(model, momentum=0.9, weight_decay=5e-4),
-        Schedule(0.1, (), 0.1, 0),
+        SGD(model.parameters()),
+        Step(0.1, 100, milestones=()),
         precision="fp32",
         seed=0,
         grad_clip=None,

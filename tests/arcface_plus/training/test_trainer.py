@@ -21,7 +21,8 @@ from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
 from arcface_plus.runtime import Processes
 from arcface_plus.training import update
 from arcface_plus.training.errors import Diverged
-from arcface_plus.training.optim import Schedule, sgd
+from arcface_plus.training.optimizers import SGD
+from arcface_plus.training.schedules import Step
 from arcface_plus.training.trainer import Plan, Trainer
 from data_prep.errors import DataError
 
@@ -73,8 +74,8 @@ def trainer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             run=tmp_path,
             plan=Plan(9, 100, 100, 100, seed=0, precision="fp32", grad_clip=None),
             recognizer=recognizer,
-            optimizer=sgd(recognizer, momentum=0.9, weight_decay=5e-4),
-            schedule=Schedule(0.1, (), 0.1, 0),
+            optimizer=SGD(recognizer.parameters()),
+            schedule=Step(0.1, 100, milestones=()),
             loader=Breaking(processes.asked),  # type: ignore[arg-type]
             verify=lambda _: SimpleNamespace(accuracies={}, write=None),
             checkpoints=Checkpoints(tmp_path, keep=1),
