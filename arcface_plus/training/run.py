@@ -22,7 +22,7 @@ from arcface_plus.runtime import (
     resolve_device,
 )
 from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.training.assembly import build_recognizer, build_trainer
+from arcface_plus.training.assembly import build_recognizer, build_trainer, load_initial_weights
 from data_prep.errors import UserError
 from data_prep.files import write_text
 
@@ -49,6 +49,8 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
     if source.classes < 2:
         raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
     verify = _verifier(config, device)
+    if config.model.init and (fresh or Checkpoints(run, config.checkpoint.keep).last() is None):
+        load_initial_weights(config.model.build_backbone(), config)  # before anything is written
     if processes.first:
         prepare(run, config, fresh)
     processes.barrier()
@@ -89,8 +91,13 @@ def _check_memory_savers(config: RunConfig, processes: int) -> None:
             "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
             "set one of them to false"
         )
-    smallest = part_sizes(config.data.batch_size // processes, config.data.micro_batch_size)[-1]
-    if config.data.micro_batch_size is not None and smallest < 2:
+    share = config.data.batch_size // processes
+    if share < 2:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} leaves one image to each of the "
+            f"{processes} processes, which batch norm cannot normalise; make it larger"
+        )
+    if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
         raise UserError(
             f"data.micro_batch_size {config.data.micro_batch_size} leaves one image alone, which "
             "batch norm cannot normalise; make it larger"

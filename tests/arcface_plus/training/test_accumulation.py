@@ -25,7 +25,7 @@ from arcface_plus.runtime import Processes
 from arcface_plus.training.accumulation import backward, part_sizes
 from arcface_plus.training.optimizers import SGD
 from arcface_plus.training.schedules import Step
-from arcface_plus.training.update import Updater
+from arcface_plus.training.update import Updater, UpdateSettings
 
 
 @given(images=st.integers(1, 2000), limit=st.integers(1, 3000))
@@ -135,12 +135,9 @@ def two_updates(rank: int) -> tuple[Tensor, Tensor]:
         model,
         SGD(model.parameters()),
         Step(0.1, 100, milestones=()),
-        precision="fp32",
-        seed=0,
-        grad_clip=None,
-        micro_batch_size=None,
-        device=torch.device("cpu"),
-        processes=Processes(rank, 2),
+        UpdateSettings("fp32", seed=0),
+        torch.device("cpu"),
+        Processes(rank, 2),
     )
     for step in (0, 1):
         updater.make(shifted(rank, step), step, measure=False)
