@@ -17,6 +17,14 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Run directory. Default: runs/<run.name>.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Begin with the backbone of a run, checkpoint, .safetensors or .pth (model.init).",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard the run that is in the directory.")
     ] = False,
@@ -26,4 +34,7 @@ def train(
     from arcface_plus.training.run import execute
 
     loaded = load(config, settings or ())
+    if start is not None:
+        model = loaded.model.model_copy(update={"init": start})
+        loaded = loaded.model_copy(update={"model": model})
     execute(loaded, out or Path("runs") / loaded.run.name, fresh)

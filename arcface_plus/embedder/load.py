@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from arcface_plus.config.tree import build_backbone
 from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.embedder.onnx_model import open_onnx
 from arcface_plus.embedder.state_dict_model import load_strictly, network_from_state_dict
-from arcface_plus.models.backbones import BACKBONES
-from arcface_plus.models.registry import build
 from arcface_plus.run_directory.checkpoint import (
     MODEL_CARD,
     MODEL_WEIGHTS,
@@ -137,9 +136,8 @@ def weights_in(folder: Path) -> Path:
 
 
 def _from_card(path: Path, card: ModelCard) -> nn.Module:
-    parameters = {"embedding_dim": card.embedding_dim, **card.parameters}
     try:
-        network = cast(nn.Module, build(BACKBONES, "backbone", card.backbone, parameters))
+        network = build_backbone(card.backbone, card.parameters, card.embedding_dim)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path.with_suffix('.json')}: {error}") from None
     load_strictly(network, load_weights(path), path, card.backbone)

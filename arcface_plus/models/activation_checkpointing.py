@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+_MOST_UNITS_KEPT = 500
+
 
 @runtime_checkable
 class HasUnits(Protocol):
@@ -25,6 +27,11 @@ class HasUnits(Protocol):
     def units(self) -> Sequence[nn.Module]:
         """Its residual units or blocks: modules of one tensor, none inside another."""
         ...
+
+
+def is_very_deep(backbone: nn.Module) -> bool:
+    """Whether it has so many units (r2060: 1,030) that no card keeps the activations of a batch."""
+    return isinstance(backbone, HasUnits) and len(backbone.units()) > _MOST_UNITS_KEPT
 
 
 def checkpoint_activations(backbone: nn.Module) -> None:

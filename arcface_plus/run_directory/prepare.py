@@ -35,9 +35,9 @@ ENTRIES = (
     "model.json", "eval", NEAREST_CLASSES, "summary.json", "diverged.json",
 )  # fmt: skip
 # What may change between two parts of one run without making it another run.
-# Precision and memory format change results: `check_fits` compares them as they were resolved.
+# Precision and memory format change results: `load_fitting` compares them as they were resolved.
 _FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache", "data.threads",
-         "data.train", "optimizer.steps")  # fmt: skip
+         "data.train")  # fmt: skip
 _DISCARDED = ".discarded"  # config.yaml's name while --fresh deletes what it belongs to
 # What a run writes into its folders, so that --fresh deletes nothing else.
 _WRITTEN = {
@@ -150,13 +150,19 @@ def _check_same_run(run: Path, config: RunConfig) -> None:
     changed = [
         f"{key} {old.get(key)!r} → {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(_FREE)
+        if old.get(key) != new.get(key) and not key.startswith(_free(config))
     ]
     if changed:
         raise UserError(
             f"{run}: holds a run of another configuration ({'; '.join(changed)}); "
             "use --fresh or another --out"
         )
+
+
+def _free(config: RunConfig) -> tuple[str, ...]:
+    """A run may be prolonged, unless its learning rates so far would then have been others."""
+    fixed = config.optimizer.build_schedule().depends_on_steps
+    return _FREE if fixed else (*_FREE, "optimizer.steps")
 
 
 def _with_defaults(tree: dict[str, object]) -> dict[str, object]:

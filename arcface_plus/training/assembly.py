@@ -1,8 +1,11 @@
-"""The parts of a run, built from its config: the one place where they are put together."""
+"""The parts of a run, built from its config: the one place where they are put together.
+
+Training and `bench step` take the same parts from here, so that the benchmark measures what a run
+does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,8 +15,9 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source
-from arcface_plus.evaluation.verification import VerificationReport
-from arcface_plus.models.activation_checkpointing import checkpoint_activations
+from arcface_plus.embedder.load import load_backbone
+from arcface_plus.embedder.state_dict_model import load_strictly
+from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
@@ -22,8 +26,8 @@ from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_st
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
-from arcface_plus.training.optim import Schedule, sgd
-from arcface_plus.training.trainer import Plan, Trainer
+from arcface_plus.training.trainer import Outputs, Plan, Trainer, Verify
+from arcface_plus.training.update import Updater, UpdateSettings
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
@@ -41,90 +45,118 @@ def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
     )
 
 
+def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:
+    """Give the backbone the weights of `model.init`, if there is one; UserError if they misfit."""
+    if config.model.init is not None:
+        path = Path(config.model.init)
+        network, _ = load_backbone(path)
+        model = config.model
+        wanted = f"model.backbone {model.backbone.name} with {model.embedding_dim} dimensions"
+        load_strictly(backbone, network.state_dict(), path, wanted)
+
+
+def build_updater(
+    config: RunConfig,
+    recognizer: Recognizer,
+    device: torch.device,
+    processes: Processes,
+) -> tuple[Updater, str | None]:
+    """What updates `recognizer`, which is moved to the device and prepared for training there.
+
+    With it, why the network is not compiled although `runtime.compile: auto` would have it so.
+    """
+    precision = resolve_precision(config.runtime.precision, device)
+    recognizer.to(device)
+    uncompiled = _prepare_backbone(recognizer.backbone, config, device, processes)
+    trained = [p for p in recognizer.parameters() if p.requires_grad]
+    settings = UpdateSettings(
+        precision, config.run.seed, config.optimizer.grad_clip, config.data.micro_batch_size
+    )
+    optimizer, schedule = config.optimizer.build(trained), config.optimizer.build_schedule()
+    return Updater(recognizer, optimizer, schedule, settings, device, processes), uncompiled
+
+
 def build_trainer(
     config: RunConfig,
     run: Path,
     source: Source,
-    verify: Callable[[nn.Module], VerificationReport],
+    verify: Verify,
     device: torch.device,
     processes: Processes,
     first_step: int,
     data_digest: str,
 ) -> Trainer:
-    on_gpu = device.type == "cuda"
-    channels_last = uses_channels_last(config)
-    precision = resolve_precision(config.runtime.precision, device)
-    recognizer = build_recognizer(config, source.classes).to(device)
-    _prepare_backbone(recognizer.backbone, config, device, channels_last, precision, processes)
-    optimizer = config.optimizer
+    """The trainer of this process, which begins with `first_step`."""
+    recognizer = build_recognizer(config, source.classes)
+    if first_step == 0:
+        load_initial_weights(recognizer.backbone, config)
+    updater, uncompiled = build_updater(config, recognizer, device, processes)
+    if uncompiled and processes.first:
+        say(f"runtime.compile: not possible here, the run goes on without ({uncompiled})")
+    plan = Plan(
+        steps=config.optimizer.steps,
+        log_every=config.logging.every,
+        verify_every=config.eval.every,
+        checkpoint_every=config.checkpoint.every,
+        data_advice=data_advice(config.data.cache, config.data.threads, device.type == "cuda"),
+        data_digest=data_digest,
+        channels_last=channels_last(config),
+    )
+    outputs = Outputs(
+        run,
+        Checkpoints(run, config.checkpoint.keep),
+        ModelCard(
+            backbone=config.model.backbone.name,
+            parameters=config.model.backbone.parameters,
+            embedding_dim=config.model.embedding_dim,
+        ),
+        Metrics(run, first_step, config.optimizer.steps) if processes.first else None,
+        source.class_names,
+    )
+    loader = _build_loader(config, source, device, processes)
+    return Trainer(plan, updater, loader, verify, outputs)
+
+
+def channels_last(config: RunConfig) -> bool:
+    """Whether images and feature maps lie that way."""
+    return _switch(config.runtime.channels_last, default=True)
+
+
+def _build_loader(
+    config: RunConfig, source: Source, device: torch.device, processes: Processes
+) -> Loader:
+    data = config.data
     with progress_bar("decoding into the cache") as progress:
-        loader = Loader(
+        return Loader(
             source,
-            batch_size=config.data.batch_size,
+            batch_size=data.batch_size,
             seed=config.run.seed,
-            flip=config.data.flip,
-            cache=config.data.cache,
-            cache_dir=Path(config.data.cache_dir) if config.data.cache_dir else None,
-            threads=config.data.threads,
+            flip=data.flip,
+            cache=data.cache,
+            cache_dir=Path(data.cache_dir) if data.cache_dir else None,
+            threads=data.threads,
             device=device,
-            channels_last=channels_last,
+            channels_last=channels_last(config),
             rank=processes.rank,
             processes=processes.count,
             progress=progress,
             say=say if processes.first else None,
         )
-    return Trainer(
-        run=run,
-        plan=Plan(
-            steps=optimizer.steps,
-            log_every=config.logging.every,
-            verify_every=config.eval.every,
-            checkpoint_every=config.checkpoint.every,
-            seed=config.run.seed,
-            precision=precision,
-            grad_clip=optimizer.grad_clip,
-            micro_batch_size=config.data.micro_batch_size,
-            data_advice=data_advice(config.data.cache, config.data.threads, on_gpu),
-            data_digest=data_digest,
-            channels_last=channels_last,
-        ),
-        recognizer=recognizer,
-        optimizer=sgd(
-            recognizer,
-            momentum=optimizer.momentum,
-            weight_decay=optimizer.weight_decay,
-        ),
-        schedule=Schedule(
-            optimizer.lr, optimizer.milestones, optimizer.gamma, optimizer.warmup_steps
-        ),
-        loader=loader,
-        verify=verify,
-        checkpoints=Checkpoints(run, config.checkpoint.keep),
-        card=ModelCard(
-            backbone=config.model.backbone.name,
-            parameters=config.model.backbone.parameters,
-            embedding_dim=config.model.embedding_dim,
-        ),
-        metrics=Metrics(run, first_step, optimizer.steps) if processes.first else None,
-        device=device,
-        processes=processes,
-        class_names=source.class_names,
-    )
 
 
 def _prepare_backbone(
-    backbone: nn.Module,
-    config: RunConfig,
-    device: torch.device,
-    channels_last: bool,
-    precision: str,
-    processes: Processes,
-) -> None:
-    """Memory format, and either activation checkpointing or compilation."""
+    backbone: nn.Module, config: RunConfig, device: torch.device, processes: Processes
+) -> str | None:
+    """Memory format, and either activation checkpointing or compilation; why not the latter."""
     runtime = config.runtime
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    memory_format = torch.channels_last if channels_last(config) else torch.contiguous_format
     backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
-    if runtime.activation_checkpointing:
+    if runtime.activation_checkpointing or is_very_deep(backbone):
+        if runtime.compile is True:
+            raise UserError(
+                f"runtime.compile: true cannot be combined with activation checkpointing, which "
+                f"{config.model.backbone.name} is trained with here; set it to false"
+            )
         try:
             checkpoint_activations(backbone)
         except ValueError as error:
@@ -135,19 +167,14 @@ def _prepare_backbone(
         images = images.contiguous(memory_format=memory_format)
         if processes.first:
             say("compiling the network, which takes minutes if it is large")
+        precision = resolve_precision(runtime.precision, device)
         problem = compile_in_place(backbone, images, autocast(device, precision))
         if problem and runtime.compile is True:
             raise UserError(
                 f"runtime.compile: true, but it cannot work here ({problem}); set it to false"
             )
-        if problem and processes.first:
-            say(
-                f"runtime.compile: not possible here, the run goes on without ({problem})",
-            )  # fmt: skip
-
-
-def uses_channels_last(config: RunConfig) -> bool:
-    return _switch(config.runtime.channels_last, default=True)
+        return problem
+    return None
 
 
 def _switch(setting: bool | str, default: bool) -> bool:

@@ -29,7 +29,12 @@ from arcface_plus.runtime import (
     resolve_precision,
 )
 from arcface_plus.training.accumulation import part_sizes
-from arcface_plus.training.assembly import build_recognizer, build_trainer, uses_channels_last
+from arcface_plus.training.assembly import (
+    build_recognizer,
+    build_trainer,
+    channels_last,
+    load_initial_weights,
+)
 from data_prep.errors import UserError
 from data_prep.files import write_text
 
@@ -56,6 +61,8 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
     if source.classes < 2:
         raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
     verify = _verifier(config, device)
+    if config.model.init and (fresh or Checkpoints(run, config.checkpoint.keep).last() is None):
+        load_initial_weights(config.model.build_backbone(), config)  # before anything is written
     if processes.first:
         prepare(run, config, fresh)
     processes.barrier()
@@ -66,7 +73,7 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
         len(source),
         digest,
         resolve_precision(config.runtime.precision, device),
-        uses_channels_last(config),
+        channels_last(config),
     )
     resume = load_fitting(checkpoint, conditions) if checkpoint else None
     step = resume.step if resume else 0
@@ -103,13 +110,13 @@ def _check_memory_savers(config: RunConfig, processes: int) -> None:
             "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
             "set one of them to false"
         )
-    if config.data.batch_size // processes < 2:
+    share = config.data.batch_size // processes
+    if share < 2:
         raise UserError(
-            f"data.batch_size {config.data.batch_size} leaves one image a process, which batch "
-            "norm cannot normalise; make it larger"
+            f"data.batch_size {config.data.batch_size} leaves one image to each of the "
+            f"{processes} processes, which batch norm cannot normalise; make it larger"
         )
-    smallest = part_sizes(config.data.batch_size // processes, config.data.micro_batch_size)[-1]
-    if config.data.micro_batch_size is not None and smallest < 2:
+    if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
         raise UserError(
             f"data.micro_batch_size {config.data.micro_batch_size} leaves one image alone, which "
             "batch norm cannot normalise; make it larger"

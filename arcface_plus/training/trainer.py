@@ -15,7 +15,7 @@ from torch import nn
 
 from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.models.nearest.watch import Watch
-from arcface_plus.models.recognizer import Losses, Recognizer
+from arcface_plus.models.recognizer import Losses
 from arcface_plus.run_directory.checkpoint import (
     MODEL_WEIGHTS,
     Checkpoints,
@@ -27,12 +27,11 @@ from arcface_plus.run_directory.finished import read_accuracies
 from arcface_plus.run_directory.metrics import Metrics, last_logged, plain
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
-from arcface_plus.runtime import Interrupts, Processes, peak_memory
+from arcface_plus.runtime import Interrupts, peak_memory
 from arcface_plus.training.compilation import uncompiled
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.divergence import ADVICE, post_mortem, report
 from arcface_plus.training.errors import Diverged, Interrupted
-from arcface_plus.training.optim import Schedule
 from arcface_plus.training.stopwatch import Stopwatch
 from arcface_plus.training.update import Update, Updater
 
@@ -58,15 +57,23 @@ class Plan:
     log_every: int
     verify_every: int
     checkpoint_every: int
-    seed: int
-    precision: str
-    grad_clip: float | None
-    micro_batch_size: int | None = None
     data_advice: str = "data.cache or data.threads"
     """What to change where the trainer waits for images."""
     data_digest: str = ""
     """Hash of the training set's content, for the checkpoints."""
     channels_last: bool = True
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run is written, and what is said of its network and classes."""
+
+    folder: Path
+    checkpoints: Checkpoints
+    card: ModelCard
+    metrics: Metrics | None = None
+    """None in all processes but the first."""
+    class_names: Mapping[int, str] | None = None
 
 
 @dataclass
@@ -82,44 +89,21 @@ class Trainer:
     """Trains a Recognizer from its last checkpoint (or from scratch) to `plan.steps`."""
 
     def __init__(
-        self,
-        *,
-        run: Path,
-        plan: Plan,
-        recognizer: Recognizer,
-        optimizer: torch.optim.Optimizer,
-        schedule: Schedule,
-        loader: Loader,
-        verify: Verify,
-        checkpoints: Checkpoints,
-        card: ModelCard,
-        metrics: Metrics | None,
-        device: torch.device,
-        processes: Processes,
-        class_names: Mapping[int, str] | None = None,
+        self, plan: Plan, updater: Updater, loader: Loader, verify: Verify, outputs: Outputs
     ) -> None:
-        self.class_names = class_names
-        self.run_folder, self.plan = run, plan
-        self.recognizer, self.schedule = recognizer, schedule
-        self.loader, self.verify, self.checkpoints = loader, verify, checkpoints
-        self.card, self.metrics, self.device, self.processes = card, metrics, device, processes
-        self._updater = Updater(
-            recognizer,
-            optimizer,
-            schedule,
-            precision=plan.precision,
-            seed=plan.seed,
-            grad_clip=plan.grad_clip,
-            micro_batch_size=plan.micro_batch_size,
-            device=device,
-            processes=processes,
-        )
+        self.plan, self.loader, self.verify = plan, loader, verify
+        self._updater = updater
+        self.recognizer, self.schedule = updater.recognizer, updater.schedule
+        self.device, self.processes = updater.device, updater.processes
+        self.run_folder, self.checkpoints = outputs.folder, outputs.checkpoints
+        self.card, self.metrics = outputs.card, outputs.metrics
+        self.class_names = outputs.class_names
         self.step = 0  # updates done
         self._run_id = uuid.uuid4().hex
-        self._regularizer_time = Stopwatch(recognizer.regularizer, device)
+        self._regularizer_time = Stopwatch(self.recognizer.regularizer, self.device)
         self._elapsed_before = 0.0
         self._started = time.perf_counter()
-        self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=self.device)
         self._images, self._seconds = 0, 0.0
         self._last: dict[str, float] = {}
         self._accuracies: dict[str, float] = {}
@@ -319,7 +303,7 @@ class Trainer:
         state = self._updater.state()
         training = Training(
             step=self.step,
-            seed=self.plan.seed,
+            seed=self._updater.settings.seed,
             elapsed_seconds=self._elapsed(),
             classes=len(self.recognizer.classifier.weight),
             samples=self.loader.samples,
@@ -327,7 +311,7 @@ class Trainer:
             regularizer=self.recognizer.regularizer.state_dict(),
             run_id=self._run_id,
             data_digest=self.plan.data_digest,
-            precision=self.plan.precision,
+            precision=self._updater.settings.precision,
             channels_last=self.plan.channels_last,
             optimizer=state["optimizer"],
             scaler=state["scaler"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
 from arcface_plus.training.accumulation import backward, part_sizes
-from arcface_plus.training.optim import Schedule, load_optimizer, set_lr
+from arcface_plus.training.schedules import Schedule
 
 
 class Update(NamedTuple):
@@ -22,6 +23,16 @@ class Update(NamedTuple):
     losses: Losses
     grad_norm: torch.Tensor | None
     angles: NearestAngles | None
+
+
+@dataclass(frozen=True)
+class UpdateSettings:
+    """How an update is made, whatever the network."""
+
+    precision: str  # bf16, fp16 or fp32
+    seed: int
+    grad_clip: float | None = None
+    micro_batch_size: int | None = None
 
 
 class Updater:
@@ -36,19 +47,13 @@ class Updater:
         recognizer: Recognizer,
         optimizer: torch.optim.Optimizer,
         schedule: Schedule,
-        *,
-        precision: str,
-        seed: int,
-        grad_clip: float | None,
-        micro_batch_size: int | None,
+        settings: UpdateSettings,
         device: torch.device,
         processes: Processes,
     ) -> None:
-        self._recognizer, self._optimizer, self._schedule = recognizer, optimizer, schedule
-        self._precision, self._seed, self._rank = precision, seed, processes.rank
-        self._grad_clip, self._micro_batch_size = grad_clip, micro_batch_size
-        self._device = device
-        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
+        self.settings, self.device, self.processes = settings, device, processes
+        self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._model: nn.Module = recognizer
         if processes.count > 1:
             # Batch norm's statistics stay each process's own: no broadcast a step, and the first
@@ -64,34 +69,35 @@ class Updater:
     def make(self, batch: Batch, step: int, measure: bool) -> Update:
         """Update number `step`, counted from 0; `measure`: also gradient norm and class angles,
         which are only known before the optimizer moves the weights."""
-        seed_step(self._seed, step, self._rank)
-        set_lr(self._optimizer, self._schedule.at(step))
-        sizes = part_sizes(len(batch.labels), self._micro_batch_size)
-        context = autocast(self._device, self._precision)
+        seed_step(self.settings.seed, step, self.processes.rank)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.at(step)
+        sizes = part_sizes(len(batch.labels), self.settings.micro_batch_size)
+        context = autocast(self.device, self.settings.precision)
         losses = backward(self._model, batch, sizes, context, self._scaler.scale)
-        angles = self._recognizer.class_angles() if measure else None
+        angles = self.recognizer.class_angles() if measure else None
         norm = None
-        if measure or self._grad_clip is not None:
-            self._scaler.unscale_(self._optimizer)
+        if measure or self.settings.grad_clip is not None:
+            self._scaler.unscale_(self.optimizer)
             norm = self._clip()
-        self._scaler.step(self._optimizer)
+        self._scaler.step(self.optimizer)
         self._scaler.update()
-        self._optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         return Update(losses, norm, angles)
 
     def _clip(self) -> torch.Tensor:
         """The gradient's total norm, before it is clipped if there is a limit."""
-        gradients = [p.grad for p in self._recognizer.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        if self._grad_clip is not None:
-            parameters = self._recognizer.parameters()
-            nn.utils.clip_grads_with_norm_(parameters, self._grad_clip, norm)
+        if self.settings.grad_clip is not None:
+            parameters = self.recognizer.parameters()
+            nn.utils.clip_grads_with_norm_(parameters, self.settings.grad_clip, norm)
         return norm
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint keeps of optimizer and loss scaler."""
-        return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self._scaler.state_dict()}
 
     def restore(self, optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:
-        load_optimizer(self._optimizer, optimizer)
+        self.optimizer.load_state_dict(optimizer)
         self._scaler.load_state_dict(scaler)

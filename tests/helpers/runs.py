@@ -20,7 +20,7 @@ def state(checkpoint: Path) -> dict[str, torch.Tensor]:
     training = load_training(checkpoint)
     tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
     for number, entry in training.optimizer["state"].items():
-        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in entry.items()}
     return tensors
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100
+from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100, r200, r2060
 from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
 from arcface_plus.models.backbones.tiny import Tiny
 
@@ -18,8 +18,21 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "r34": r34,
     "r50": r50,
     "r100": r100,
+    "r200": r200,
+    "r2060": r2060,
     "mobilefacenet": MobileFaceNet,
     "tiny": Tiny,
 }
 
-__all__ = ["BACKBONES", "IResNet", "MobileFaceNet", "Tiny", "r18", "r34", "r50", "r100"]
+__all__ = [
+    "BACKBONES",
+    "IResNet",
+    "MobileFaceNet",
+    "Tiny",
+    "r18",
+    "r34",
+    "r50",
+    "r100",
+    "r200",
+    "r2060",
+]

@@ -122,3 +122,13 @@ def r50(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
 def r100(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
     """IResNet-100: 65.16 M parameters at 512 dimensions."""
     return IResNet((3, 13, 30, 3), embedding_dim, dropout)
+
+
+def r200(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
+    """IResNet-200: 118.83 M parameters at 512 dimensions."""
+    return IResNet((6, 26, 60, 6), embedding_dim, dropout)
+
+
+def r2060(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
+    """IResNet-2060: 1,122.30 M parameters; its activations are always computed twice."""
+    return IResNet((3, 128, 896, 3), embedding_dim, dropout)

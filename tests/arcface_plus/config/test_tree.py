@@ -1,14 +1,14 @@
-"""YAML → typed config: merging, overriding, and what a mistake is told."""
+"""YAML files → typed config: what is shipped, what extends what, and files that are no configs."""
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
-from arcface_plus.config.tree import json_schema, load, shipped, validate
+from arcface_plus.config.tree import build_backbone, load, shipped, validate
 from arcface_plus.run_directory.prepare import flattened
 from data_prep.errors import UserError
 
@@ -18,13 +18,6 @@ CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 def written(tmp_path: Path, text: str, name: str = "c.yaml") -> Path:
     (tmp_path / name).write_text(text)
     return tmp_path / name
-
-
-def complaint(tree: dict) -> str:
-    with pytest.raises(UserError) as caught:
-        validate({"run": {"name": "x"}, **tree}, "c.yaml")
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_defaults_are_the_papers_recipe():
@@ -82,56 +75,23 @@ def test_extends_merges_and_a_renamed_part_drops_the_former_ones_parameters(tmp_
     assert "margin" not in config.head.parameters
 
 
-def test_settings_override_with_yaml_values(tmp_path):
-    path = written(tmp_path, "run: {name: a}\n")
-    config = load(
-        path,
-        ["optimizer.weight_decay=5e-4", "eval.targets=[lfw]", "optimizer.grad_clip=null",
-         "model.backbone.name=mobilefacenet", "model.backbone.width=0.5"],
-    )  # fmt: skip
-    assert config.optimizer.weight_decay == 5e-4
-    assert config.eval.targets == ("lfw",)
-    assert config.model.backbone.parameters == {"width": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("tree", "words"),
-    [
-        ({"optimizer": {"learning_rate": 1}}, ["unknown key optimizer.learning_rate", "known: lr"]),
-        ({"optimizer": {"weight_decy": 1}}, ["did you mean optimizer.weight_decay?"]),
-        ({"optimiser": {"lr": 1}}, ["unknown key optimiser", "did you mean optimizer?"]),
-        ({"batch_size": 3}, ["unknown key batch_size", "did you mean data.batch_size?"]),
-        ({"data": {"batch_size": "many"}}, ["data.batch_size", "integer", "'many'"]),
-        ({"data": {"batch_size": 0}}, ["data.batch_size", "greater than 0"]),
-        ({"data": {"cache": "tape"}}, ["data.cache", "'none', 'memory', 'disk' or 'device'"]),
-        ({"head": {"name": "arcfac"}}, ["unknown head 'arcfac'", "did you mean 'arcface'"]),
-        ({"head": {"name": "arcface", "margn": 1}}, ["'margn'", "did you mean 'margin'"]),
-        ({"model": {"backbone": {"name": "r51"}}}, ["unknown backbone 'r51'"]),
-        ({"model": {"backbone": {"name": "mobilefacenet", "width": -1}}}, ["width"]),
-        ({"model": {"backbone": {"name": "r50", "dropout": 0.1}}}, ["dropout belongs in model"]),
-        ({"regularizer": {"name": "mma", "weight": -1}}, ["regularizer.weight"]),
-        ({"optimizer": {"lr": float("nan")}}, ["optimizer.lr"]),
-        ({"optimizer": {"milestones": [5, 3]}}, ["milestones must ascend"]),
-        ({"runtime": {"precision": "fp8"}}, ["runtime.precision"]),
-    ],
-)
-def test_mistakes_name_the_key_and_the_mend(tree, words):
-    text = complaint(tree)
-    assert all(word in text for word in words), text
-
-
-def test_all_complaints_come_at_once():
-    text = complaint({"optimizer": {"lr": -1, "steps": 0}, "head": {"name": "nope"}})
-    assert all(word in text for word in ("optimizer.lr", "optimizer.steps", "unknown head"))
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("run: {name: a}\nextends: c.yaml\n", "extends itself"),
         ("extends: gone.yaml\n", "gone.yaml: no such config file, which c.yaml extends"),
         ("run: [", "not YAML"),
-        ("- 1\n", "expected sections"),
+        ("- 1\n", "expected a mapping"),
+        ("extends: [a]\n", "extends: expected the name of a file"),
+        (
+            "run: {name: a}\ndata: {}\nrun: {name: b}\n",
+            "key run stands in line 1 and again in line 3",
+        ),
+        ("run: " + "{a: " * 900 + "1" + "}" * 900, "nested more than"),
+        (
+            "run: {name: a}\noptimizer: {steps: true}\n",
+            "optimizer.steps: expected a whole number, got true",
+        ),
         ("data: {}\n", "missing key run"),
     ],
 )
@@ -140,19 +100,52 @@ def test_bad_files(tmp_path, text, words):
         load(written(tmp_path, text))
 
 
-def test_bad_settings(tmp_path):
-    path = written(tmp_path, "run: {name: a}\n")
-    for setting in ("optimizer.lr", "=3", "a..b=1"):
-        with pytest.raises(UserError, match=r"expected key\.sub=value"):
-            load(path, [setting])
+def test_a_file_that_is_not_utf8(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(b"run:\n  name: \xfcber\n")
+    with pytest.raises(UserError, match=r"c\.yaml: line 2: not UTF-8"):
+        load(tmp_path / "c.yaml")
     with pytest.raises(UserError, match="no such config file"):
         load(tmp_path / "gone.yaml")
 
 
-def test_schema_is_for_editors():
-    schema = json.loads(json_schema())
-    assert "optimizer" in schema["properties"]
-    assert "mma" in schema["$defs"]["Regularizer"]["properties"]["name"]["enum"]
-    assert "extends" in schema["properties"]
-    shipped_schema = (Path(__file__).parents[3] / "configs" / "schema.json").read_text()
-    assert json.loads(shipped_schema) == schema, "write json_schema() to configs/schema.json again"
+def test_what_an_extended_file_says_is_not_repeated(tmp_path):
+    """`extends` takes any path, and this one is no config."""
+    written(tmp_path, "root:$6$hunter2:19000:0\ndaemon:*:19000:0:\n", "shadow")
+    with pytest.raises(UserError) as caught:
+        load(written(tmp_path, "extends: shadow\n"))
+    assert "shadow: line 2: not YAML" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("hunter2", "daemon", "19000"))
+
+
+def test_a_bomb_of_aliases_is_refused_at_once(tmp_path):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{n}: &{n} [{', '.join([f'*{p}'] * 9)}]" for p, n in pairwise("abcdefghi")]
+    with pytest.raises(UserError, match="more than 20000 values"):
+        load(written(tmp_path, "\n".join(lines)))
+
+
+def test_settings_are_applied_in_their_order(tmp_path):
+    path = written(tmp_path, "run: {name: a}\n")
+    config = load(path, ["optimizer.lr=5e-4", "run.seed=1", "run.seed=2"])
+    assert (config.optimizer.lr, config.run.seed) == (5e-4, 2)
+
+
+def test_keys_of_the_published_optimizer_section_still_say_what_they_said():
+    tree = yaml.safe_load(
+        "{lr: 0.2, momentum: 0.8, weight_decay: 1.0e-3, milestones: [3, 5], gamma: 0.5, "
+        "warmup_steps: 2, steps: 9, grad_clip: 4}"
+    )
+    optimizer = validate({"run": {"name": "x"}, "optimizer": tree}, "-").optimizer
+    resolved = optimizer.model_dump(mode="json")
+    assert resolved == {"name": "sgd", "schedule": "step", **tree}
+    assert [round(optimizer.build_schedule().at(s), 9) for s in range(7)] == [
+        0.1, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05
+    ]  # fmt: skip
+
+
+def test_a_backbone_by_name():
+    assert build_backbone("tiny", {"width": 0.5}, 32).embedding_dim == 32
+    with pytest.raises(UserError, match=r"unknown key backbone\.widht"):
+        build_backbone("tiny", {"widht": 0.5}, 32)
+    with pytest.raises(UserError, match=r'backbone\.name: unknown name "tinny"'):
+        build_backbone("tinny", {}, 32)

@@ -23,8 +23,9 @@ from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
 from arcface_plus.runtime import Processes
 from arcface_plus.training.accumulation import backward, part_sizes
-from arcface_plus.training.optim import Schedule, sgd
-from arcface_plus.training.update import Updater
+from arcface_plus.training.optimizers import SGD
+from arcface_plus.training.schedules import Step
+from arcface_plus.training.update import Updater, UpdateSettings
 
 
 @given(images=st.integers(1, 2000), limit=st.integers(1, 3000))
@@ -132,14 +133,11 @@ def two_updates(rank: int) -> tuple[Tensor, Tensor]:
     model.backbone.insert(0, nn.BatchNorm2d(3, dtype=torch.float64))
     updater = Updater(
         model,
-        sgd(model, momentum=0.9, weight_decay=5e-4),
-        Schedule(0.1, (), 0.1, 0),
-        precision="fp32",
-        seed=0,
-        grad_clip=None,
-        micro_batch_size=None,
-        device=torch.device("cpu"),
-        processes=Processes(rank, 2),
+        SGD(model.parameters()),
+        Step(0.1, 100, milestones=()),
+        UpdateSettings("fp32", seed=0),
+        torch.device("cpu"),
+        Processes(rank, 2),
     )
     for step in (0, 1):
         updater.make(shifted(rank, step), step, measure=False)

@@ -10,7 +10,7 @@ import torch
 from runs import assert_same_bits, configured, lines
 from torch import nn
 
-from arcface_plus.models.regularizers import REGULARIZERS
+from arcface_plus.config.sections import Regularizer
 from arcface_plus.training.run import execute
 from data_prep.class_names import write_class_names
 from data_prep.extract import extract
@@ -38,10 +38,10 @@ class Remembering(nn.Module):
 
 
 def test_what_a_regularizer_remembers_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
-    monkeypatch.setitem(REGULARIZERS, "remembering", Remembering)
+    monkeypatch.setattr(Regularizer, "build", lambda _: Remembering())
     settings = [
         *tiny_settings,
-        "regularizer={name: remembering, weight: 0.1}",
+        "regularizer={name: koleo, weight: 0.1}",
         "checkpoint.every=2",
     ]
     execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")

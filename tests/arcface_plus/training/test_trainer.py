@@ -21,8 +21,10 @@ from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
 from arcface_plus.runtime import Processes
 from arcface_plus.training import update
 from arcface_plus.training.errors import Diverged
-from arcface_plus.training.optim import Schedule, sgd
-from arcface_plus.training.trainer import Plan, Trainer
+from arcface_plus.training.optimizers import SGD
+from arcface_plus.training.schedules import Step
+from arcface_plus.training.trainer import Outputs, Plan, Trainer
+from arcface_plus.training.update import Updater, UpdateSettings
 from data_prep.errors import DataError
 
 
@@ -69,19 +71,20 @@ def trainer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def make(processes: OneOfTwo) -> Trainer:
         backbone = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
         recognizer = Recognizer(backbone, Classifier(8, 6, ArcFace(16.0)), MMA(), 0.1)
+        updater = Updater(
+            recognizer,
+            SGD(recognizer.parameters()),
+            Step(0.1, 100, milestones=()),
+            UpdateSettings("fp32", seed=0),
+            torch.device("cpu"),
+            processes,
+        )
         return Trainer(
-            run=tmp_path,
-            plan=Plan(9, 100, 100, 100, seed=0, precision="fp32", grad_clip=None),
-            recognizer=recognizer,
-            optimizer=sgd(recognizer, momentum=0.9, weight_decay=5e-4),
-            schedule=Schedule(0.1, (), 0.1, 0),
-            loader=Breaking(processes.asked),  # type: ignore[arg-type]
-            verify=lambda _: SimpleNamespace(accuracies={}, write=None),
-            checkpoints=Checkpoints(tmp_path, keep=1),
-            card=ModelCard("linear", {}, 8),
-            metrics=None,
-            device=torch.device("cpu"),
-            processes=processes,
+            Plan(9, 100, 100, 100),
+            updater,
+            Breaking(processes.asked),  # type: ignore[arg-type]
+            lambda _: SimpleNamespace(accuracies={}, write=None),
+            Outputs(tmp_path, Checkpoints(tmp_path, keep=1), ModelCard("linear", {}, 8)),
         )
 
     return make

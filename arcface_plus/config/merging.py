@@ -1,0 +1,56 @@
+"""One tree of keys over another: files that extend others, and `--set key.sub=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from arcface_plus.config.complaints import is_number
+from arcface_plus.config.components import one_of
+from data_prep.errors import UserError
+from data_prep.yaml_file import parse_yaml
+
+
+def merged(
+    base: Mapping[str, Any], over: Mapping[str, Any], section: type[BaseModel] | None
+) -> dict[str, Any]:
+    """`over` on top of `base`, section by section.
+
+    A section that names another component than before drops the parameters of the former one.
+    """
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            choice = one_of(section, key) if section else None
+            kept = choice.without_former(old, value) if choice else old
+            result[key] = merged(kept, value, _section(section, key))
+        else:
+            result[key] = value
+    return result
+
+
+def setting(text: str) -> dict[str, Any]:
+    """`key.sub=value` as a tree; the value is YAML, so numbers, lists and null work."""
+    key, equals, written = text.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UserError(f"--set {text}: expected key.sub=value")
+    try:
+        value = parse_yaml(written)
+    except ValueError as error:
+        raise UserError(f"--set {key}: the value: {error}") from None
+    if isinstance(value, str) and is_number(value):
+        value = float(value)  # YAML 1.1 reads 5e-4 as text
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+def _section(section: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    field = section.model_fields.get(key) if section else None
+    annotation: Any = field.annotation if field else None
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation if is_model else None

@@ -1,0 +1,35 @@
+"""The JSON schema by which editors complete and check configs (configs/schema.json)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from arcface_plus.config.sections import RunConfig
+
+
+def json_schema() -> str:
+    """`RunConfig` as JSON schema, for files of which some extend others.
+
+    Such a file need not repeat a component's name, so a section is any, not one, of its
+    components' schemas, and no key is required.
+    """
+    schema = RunConfig.model_json_schema()
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "another file, relative to this one, over whose keys these are merged",
+    }
+    for section in (schema, *schema["$defs"].values()):
+        section.pop("required", None)
+    return json.dumps(_any_of(schema), indent=2)
+
+
+def _any_of(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_any_of(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _any_of(value) for key, value in node.items() if key != "discriminator"}
+    if "oneOf" in node:
+        node["anyOf"] = node.pop("oneOf")
+    return node

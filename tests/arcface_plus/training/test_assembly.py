@@ -1,0 +1,172 @@
+"""The parts of a run as the config says them, in training and in the benchmark alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs import assert_same_bits, configured, lines, state
+from torch import Tensor, nn
+
+from arcface_plus.bench.our_step import OurStep
+from arcface_plus.config.sections import Backbone
+from arcface_plus.data.loader import Batch
+from arcface_plus.embedder.export import write as export
+from arcface_plus.models.activation_checkpointing import is_very_deep
+from arcface_plus.models.backbones.checks import check_parameters
+from arcface_plus.runtime import Processes
+from arcface_plus.training.assembly import build_recognizer, build_updater
+from arcface_plus.training.optimizers import SGD, AdamW
+from arcface_plus.training.run import execute
+from arcface_plus.training.schedules import Cosine, Polynomial, Step
+from data_prep.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def images_and_labels() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(8, 3, 112, 112, generator=generator), torch.arange(8) % 5
+
+
+def test_the_benchmarks_step_is_the_runs(tiny_settings):
+    config = configured(tiny_settings, "optimizer.name=adamw", "optimizer.schedule=cosine")
+    images, labels = images_and_labels()
+    recognizer = build_recognizer(config, 5)
+    updater, uncompiled = build_updater(config, recognizer, CPU, Processes())
+    step = OurStep(config, images, labels, 5)
+    batch = Batch(images, labels, np.arange(8), 0.0)
+    for number in range(3):
+        assert torch.equal(updater.make(batch, number, measure=False).losses.total, step())
+    assert uncompiled is None
+    pairs = zip(recognizer.parameters(), step.recognizer.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "optimizer", "schedule"),
+    [
+        ([], SGD, Step),
+        (["optimizer.name=adamw", "optimizer.schedule=cosine"], AdamW, Cosine),
+        (["optimizer.schedule=polynomial"], SGD, Polynomial),
+    ],
+)
+def test_optimizer_and_schedule_are_found_by_name(tiny_settings, settings, optimizer, schedule):
+    config = configured(tiny_settings, *settings, "optimizer.warmup_steps=7")
+    recognizer = build_recognizer(config, 5)
+    updater, _ = build_updater(config, recognizer, CPU, Processes())
+    assert type(updater.optimizer) is optimizer
+    assert type(updater.schedule) is schedule
+    assert (updater.schedule.steps, updater.schedule.warmup_steps) == (2, 7)
+    decayed = updater.optimizer.param_groups[0]["params"]
+    assert len(decayed) == sum(p.requires_grad for p in recognizer.parameters())
+
+
+@pytest.mark.parametrize("schedule", ["step", "cosine", "polynomial"])
+def test_adamw_resumes_bit_for_bit(tiny_settings, tmp_path, schedule):
+    settings = [*tiny_settings, "optimizer.name=adamw", f"optimizer.schedule={schedule}",
+                "optimizer.warmup_steps=0", "optimizer.steps=6", "checkpoint.every=3"]  # fmt: skip
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    execute(configured(settings), whole)
+    execute(configured(settings), parts)
+    last = parts / "checkpoints/step_00000006"
+    for file in last.iterdir():
+        file.unlink()
+    last.rmdir()  # as if killed before it
+    execute(configured(settings), parts)
+    assert_same_bits(*(run / "checkpoints/step_00000006" for run in (whole, parts)))
+    rates = [line["lr"] for line in lines(whole)]
+    assert rates == [line["lr"] for line in lines(parts)]
+    assert (len(set(rates)) == 1) == (schedule == "step")
+
+
+def test_a_run_whose_rates_depend_on_its_length_is_not_prolonged(tiny_settings, tmp_path):
+    settings = [*tiny_settings, "optimizer.schedule=cosine"]
+    execute(configured(settings), tmp_path)
+    with pytest.raises(UserError, match=r"optimizer\.steps 2 → 4"):
+        execute(configured(settings, "optimizer.steps=4"), tmp_path)
+
+
+class Deep(nn.Module):
+    """Very many units, and each of them next to nothing."""
+
+    def __init__(self, embedding_dim: int, dropout: float) -> None:
+        super().__init__()
+        check_parameters(embedding_dim, dropout)
+        self.layers = nn.Sequential(*(nn.Identity() for _ in range(501)))
+        self.pool = nn.AdaptiveAvgPool2d(2)
+        self.fc = nn.Linear(12, embedding_dim)
+
+    def units(self) -> list[nn.Module]:
+        return list(self.layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(torch.flatten(self.pool(self.layers(images)), 1))
+
+
+def test_a_very_deep_network_recomputes_its_activations_unasked(tiny_settings, monkeypatch):
+    """As r2060 in arcface_torch; it is never compiled then."""
+    monkeypatch.setattr(Backbone, "build", lambda _, dim, dropout: Deep(dim, dropout))
+    config = configured(tiny_settings, "runtime.compile=auto")
+    recognizer = build_recognizer(config, 5)
+    assert is_very_deep(recognizer.backbone)
+    build_updater(config, recognizer, CPU, Processes())
+    assert all("forward" in vars(unit) for unit in recognizer.backbone.units())
+    config = configured(tiny_settings, "runtime.compile=true")
+    with pytest.raises(
+        UserError, match=r"runtime\.compile: true cannot be combined with activation"
+    ):
+        build_updater(config, build_recognizer(config, 5), CPU, Processes())
+
+
+@pytest.fixture
+def trained(tiny_settings, tmp_path) -> Path:
+    run = tmp_path / "first"
+    execute(configured(tiny_settings, "eval.targets=[]"), run)
+    return run
+
+
+@pytest.mark.parametrize("kind", ["run", "checkpoint", "safetensors"])
+def test_a_run_begins_with_the_backbone_it_is_given(kind, trained, tiny_settings, tmp_path):
+    start = {"run": trained, "checkpoint": trained / "checkpoints/step_00000002",
+             "safetensors": tmp_path / "b.safetensors"}[kind]  # fmt: skip
+    if kind == "safetensors":
+        export(trained, "safetensors", start)
+    settings = [*tiny_settings, "eval.targets=[]", f"model.init={start}", "optimizer.lr=1e-20"]
+    run = tmp_path / "second"
+    execute(configured(settings, "run.seed=9"), run)
+    before, after = (state(r / "checkpoints/step_00000002") for r in (trained, run))
+    assert torch.equal(before["fc.weight"], after["fc.weight"])  # a rate of nearly nothing
+    assert not torch.equal(before["weight"], after["weight"])  # the classes' are its own
+    assert f"init: {start}" in (run / "config.yaml").read_text()
+
+
+def test_a_resumed_run_needs_the_file_no_more(trained, tiny_settings, tmp_path):
+    start = tmp_path / "b.safetensors"
+    export(trained, "safetensors", start)
+    settings = [*tiny_settings, "eval.targets=[]", f"model.init={start}"]
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")
+    execute(configured(settings, "optimizer.steps=2"), tmp_path / "parts")
+    start.unlink()
+    execute(configured(settings, "optimizer.steps=4"), tmp_path / "parts")
+    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("model.embedding_dim=24", "not the weights of model.backbone mobilefacenet with 24 dim"),
+        ("model.backbone={name: tiny}", "not the weights of model.backbone tiny"),
+        ("model.init=gone.pth", "gone.pth: no such"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
+    setting, words, trained, tiny_settings, tmp_path
+):
+    config = configured([*tiny_settings, f"model.init={trained}"], setting)
+    with pytest.raises(UserError, match=words) as caught:
+        execute(config, tmp_path / "second")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "second").exists()
