@@ -8,7 +8,7 @@ from pathlib import Path
 from data_prep.errors import DataError, first_line
 
 LARGEST = 16 * 2**20
-"""Bytes. What a run writes has a few kilobytes, and brackets take twenty times their size as lists."""
+"""Bytes. What a run writes has a few kilobytes; in memory lists take twenty times that."""
 
 DEEPEST = 50
 """Levels of nesting. What a run writes has about five; readers may walk a value recursively."""

@@ -20,6 +20,7 @@ from data_prep.yaml_file import read_yaml
 from eval.scores import PairScores, read_scores, scores_file
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class _Read(BaseModel):
@@ -41,10 +42,10 @@ class Accuracy(_Read):
 class TargetResult(_Read):
     """One target of a verification file; see `eval.verification.VerificationResult`."""
 
-    pairs: int
-    same: int
-    images: int | None = None
-    unique_images: int | None = None
+    pairs: Count
+    same: Count
+    images: Count | None = None
+    unique_images: Count | None = None
     accuracy: Accuracy
     auc: Share | None = None
     eer: Share | None = None

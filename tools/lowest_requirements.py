@@ -31,7 +31,9 @@ def lowest(pyproject: Path, extras: list[str]) -> list[str]:
     for requirement in named:
         match = re.fullmatch(r"([\w.-]+)>=([\w.]+)", requirement)
         if match is None:
-            raise ValueError(f"{requirement}: expected name>=bound, so that the bound can be tested")
+            raise ValueError(
+                f"{requirement}: expected name>=bound, so that the bound can be tested"
+            )
         if match[1] not in LEFT_OUT:
             pinned.append(f"{match[1]}=={match[2]}")
     return pinned

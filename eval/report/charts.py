@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
+from data_prep.errors import printable
+
 COLOURS = 7
 """Classes c0 … c6 that the style sheet knows; further lines begin again."""
 
@@ -107,7 +109,7 @@ def svg(chart: Chart) -> Markup:
     for line, points in lines:
         parts.append(_line(line, _thinned([(x.at(a), y.at(b)) for a, b in points])))
     return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable(chart.title))}">'
         + "".join(parts) + "</svg>"
     )  # fmt: skip
 
@@ -159,7 +161,7 @@ def _frame(chart: Chart, x: _Axis, y: _Axis) -> list[str]:
         parts.append(f'<text x="{at:.1f}" y="{BOTTOM + 16}" class="mid">{_number(tick)}</text>')
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}"/>')
     middle = (LEFT + RIGHT) / 2
-    label = escape(chart.x_label)
+    label = escape(printable(chart.x_label))
     parts.append(f'<text x="{middle:g}" y="{HEIGHT - 8}" class="mid label">{label}</text>')
     return parts
 

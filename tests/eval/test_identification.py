@@ -216,6 +216,17 @@ def test_the_mean_agrees_with_scipy_at_a_million():
     assert expected_rank_rate(ahead, 1_000_000, 1_000_000, 1) == 1 / 7  # counts, exactly
 
 
+def test_the_mean_has_the_digits_of_whole_numbers():
+    """By exact integer arithmetic; logarithms of factorials lose the ninth digit at this size."""
+    total, size = 1_000_000, 1000
+    for ahead, rank in ((30, 1), (5000, 1), (5000, 5), (700, 10)):
+        ways = sum(math.comb(ahead, x) * math.comb(total - ahead, size - x) for x in range(rank))
+        exact = ways / math.comb(total, size)
+        assert expected_rank_rate(np.array([ahead]), total, size, rank) == pytest.approx(
+            exact, abs=1e-10
+        )
+
+
 def test_sizes():
     assert subset_sizes(1_000_000) == [10, 100, 1000, 10_000, 100_000, 1_000_000]
     assert subset_sizes(1_027_060)[-2:] == [1_000_000, 1_027_060]

@@ -215,3 +215,32 @@ def test_all_statistics_of_6000_pairs_take_less_than_a_second():
         everything()
         seconds.append(time.process_time() - started)
     assert min(seconds) < 1.0  # for two networks at once
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("without_spread", [0, 1])
+def test_welch_with_one_spread_is_students_t_of_that_one(without_spread):
+    rows = [np.array([0.95, 0.96, 0.94]), np.array([0.9, 0.9])]
+    x, y = rows if without_spread else rows[::-1]
+    found = welch(x, y)
+    expected = stats.ttest_1samp(rows[0], 0.9)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-12)
+    reach = np.diff(expected.confidence_interval())[0] / 2
+    assert np.diff(found.interval)[0] / 2 == pytest.approx(reach, rel=1e-12)
+
+
+def test_both_t_have_the_digits_of_their_formulas():
+    rng = np.random.default_rng(5)
+    for n in (2, 3, 10):
+        x = rng.normal(0.95, 0.01, n)
+        y = x + rng.normal(0.003, 0.004, n)
+        d, found = y - x, paired_difference(x, y)
+        reach = stats.t.ppf(0.975, n - 1) * d.std(ddof=1) / math.sqrt(n)
+        assert found.interval == pytest.approx((d.mean() - reach, d.mean() + reach), rel=1e-12)
+        u, v = x.var(ddof=1) / n, y.var(ddof=1) / n
+        freedom = (u + v) ** 2 / (u**2 / (n - 1) + v**2 / (n - 1))
+        reach = stats.t.ppf(0.975, freedom) * math.sqrt(u + v)
+        found = welch(x, y)
+        assert found.interval == pytest.approx((d.mean() - reach, d.mean() + reach), rel=1e-12)
+        t = abs(d.mean()) / math.sqrt(u + v)
+        assert found.p == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from eval.report.charts import MOST_POINTS, Chart, Line, svg
+from eval.report.charts import MOST_POINTS, Chart, Line, legend, svg
 
 
 def test_a_chart_draws_what_it_is_given():

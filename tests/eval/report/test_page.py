@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 import subprocess
-from html import escape
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from markupsafe import escape
 
 from eval.compare import compare
 from eval.report import write as report
@@ -125,9 +125,9 @@ def test_what_is_missing_is_said(seeded_run, tmp_path):
         ("Learning rate", "metrics.jsonl is missing"),
         ("Mean nearest-neighbour angle", "metrics.jsonl is missing"),
         ("Verification accuracy on lfw", "no run directory"),
-        ("ROC on lfw", "the pairs&#x27; distances"),
-        ("Scores on lfw", "the pairs&#x27; distances"),
-        ("Worst pairs of lfw", "the pairs&#x27; distances"),
+        ("ROC on lfw", "the pairs&#39; distances"),
+        ("Scores on lfw", "the pairs&#39; distances"),
+        ("Worst pairs of lfw", "the pairs&#39; distances"),
         ("Settings", "no config.yaml"),
         ("Environment", "no environment.json"),
     ):

@@ -49,7 +49,7 @@ def test_terminal_markdown_and_json(make_run, tmp_path):
     ]
     markdown = written[1].read_text(encoding="utf-8")
     assert "| lfw | 95.53 ± 0.61 [95.33, 95.73] | 96.22 ± 0.69 [96.02, 96.42] |" in markdown
-    assert "## Accuracy of b|c − a[red], in points" in markdown
+    assert "## Accuracy of b\\|c − a[red], in points" in markdown
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert all(row.endswith("|") for row in rows)
     content = json.loads(written[0].read_text(encoding="utf-8"))
@@ -78,3 +78,44 @@ def test_reports_of_groups(groups, tmp_path):
     markdown = written[1].read_text(encoding="utf-8")
     assert "seeds for 0.1" in markdown
     assert "| run.seed | 0, 1, 2, 3 | 0, 1, 2, 3 |" in markdown
+
+
+NAMES = [
+    "x[/bold]y",
+    "\x1b[31mred",
+    "<script>alert(1)</script>",
+    ":warning:",
+    "a\\[b](http://c)`d`",
+]
+
+
+def test_names_are_neither_markup_nor_control_characters(seeded_run, tmp_path):
+    runs = [
+        seeded_run(f"run{i}", 0, dict.fromkeys(NAMES, (3, i + 1)), pairs=40, note=NAMES)
+        for i in range(2)
+    ]
+    groups = {NAMES[0] + NAMES[1]: [runs[0]], NAMES[2] + NAMES[3]: [runs[1]]}
+    comparison = compare(groups=groups)
+    console = Console(file=io.StringIO(), width=400, force_terminal=True, color_system=None)
+    report.to_terminal(comparison, console)
+    shown = console.file.getvalue()
+    for name in ("x[/bold]y", "\\x1b[31mred", "<script>alert(1)</script>", ":warning:"):
+        assert name in shown
+    assert "\x1b[31m" not in shown
+    _, markdown, page = (p.read_text("utf-8") for p in report.write(comparison, tmp_path / "out"))
+    for text in (markdown, page):
+        assert "<script" not in text
+        assert "\x1b" not in text
+        assert "\\x1b" in text
+    assert "&lt;script&gt;" in markdown
+    assert "](http" not in markdown.replace("\\](http", "")
+    assert "`" not in markdown.replace("\\`", "")
+
+
+def test_a_name_that_is_not_utf_8_does_not_stop_the_report(seeded_run, tmp_path):
+    runs = [seeded_run(name, 0, {"lfw": (3, 1)}, pairs=40) for name in "ab"]
+    odd = runs[0].rename(tmp_path / "odd\udcff")
+    written = report.write(compare([odd, runs[1]]), tmp_path / "out")
+    assert json.loads(written[0].read_text("utf-8"))["reference"] == "odd\udcff"
+    for file in written[1:]:
+        assert "odd" in file.read_text("utf-8")
