@@ -108,8 +108,9 @@ def svg(chart: Chart) -> Markup:
             parts.append(f'<line class="rule" x1="{at}" x2="{at}" y1="{TOP}" y2="{BOTTOM}"/>')
     for line, points in lines:
         parts.append(_line(line, _thinned([(x.at(a), y.at(b)) for a, b in points])))
+    title = escape(printable(chart.title))
     return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable(chart.title))}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
         + "".join(parts) + "</svg>"
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ def test_power_of_t(first, second):
     theirs = TTestIndPower()
     for effect in (0.1, 0.8, 2.0):
         power = theirs.power(effect, first, 0.05, ratio=second / first)
+        if np.isnan(power):  # some versions of SciPy's noncentral t run out of digits
+            power = 1.0
         assert power_of_seeds(0.3 * effect, 0.3, first, second) == pytest.approx(power, abs=1e-6)
     effect = theirs.solve_power(nobs1=first, alpha=0.05, power=0.8, ratio=second / first)
     assert resolved_by_seeds(0.3, first, second) == pytest.approx(0.3 * effect, rel=1e-4)

@@ -88,7 +88,7 @@ def test_paired_difference_without_spread_takes_the_limit():
 
 def test_paired_difference_rejects_five_percent_of_equals():
     rng = np.random.default_rng(1)
-    hits = rng.binomial(600, 0.95, size=(2, 4000, 10)) / 600
+    hits = rng.binomial(600, 0.95, size=(2, 2000, 10)) / 600
     p = np.array([paired_difference(x, y).p for x, y in zip(*hits, strict=True)])
     assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.012)
 

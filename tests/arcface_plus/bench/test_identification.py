@@ -1,0 +1,20 @@
+"""Both ways of identifying find the same figures."""
+
+from __future__ import annotations
+
+from arcface_plus.bench import identification
+
+
+def test_both_ways_agree_each_in_its_own_process(tmp_path):
+    seen = []
+    result = identification.run(
+        probes=60, distractors=500, compared_at=300, dimensions=16,
+        progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    assert result["same_figures"] is True
+    assert [row["name"].split(",")[0] for row in result["rows"]] == [
+        "300 distractors", "300 distractors", "500 distractors",
+    ]  # fmt: skip
+    assert all(row["seconds"] > 0 and row["peak_mb"] > 10 for row in result["rows"])
+    assert [row["ratio"] is None for row in result["rows"]] == [False, False, True]
+    assert seen == [(1, 3), (2, 3), (3, 3)]

@@ -1,0 +1,14 @@
+"""Verification costs less than image by image, with equal digits."""
+
+from __future__ import annotations
+
+import torch
+
+from arcface_plus.bench import verification
+
+
+def test_a_verification_has_the_naive_digits(synthetic):
+    found = verification.run(synthetic / "synth_age.bin", None, torch.device("cpu"))
+    assert found["same_digits"] is True
+    assert [row["name"] for row in found["rows"]][1] == "eval verify"
+    assert all(row["seconds"] > 0 for row in found["rows"])
