@@ -88,7 +88,8 @@ class FaceFile:
             _check_form(stream.what, stream.shape, stream.dtype)
             if stream.fortran:
                 raise DataError(f"{path}: embeddings lie column by column; save a C-ordered array")
-            self._length, self.dimensions = stream.shape
+            self._length = stream.shape[0]
+            self.dimensions: int | None = stream.shape[1]
         self.labels = None
         self.made_with = ""
         if self._archive is not None:

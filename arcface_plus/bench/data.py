@@ -169,6 +169,9 @@ class _First:
     def fingerprint(self) -> str:
         return self._source.fingerprint()
 
+    def digest(self) -> str:
+        return self._source.digest()
+
 
 def _compare(
     where: str, rivals: Mapping[str, Callable[[], object]], images: int, repeats: int

@@ -12,7 +12,7 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source
-from arcface_plus.evaluation.verification import Verification
+from arcface_plus.evaluation.verification import VerificationReport
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
@@ -45,7 +45,7 @@ def build_trainer(
     config: RunConfig,
     run: Path,
     source: Source,
-    verify: Callable[[nn.Module], Verification],
+    verify: Callable[[nn.Module], VerificationReport],
     device: torch.device,
     processes: Processes,
     first_step: int,

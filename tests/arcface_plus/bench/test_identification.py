@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 from arcface_plus.bench import identification
 
 
-def test_both_ways_agree_each_in_its_own_process(tmp_path):
+def test_both_ways_agree(monkeypatch, capsys):
+    def in_this_process(folder, size, way):
+        identification._main(str(folder), str(size), way)
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.setattr(identification, "_in_own_process", in_this_process)
     seen = []
     result = identification.run(
         probes=60, distractors=500, compared_at=300, dimensions=16,
