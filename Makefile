@@ -5,13 +5,30 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
-.PHONY: demo test lint image install-dev clean
+LOWEST := $(VENV)/lowest
+# What meets the libraries: files and pictures, statistics and pages, options and bars, configs, models.
+LOWEST_TESTS ?= tests/eval tests/data_prep/test_images.py tests/data_prep/inspect \
+	tests/arcface_plus/test_cli.py tests/arcface_plus/config tests/arcface_plus/embedder \
+	tests/arcface_plus/commands/test_evaluate.py --ignore tests/eval/test_calibration.py
+
+.PHONY: demo test test-lowest lint image install-dev clean
 
 demo: $(STAMP)
 	$(BIN)/arcface-plus demo --out demo_out
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The lowest versions that pyproject.toml allows, laid over the installed ones; PyTorch stays as it is.
+test-lowest: $(LOWEST)/.installed
+	PYTHONPATH=$(abspath $(LOWEST)) $(BIN)/python -m pytest -n 2 --dist worksteal -p no:cacheprovider $(LOWEST_TESTS)
+
+$(LOWEST)/.installed: pyproject.toml tools/lowest_requirements.py | $(DEV)
+	rm -rf $(LOWEST)
+	mkdir $(LOWEST)
+	$(BIN)/python tools/lowest_requirements.py onnx > $(LOWEST)/requirements.txt
+	$(BIN)/pip install --quiet --no-compile --only-binary :all: --target $(LOWEST) --requirement $(LOWEST)/requirements.txt
+	touch $@
 
 lint: $(DEV)
 	$(BIN)/ruff check .

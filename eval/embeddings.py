@@ -6,19 +6,19 @@ count as the process's memory until the system takes them back, and a compressed
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data_prep.errors import DataError, UserError
+from eval.array_file import ArrayArchive, ArrayStream, open_array
 
 FLOATS = ("float16", "float32", "float64")
+MOST_DIMENSIONS = 2**16
 SAVING = "save it with np.savez(FILE, embeddings=…, labels=…)"
 
 
@@ -81,62 +81,57 @@ class FaceFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
-        self._archive = path.suffix == ".npz"
         if not path.is_file():
             raise DataError(f"{path}: no such file of embeddings")
-        self._keys = self._names() if self._archive else []
-        with self._open("embeddings") as (file, size):
-            shape, fortran, dtype = self._header(file, "embeddings")
-            _check_form(f"{path}: embeddings", shape, dtype)
-            if fortran:
+        self._archive = ArrayArchive(path, SAVING) if path.suffix == ".npz" else None
+        with self._embeddings() as stream:
+            _check_form(stream.what, stream.shape, stream.dtype)
+            if stream.fortran:
                 raise DataError(f"{path}: embeddings lie column by column; save a C-ordered array")
-            expected = file.tell() + shape[0] * shape[1] * dtype.itemsize
-            if size != expected:
-                raise DataError(
-                    f"{path}: embeddings announce {shape[0]}×{shape[1]} {dtype}, {expected} bytes, "
-                    f"but there are {size} (incomplete copy?)"
-                )
-        self._length, self._dtype = shape[0], dtype
-        self.dimensions: int | None = shape[1]
-        self.labels = self._labels() if self._archive else None
-        self.made_with = ", ".join(
-            f"{key} {self._array(key)}" for key in ("checkpoint", "flip") if key in self._keys
-        )
+            self._length = stream.shape[0]
+            self.dimensions: int | None = stream.shape[1]
+        self.labels = None
+        self.made_with = ""
+        if self._archive is not None:
+            self.labels = self._labels(self._archive)
+            keys = [key for key in ("checkpoint", "flip") if key in self._archive.keys]
+            self.made_with = ", ".join(f"{key} {self._archive.read(key)}" for key in keys)
 
     def __len__(self) -> int:
         return self._length
 
     def blocks(self, size: int) -> Iterator[NDArray[np.floating]]:
-        assert self.dimensions is not None
-        width = self.dimensions * self._dtype.itemsize
-        with self._open("embeddings") as (file, _):
-            self._header(file, "embeddings")
+        with self._embeddings() as stream:
             for start in range(0, self._length, size):
-                rows = min(size, self._length - start)
-                content = file.read(rows * width)
-                if len(content) < rows * width:
-                    at = start + len(content) // width
-                    raise DataError(f"{self.path}: embeddings end at row {at} of {self._length}")
-                yield np.frombuffer(content, self._dtype).reshape(rows, self.dimensions)
+                yield stream.rows(min(size, self._length - start))
 
     def row(self, i: int) -> str:
-        if "paths" in self._keys:
-            paths = self._array("paths")
-            if paths.ndim == 1 and i < len(paths):
-                return f"row {i} ({paths[i]})"
+        if self._archive is not None and "paths" in self._archive.keys:
+            with self._archive.open("paths") as stream:
+                if len(stream.shape) == 1 and i < stream.shape[0]:
+                    stream.skip(i)
+                    return f"row {i} ({stream.rows(1)[0]})"
         return f"row {i}"
 
-    def _labels(self) -> NDArray[Any] | None:
+    @contextmanager
+    def _embeddings(self) -> Iterator[ArrayStream]:
+        if self._archive is not None:
+            with self._archive.open("embeddings") as stream:
+                yield stream
+            return
+        with open(self.path, "rb") as file:
+            yield open_array(file, self.path.stat().st_size, f"{self.path}: embeddings")
+
+    def _labels(self, archive: ArrayArchive) -> NDArray[Any] | None:
         """`labels`, by name where there are `class_names`: numbers are one file's own."""
-        if "labels" not in self._keys:
+        if "labels" not in archive.keys:
             return None
-        with self._open("labels") as (file, _):
-            shape, _, dtype = self._header(file, "labels")
-            _check_labels(f"{self.path}: labels", shape, dtype, self._length)
-        labels = self._array("labels")
-        if "class_names" not in self._keys or dtype.kind == "U":
+        with archive.open("labels") as stream:
+            _check_labels(stream.what, stream.shape, stream.dtype, self._length)
+        labels = archive.read("labels")
+        if "class_names" not in archive.keys or labels.dtype.kind == "U":
             return labels
-        names = self._array("class_names")
+        names = archive.read("class_names")
         wrong = np.flatnonzero((labels < 0) | (labels >= names.size))
         if names.ndim != 1 or names.dtype.kind != "U" or len(wrong):
             row = int(wrong[0]) if len(wrong) else 0
@@ -146,56 +141,9 @@ class FaceFile:
             )
         return names[labels]
 
-    def _array(self, key: str) -> NDArray[Any]:
-        with self._open(key) as (file, _):
-            try:
-                array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-            except ValueError as error:
-                raise DataError(f"{self.path}: {key}: {str(error)[:80]}; {SAVING}") from None
-        return array
-
-    @contextmanager
-    def _open(self, key: str) -> Iterator[tuple[IO[bytes], int]]:
-        """An array of the archive (or the bare file) and its size in bytes, header included."""
-        if not self._archive:
-            with open(self.path, "rb") as file:
-                yield file, self.path.stat().st_size
-            return
-        if key not in self._keys:
-            found = ", ".join(self._keys[:5]) or "nothing"
-            raise DataError(f"{self.path}: no array {key!r} (it has {found}); {SAVING}")
-        with self._broken(), zipfile.ZipFile(self.path) as archive:
-            member = archive.getinfo(f"{key}.npy")
-            with archive.open(member) as stream:
-                yield stream, member.file_size
-
-    def _names(self) -> list[str]:
-        with self._broken(), zipfile.ZipFile(self.path) as archive:
-            return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
-
-    @contextmanager
-    def _broken(self) -> Iterator[None]:
-        """What goes wrong in a zip file, in words."""
-        try:
-            yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise DataError(
-                f"{self.path}: not a readable .npz ({error}); copy it again, or {SAVING}"
-            ) from None
-
-    def _header(self, file: IO[bytes], key: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-        """Shape, Fortran order and dtype of the array that starts here."""
-        try:
-            version = np.lib.format.read_magic(file)
-            if version == (1, 0):
-                return np.lib.format.read_array_header_1_0(file)
-            return np.lib.format.read_array_header_2_0(file)
-        except ValueError as error:
-            raise DataError(f"{self.path}: {key} is no NumPy array ({str(error)[:80]})") from None
-
 
 def _check_form(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if len(shape) != 2 or shape[0] == 0 or shape[1] == 0:
+    if len(shape) != 2 or shape[0] == 0 or not 0 < shape[1] <= MOST_DIMENSIONS:
         raise DataError(f"{name}: expected at least one row of (images, dimensions), not {shape}")
     if dtype.name not in FLOATS or not dtype.isnative:
         raise DataError(f"{name}: expected {', '.join(FLOATS)}, not {dtype}; convert with .astype")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy import stats
 
 from data_prep.errors import UserError
 from eval.embeddings import Faces, directions
@@ -198,23 +198,8 @@ def expected_rank_rate(ahead: Integers, total: int, size: int, rank: int) -> flo
     replacement, their number is hypergeometric. The mean over all draws therefore needs none.
     """
     counts, trials = np.unique(ahead, return_counts=True)
-    chance = sum(_hypergeometric(x, counts, total, size) for x in range(rank))
-    return float(np.sum(np.minimum(chance, 1.0) * trials) / len(ahead))
-
-
-def _hypergeometric(x: int, ahead: Integers, total: int, size: int) -> Floats:
-    """P(x of the `ahead` are among `size` of `total`), by logarithms of factorials."""
-    possible = (x <= ahead) & (x <= size) & (size - x <= total - ahead)
-    a = ahead[possible]
-
-    def log_choose(n: NDArray[Any] | int, k: NDArray[Any] | int) -> Any:
-        return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(np.subtract(n, k) + 1.0)
-
-    result = np.zeros(len(ahead))
-    result[possible] = np.exp(
-        log_choose(a, x) + log_choose(total - a, size - x) - log_choose(total, size)
-    )
-    return result
+    chance = stats.hypergeom.cdf(rank - 1, total, counts, size)
+    return float(np.sum(chance * trials) / len(ahead))
 
 
 def _accept_rates(

@@ -6,20 +6,21 @@ A run is given as its directory (DESIGN: ``RUN/eval/step_00038000.json``, ``RUN/
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.errors import DataError
+from data_prep.json_file import read_json, read_json_mapping
+from data_prep.yaml_file import read_yaml
 from eval.scores import PairScores, read_scores, scores_file
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class _Read(BaseModel):
@@ -41,10 +42,10 @@ class Accuracy(_Read):
 class TargetResult(_Read):
     """One target of a verification file; see `eval.verification.VerificationResult`."""
 
-    pairs: int
-    same: int
-    images: int | None = None
-    unique_images: int | None = None
+    pairs: Count
+    same: Count
+    images: Count | None = None
+    unique_images: Count | None = None
     accuracy: Accuracy
     auc: Share | None = None
     eer: Share | None = None
@@ -135,8 +136,8 @@ def read_run(path: Path) -> Run:
         results_file=results_file,
         step=step_of(results_file),
         results=results,
-        config=_read_mapping(directory / "config.yaml") if directory else None,
-        summary=_read_mapping(directory / "summary.json") if directory else None,
+        config=_read_config(directory / "config.yaml") if directory else None,
+        summary=_read_summary(directory / "summary.json") if directory else None,
         scores=_read_scores(results_file, results),
     )
 
@@ -161,7 +162,7 @@ def step_of(file: Path) -> int | None:
 def read_results(file: Path) -> VerificationFile:
     """One verification file; DataError names the key that is wrong."""
     try:
-        return VerificationFile.model_validate_json(file.read_bytes())
+        return VerificationFile.model_validate(read_json(file))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "the whole file"
@@ -186,19 +187,14 @@ def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, Pai
     return scores
 
 
-def _read_mapping(file: Path) -> dict[str, Any] | None:
-    """A YAML or JSON mapping (JSON is YAML's subset, but not in PyYAML's reading of 1e-3)."""
-    if not file.is_file():
-        return None
-    try:
-        text = file.read_text(encoding="utf-8")
-        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{file}: cannot be read ({reason})") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{file}: holds no keys and values")
-    return dict(_flatten(content))
+def _read_config(file: Path) -> dict[str, Any] | None:
+    """config.yaml, flat; None where it is missing."""
+    return dict(_flatten(read_yaml(file))) if file.is_file() else None
+
+
+def _read_summary(file: Path) -> dict[str, Any] | None:
+    """summary.json, flat; None where it is missing."""
+    return dict(_flatten(read_json_mapping(file))) if file.is_file() else None
 
 
 def _flatten(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,6 @@ they look for; .npz, because NumPy reads it anywhere, bit for bit. It holds two 
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from data_prep.errors import DataError
 from data_prep.files import replacing
+from eval.array_file import ArrayArchive
 from eval.verification import fold_accuracies
 
 DISTANCES, SAME = ".distances", ".same"
@@ -62,12 +62,8 @@ def read_scores(path: Path) -> dict[str, PairScores]:
     Raises:
         DataError: the file cannot be read, or its arrays are no scores.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise DataError(f"{path}: not readable as pair scores ({reason}); verify again") from None
+    archive = ArrayArchive(path, "verify again")
+    arrays = {key: archive.read(key) for key in archive.keys}
     scores = {}
     for name in arrays:
         if not name.endswith(DISTANCES):

@@ -5,13 +5,22 @@ Read when a report is drawn and not with the run, so that a comparison needs non
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataError
+from data_prep.json_file import parse_json, read_json_mapping
 from eval.runs import Run, read_results, step_of
+
+LONGEST_LINE = 2**20
+"""Bytes of a line of metrics.jsonl; a damaged file can be one line without end."""
+
+LARGEST_VALUE = 1e300
+"""What is larger, or not a number, cannot be drawn."""
+
+REMEDY = "remove the line, or the file: only the curves are drawn from it"
 
 
 @dataclass(frozen=True)
@@ -29,21 +38,19 @@ def metrics(run: Run) -> dict[str, Series]:
     and so does nothing that an interrupted write left unfinished at the end.
 
     Raises:
-        DataError: a line other than the last is no JSON object.
+        DataError: a line is no JSON object; the message names it.
     """
     file = None if run.directory is None else run.directory / "metrics.jsonl"
     if file is None or not file.is_file():
         return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
     found: dict[str, dict[int, float]] = {}
-    for number, line in enumerate(lines, 1):
-        entry = _entry(file, line, number, last=number == len(lines))
+    for entry in _entries(file):
         step = entry.pop("step", None)
-        if not isinstance(step, int):
+        if not isinstance(step, int) or not 0 <= step < 2**63:
             continue
         for name, value in entry.items():
             number_like = isinstance(value, int | float) and not isinstance(value, bool)
-            if number_like and value - value == 0:
+            if number_like and abs(value) <= LARGEST_VALUE:
                 found.setdefault(name, {})[step] = float(value)
     return {name: _series(points) for name, points in found.items()}
 
@@ -74,19 +81,25 @@ def environment(run: Run) -> dict[str, Any]:
     file = None if run.directory is None else run.directory / "environment.json"
     if file is None or not file.is_file():
         return {}
-    return _entry(file, file.read_text(encoding="utf-8"), 1, last=False)
+    return read_json_mapping(file)
 
 
-def _entry(file: Path, text: str, number: int, last: bool) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        if last:
-            return {}
-        raise DataError(f"{file}: line {number}: not JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{file}: line {number}: holds no keys and values")
-    return content
+def _entries(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file; a last line without its end was cut off and is left out."""
+    with open(file, "rb") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
+            where = f"{file}: line {number}"
+            if len(line) == LONGEST_LINE:
+                raise DataError(f"{where}: has {LONGEST_LINE} bytes or more; {REMEDY}")
+            try:
+                content = parse_json(line, where)
+            except DataError as error:
+                if not line.endswith(b"\n"):
+                    return
+                raise DataError(f"{error}; {REMEDY}") from None
+            if not isinstance(content, dict):
+                raise DataError(f"{where}: holds no keys and values; {REMEDY}")
+            yield content
 
 
 def _series(points: dict[int, float]) -> Series:

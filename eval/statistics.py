@@ -14,6 +14,7 @@ would change them.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,14 +78,13 @@ def paired_difference(
     if not np.isfinite(difference).all():
         raise ValueError("an accuracy of a fold is not a finite number")
     n, mean = len(difference), float(difference.mean())
-    error = float(difference.std(ddof=1)) / math.sqrt(n)
     # Equal differences of accuracies come out equal only to rounding.
-    if error < 1e-12:
+    if difference.std(ddof=1) / math.sqrt(n) < 1e-12:
         mean = 0.0 if abs(mean) < 1e-12 else mean
         return PairedDifference(mean, (mean, mean), 1.0 if mean == 0.0 else 0.0, n)
-    reach = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
-    return PairedDifference(mean, (mean - reach, mean + reach), p, n)
+    found = stats.ttest_rel(y, x)
+    low, high = found.confidence_interval(confidence)
+    return PairedDifference(mean, (float(low), float(high)), float(found.pvalue), n)
 
 
 @dataclass(frozen=True)
@@ -207,13 +207,18 @@ def welch(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Seed
     spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
     if spread < 1e-12:
         return None
-    # Not SciPy's ttest_ind: it warns where one of the two happens to have no spread.
-    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
-    freedom = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1))
-    mean, error = float(y.mean() - x.mean()), math.sqrt(u + v)
-    reach = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
-    return SeedDifference(mean, (mean - reach, mean + reach), p, spread, (len(x), len(y)))
+    with warnings.catch_warnings():
+        # One of the two may have no spread, of which SciPy warns; the other's is enough.
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        found = stats.ttest_ind(y, x, equal_var=False)
+    low, high = found.confidence_interval(confidence)
+    return SeedDifference(
+        float(y.mean() - x.mean()),
+        (float(low), float(high)),
+        float(found.pvalue),
+        spread,
+        (len(x), len(y)),
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -124,14 +124,16 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
     import json
 
     from rich.table import Table
+    from rich.text import Text
 
     from arcface_plus.bench.machine import facts
+    from data_prep.errors import printable
     from data_prep.files import write_text
 
     terminal = table_console(json_file)
     for result in results:
         columns = list(dict.fromkeys(key for row in result["rows"] for key in row))
-        table = Table(title=result["title"])
+        table = Table(title=Text(printable(result["title"]), "table.title"))
         for column in columns:
             side: Literal["left", "right"] = "left" if column == "name" else "right"
             shown = max(len(str(row.get(column, ""))) for row in result["rows"])
@@ -139,7 +141,7 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
             title = column.replace("_", " ")
             table.add_column(title, justify=side, overflow="fold", min_width=least)
         for row in result["rows"]:
-            table.add_row(*(_cell(row.get(column)) for column in columns))
+            table.add_row(*(Text(printable(_cell(row.get(column)))) for column in columns))
         terminal.print(table, width=None if terminal.is_terminal else 130)
     if json_file is not None:
         content = {"schema": 1, "results": results, "machine": facts()}

@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
+
+from markupsafe import Markup, escape
+
+from data_prep.errors import printable
 
 COLOURS = 7
 """Classes c0 … c6 that the style sheet knows; further lines begin again."""
@@ -83,7 +86,7 @@ class _Axis:
         return math.log10(value) if self.log else value
 
 
-def svg(chart: Chart) -> str:
+def svg(chart: Chart) -> Markup:
     """The chart as one <svg> element; its title is what a screen reader says."""
     lines = [(line, _points(line, chart)) for line in chart.lines]
     drawn = [point for _, points in lines for point in points]
@@ -105,8 +108,9 @@ def svg(chart: Chart) -> str:
             parts.append(f'<line class="rule" x1="{at}" x2="{at}" y1="{TOP}" y2="{BOTTOM}"/>')
     for line, points in lines:
         parts.append(_line(line, _thinned([(x.at(a), y.at(b)) for a, b in points])))
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">'
+    title = escape(printable(chart.title))
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
         + "".join(parts) + "</svg>"
     )  # fmt: skip
 
@@ -158,7 +162,7 @@ def _frame(chart: Chart, x: _Axis, y: _Axis) -> list[str]:
         parts.append(f'<text x="{at:.1f}" y="{BOTTOM + 16}" class="mid">{_number(tick)}</text>')
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}"/>')
     middle = (LEFT + RIGHT) / 2
-    label = escape(chart.x_label)
+    label = escape(printable(chart.x_label))
     parts.append(f'<text x="{middle:g}" y="{HEIGHT - 8}" class="mid label">{label}</text>')
     return parts
 
@@ -187,18 +191,6 @@ def _number(value: float) -> str:
     return f"{value:.6g}".replace("-", "−")
 
 
-def legend(lines: Sequence[Line]) -> str:
-    """The names of the lines with their colours, each once."""
-    entries = dict.fromkeys((line.name, line.colour % COLOURS) for line in lines)
-    return "".join(
-        f'<span><i class="c{colour}"></i>{escape(name)}</span>' for name, colour in entries
-    )
-
-
-def figure(chart: Chart) -> str:
-    """The chart with its title, the y axis' label and its legend as one <figure>."""
-    return (
-        f"<figure><figcaption>{escape(chart.title)}</figcaption>"
-        f'<div class="legend">{legend(chart.lines)}</div>'
-        f'<div class="y-label">{escape(chart.y_label)}</div>{svg(chart)}</figure>'
-    )
+def legend(lines: Sequence[Line]) -> list[tuple[str, int]]:
+    """The names of the lines with the numbers of their colours, each pair once."""
+    return list(dict.fromkeys((line.name, line.colour % COLOURS) for line in lines))

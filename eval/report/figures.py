@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eval.compare import Comparison, TargetComparison
 from eval.judge import Group
-from eval.report.charts import COLOURS, Chart, Line, figure
+from eval.report.charts import Chart, Line
 from eval.roc import DIFFERENT_PAIRS_NEEDED, roc_curve_of
 from eval.runs import Run
 from eval.series import Series, accuracies, metrics
@@ -20,16 +19,13 @@ from eval.series import Series, accuracies, metrics
 NO_METRICS = "metrics.jsonl is missing or does not hold it"
 NO_SCORES = "the pairs' distances (.npz beside the verification file) are missing"
 
-LONGEST_LABEL = 38
-"""Characters of a label inside a picture, where nothing can be wrapped."""
-
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, figures as HTML, remarks as plain text: what they show and what is missing."""
+    """A heading, charts, and remarks: what the charts show and what is missing."""
 
     title: str
-    figures: tuple[str, ...]
+    charts: tuple[Chart, ...]
     remarks: tuple[str, ...]
 
 
@@ -102,7 +98,7 @@ def _angles(
 
 def _angle_histogram(
     comparison: Comparison, class_angles: Mapping[str, ArrayLike]
-) -> tuple[str, list[str]]:
+) -> tuple[Chart | None, list[str]]:
     title = "Nearest-neighbour angles of the class weights"
     found = [
         (number, group.name, np.asarray(class_angles[run.name], dtype=np.float64))
@@ -112,7 +108,7 @@ def _angle_histogram(
     without = [run.name for run in comparison.runs if run.name not in class_angles]
     sentence = missing(title, without, "no checkpoint with class weights was handed in")
     if not found:
-        return "", sentence
+        return None, sentence
     every = np.concatenate([angles for *_, angles in found])
     # Finer with more classes, so that a bar is not one class.
     count = min(48, max(12, 2 * math.isqrt(max(len(angles) for *_, angles in found))))
@@ -120,9 +116,7 @@ def _angle_histogram(
     lines = [
         _histogram(name, number, angles, bins, comparison.by_seed) for number, name, angles in found
     ]
-    return figure(
-        Chart(title, "degrees", "share of the classes, %", lines, from_zero=True)
-    ), sentence
+    return Chart(title, "degrees", "share of the classes, %", lines, from_zero=True), sentence
 
 
 def _roc(comparison: Comparison) -> Section:
@@ -131,7 +125,7 @@ def _roc(comparison: Comparison) -> Section:
     return _section("ROC", drawn, about)
 
 
-def _roc_of(comparison: Comparison, target: TargetComparison) -> tuple[str, list[str]]:
+def _roc_of(comparison: Comparison, target: TargetComparison) -> tuple[Chart | None, list[str]]:
     lines, unsure = [], 0.0
     for number, group, run in members(comparison):
         scores = run.scores.get(target.name)
@@ -149,7 +143,7 @@ def _roc_of(comparison: Comparison, target: TargetComparison) -> tuple[str, list
     chart = Chart(
         title, "false accept rate", "true accept rate, %", lines, log_x=True, unsure=unsure
     )
-    return figure(chart) if lines else "", _without_scores(comparison, target, title)
+    return chart if lines else None, _without_scores(comparison, target, title)
 
 
 def _scores(comparison: Comparison) -> Section:
@@ -165,7 +159,7 @@ def _scores(comparison: Comparison) -> Section:
 
 def _score_histograms(
     comparison: Comparison, target: TargetComparison
-) -> list[tuple[str, list[str]]]:
+) -> list[tuple[Chart | None, list[str]]]:
     """One chart a group, all on the same axis."""
     pooled: list[tuple[Group, NDArray[np.float64], NDArray[np.bool_], list[float]]] = []
     results = dict(zip([run.name for run in comparison.runs], target.results, strict=True))
@@ -178,7 +172,9 @@ def _score_histograms(
             used = {1 - t / 2 for r in found if r is not None for t in r.accuracy.thresholds}
             pooled.append((group, cosine, np.concatenate([s.same for s in scores]), sorted(used)))
     title = f"Scores on {target.name}"
-    drawn: list[tuple[str, list[str]]] = [("", _without_scores(comparison, target, title))]
+    drawn: list[tuple[Chart | None, list[str]]] = [
+        (None, _without_scores(comparison, target, title))
+    ]
     if pooled:
         bins = _bins(min(float(cosine.min()) for _, cosine, *_ in pooled), 1.0, 60)
     for group, cosine, same, rules in pooled:
@@ -194,7 +190,7 @@ def _score_histograms(
             f"{title}: {group.name}", "cosine similarity", "share of the pairs of a kind, %",
             lines, from_zero=True, rules=rules,
         )  # fmt: skip
-        drawn.append((figure(chart), []))
+        drawn.append((chart, []))
     return drawn
 
 
@@ -216,7 +212,7 @@ def _course(
     scale: float = 1,
     dots: bool = False,
     log_y: bool = False,
-) -> tuple[str, list[str]]:
+) -> tuple[Chart | None, list[str]]:
     """One figure of each run over the steps."""
     lines, without = [], []
     for number, group, run in members(comparison):
@@ -227,7 +223,7 @@ def _course(
         values = [scale * value for value in series.values]
         faint = len(group.runs) > 1
         lines.append(Line(group.name, number, series.steps, values, dots=dots, faint=faint))
-    drawn = figure(Chart(title, "step", label, lines, log_y=log_y)) if lines else ""
+    drawn = Chart(title, "step", label, lines, log_y=log_y) if lines else None
     return drawn, missing(title, without, why_missing)
 
 
@@ -245,46 +241,9 @@ def _histogram(
     return Line(name, colour, x.tolist(), y.tolist(), area=not many, faint=many)
 
 
-def _section(title: str, drawn: Sequence[tuple[str, list[str]]], about: str = "") -> Section:
-    figures = tuple(html for html, _ in drawn if html)
+def _section(
+    title: str, drawn: Sequence[tuple[Chart | None, list[str]]], about: str = ""
+) -> Section:
+    charts = tuple(chart for chart, _ in drawn if chart is not None)
     sentences = [sentence for _, found in drawn for sentence in found]
-    return Section(title, figures, tuple(([about] if about and figures else []) + sentences))
-
-
-def intervals(comparison: Comparison) -> str:
-    """The judged differences with their 95% intervals about zero as one picture; "" for none."""
-    judged = [
-        (comparison.groups.index(group), difference, difference.verdict)
-        for target in comparison.targets
-        for group, difference in zip(comparison.groups[1:], target.differences, strict=True)
-        if difference.verdict is not None
-    ]
-    if not judged:
-        return ""
-    reach = max(abs(bound) for *_, v in judged for bound in (*v.interval, v.mean)) or 1e-4
-    row, middle, half, top = 46, 180, 160, 12
-    bottom = top + row * len(judged)
-    parts = [f'<line class="axis" x1="{middle}" x2="{middle}" y1="{top}" y2="{bottom}"/>']
-    for index, (number, difference, verdict) in enumerate(judged):
-        y = top + row * index + 34
-        low, high, mean = (middle + half * v / reach for v in (*verdict.interval, verdict.mean))
-        name = f"{difference.name} on {difference.target}"
-        name = escape(name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…")
-        dot = "shown" if difference.shown else "open"
-        parts.append(
-            f'<text x="{middle}" y="{y - 14}" class="mid halo">{name}: '
-            f"{100 * verdict.mean:+.2f} points</text>"
-            f'<g class="c{number % COLOURS}"><line class="bar" x1="{low:.1f}" x2="{high:.1f}" '
-            f'y1="{y}" y2="{y}"/><circle class="{dot}" cx="{mean:.1f}" cy="{y}" r="5"/></g>'
-        )
-    ends = ((middle - half, "start", -reach), (middle + half, "end", reach), (middle, "mid", 0.0))
-    for x, where, value in ends:
-        text = f"{100 * value:+.2f}" if value else "0"
-        parts.append(f'<text x="{x}" y="{bottom + 16}" class="{where}">{text}</text>')
-    caption = f"Difference to {comparison.groups[0].name}, points, with 95% interval"
-    return (
-        f'<figure class="intervals"><figcaption>{escape(caption)}</figcaption>'
-        f'<svg viewBox="0 0 360 {bottom + 24}" role="img" aria-label="{escape(caption)}">'
-        f"{''.join(parts)}</svg>"
-        '<div class="legend">filled dot: shown; hollow: not shown</div></figure>'
-    )
+    return Section(title, charts, tuple(([about] if about and charts else []) + sentences))

@@ -1,27 +1,41 @@
 """A comparison → one HTML page that needs nothing besides itself: no network, no script.
 
-Verdicts come first, then the tables and what was behind them. Everything that comes from files is
-escaped; pictures are inline SVG, and the faces of pairs are data: URLs.
+What is shown is gathered here, its markup is in page.html.jinja. Everything that comes from files
+is escaped by the template; pictures are inline SVG, and the faces of pairs are data: URLs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from numpy.typing import ArrayLike
 
+from data_prep.errors import printable
 from eval.compare import Comparison
-from eval.report.figures import Section, intervals, missing, sections
+from eval.report.charts import legend, svg
+from eval.report.figures import missing, sections
+from eval.report.intervals import intervals
 from eval.report.pairs import worst_pairs
-from eval.report.style import STYLE
-from eval.report.tables import CONFIG_DIFFERENCES, Table, tables
+from eval.report.tables import CONFIG_DIFFERENCES, tables
 from eval.series import environment
 
 SHORT = 30
 """Cells of a table up to this many characters stay on one line."""
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """A key and what each run says of it, (run, text); run is "" for what all of them say."""
+
+    key: str
+    values: tuple[tuple[str, str], ...]
 
 
 def to_html(
@@ -40,102 +54,72 @@ def to_html(
     Raises:
         DataError: a file of a run is broken; what is missing is said in the page instead.
     """
-    names = " and ".join(group.name for group in comparison.groups)
     every = tables(comparison)
-    config = [table for table in every if table.title == CONFIG_DIFFERENCES]
-    body = [
-        f"<h1>Comparison of {escape(names)}</h1>",
-        *(
-            f'<p class="verdict{" shown" if shown else ""}">{escape(sentence)}</p>'
-            for sentence, shown in verdicts
-        ),
-        intervals(comparison),
-        *(f'<p class="warning">Warning: {escape(text)}</p>' for text in comparison.warnings),
-        "<h2>Figures</h2>",
-        *(_table(table) for table in every if table not in config),
-        *(_section(section) for section in sections(comparison, class_angles)),
-        _pairs(worst_pairs(comparison, pair_images)),
-        _config(comparison, config),
-        _environment(comparison),
-        _list("What this cannot tell", comparison.caveats),
-        _list("Compared", [f"{run.name}: {run.results_file}" for run in comparison.runs]),
-    ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>Comparison of {escape(names)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        "<body>\n<main>\n" + "\n".join(filter(None, body)) + "\n</main>\n</body>\n</html>\n"
+    environment_rows, environment_remarks = _environment(comparison)
+    return _environment_of_templates().get_template("page.html.jinja").render(
+        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
+        names=" and ".join(group.name for group in comparison.groups),
+        verdicts=verdicts,
+        intervals=intervals(comparison),
+        warnings=comparison.warnings,
+        tables=[table for table in every if table.title != CONFIG_DIFFERENCES],
+        sections=sections(comparison, class_angles),
+        worst_pairs=worst_pairs(comparison, pair_images),
+        config_remarks=_config_remarks(comparison),
+        config_tables=[table for table in every if table.title == CONFIG_DIFFERENCES],
+        environment_remarks=environment_remarks,
+        environment_rows=environment_rows,
+        caveats=comparison.caveats,
+        compared=[f"{run.name}: {run.results_file}" for run in comparison.runs],
+        SHORT=SHORT,
+    )  # fmt: skip
+
+
+def _environment_of_templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_shown,
     )
+    templates.filters |= {"soft": _soft, "svg": svg, "legend": legend}
+    return templates
 
 
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_soft(column)}</th>' for column in table.columns)
-    rows = "".join(
-        f'<tr><th scope="row">{_soft(first)}</th>{"".join(map(_cell, cells))}</tr>'
-        for first, *cells in table.rows
-    )
-    return (
-        f"<h3>{escape(table.title)}</h3>"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+def _shown(value: object) -> object:
+    """Control characters and broken bytes of names are shown, not handed to the browser."""
+    return printable(value) if type(value) is str else value
 
 
-def _cell(text: str) -> str:
-    short = ' class="short"' if len(text) <= SHORT else ""
-    return f"<td{short}>{_soft(text)}</td>"
-
-
-def _soft(text: str) -> str:
+def _soft(text: str) -> Markup:
     """Escaped, and with places to break long names and paths where a phone needs it."""
-    return escape(text).replace("_", "_<wbr>").replace("/", "/<wbr>")
+    escaped = str(escape(printable(text)))
+    return Markup(escaped.replace("_", "_<wbr>").replace("/", "/<wbr>"))
 
 
-def _section(section: Section) -> str:
-    grid = f'<div class="figures">{"".join(section.figures)}</div>' if section.figures else ""
-    return f"<h2>{escape(section.title)}</h2>{_remarks(section.remarks)}{grid}"
-
-
-def _pairs(section: Section) -> str:
-    return f"<h2>{section.title}</h2>{_remarks(section.remarks)}{''.join(section.figures)}"
-
-
-def _remarks(remarks: Sequence[str]) -> str:
-    return "".join(f'<p class="remark">{escape(remark)}</p>' for remark in remarks)
-
-
-def _list(title: str, lines: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<h2>{escape(title)}</h2><ul class="plain">{items}</ul>' if items else ""
-
-
-def _config(comparison: Comparison, found: Sequence[Table]) -> str:
+def _config_remarks(comparison: Comparison) -> list[str]:
     without = [run.name for run in comparison.runs if run.config is None]
     remarks = missing("Settings", without, "no config.yaml")
-    if not found and len(without) < len(comparison.runs):
+    if not comparison.config_differences and len(without) < len(comparison.runs):
         remarks.insert(0, "The configs at hand do not differ.")
-    return "<h2>Config</h2>" + _remarks(remarks) + "".join(map(_table, found))
+    return remarks
 
 
-def _environment(comparison: Comparison) -> str:
-    """One row a key; a value that all runs share is written once."""
+def _environment(comparison: Comparison) -> tuple[list[EnvironmentRow], list[str]]:
+    """One row a key, with a value that all runs share once; and what is missing."""
     found = {run.name: environment(run) for run in comparison.runs}
     remarks = missing("Environment", [n for n, e in found.items() if not e], "no environment.json")
     present = {name: content for name, content in found.items() if content}
-    rows = [
-        f'<tr><th scope="row">{escape(key)}</th><td>{_values(present, key)}</td></tr>'
-        for key in dict.fromkeys(key for content in present.values() for key in content)
-    ]
-    drawn = f'<div class="scroll"><table class="text">{"".join(rows)}</table></div>' if rows else ""
-    return f"<h2>Environment</h2>{_remarks(remarks)}{drawn}"
-
-
-def _values(present: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    texts = {name: _text(content.get(key, "—")) for name, content in present.items()}
-    if len(set(texts.values())) == 1:
-        return escape(next(iter(texts.values())))
-    return "<br>".join(f"{escape(name)}: {escape(text)}" for name, text in texts.items())
+    rows = []
+    for key in dict.fromkeys(key for content in present.values() for key in content):
+        texts = {name: _text(content.get(key, "—")) for name, content in present.items()}
+        shared = len(set(texts.values())) == 1
+        values = (("", next(iter(texts.values()))),) if shared else tuple(texts.items())
+        rows.append(EnvironmentRow(key, values))
+    return rows, remarks
 
 
 def _text(value: object) -> str:

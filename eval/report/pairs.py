@@ -1,4 +1,4 @@
-"""The pairs that the networks get wrong by most, side by side for all groups, as cards of HTML.
+"""The pairs that the networks get wrong by most, side by side for all groups.
 
 With the pair file at hand its encoded images go into the page as they are: nothing is decoded here.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
 from eval.compare import Comparison, TargetComparison
 from eval.report.charts import COLOURS
-from eval.report.figures import NO_SCORES, Section, missing
+from eval.report.figures import NO_SCORES, missing
 from eval.runs import Run
 
 WORST = 12
@@ -21,19 +21,57 @@ KINDS = {False: "Different people taken for one", True: "One person taken for tw
 _MIME = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
 
-def worst_pairs(comparison: Comparison, images: Mapping[str, Sequence[bytes]]) -> Section:
+@dataclass(frozen=True)
+class Score:
+    """What a group says of a pair: its mean cosine, and whether it decides it rightly."""
+
+    group: str
+    colour: int
+    cosine: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One pair; `pictures` are two data: URLs, None for an image that is neither JPEG nor PNG.
+
+    Without the pair file there are no pictures.
+    """
+
+    pair: int
+    pictures: tuple[str | None, ...]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The worst pairs of a target of one kind."""
+
+    title: str
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class WorstPairs:
+    """All blocks, and remarks: how they were chosen and what is missing."""
+
+    blocks: tuple[Block, ...]
+    remarks: tuple[str, ...]
+
+
+def worst_pairs(comparison: Comparison, images: Mapping[str, Sequence[bytes]]) -> WorstPairs:
     """The worst false accepts and false rejects of each target.
 
     `images`: target → the 2·P encoded images of its pair file, pair k being 2k and 2k + 1.
     """
-    blocks: list[str] = []
+    blocks: list[Block] = []
     remarks: list[str] = []
     for target in comparison.targets:
         runs = _comparable(comparison, target)
         without = [run.name for run in comparison.runs if run.name not in runs]
         remarks += missing(f"Worst pairs of {target.name}", without, f"{NO_SCORES} or other pairs")
         if runs:
-            blocks += [_cards(comparison, target, runs, k, images.get(target.name)) for k in KINDS]
+            blocks += [_block(comparison, target, runs, k, images.get(target.name)) for k in KINDS]
             if target.name not in images:
                 remarks.append(
                     f"{target.name}: pairs are listed by number; `--data DIR` with "
@@ -44,7 +82,7 @@ def worst_pairs(comparison: Comparison, images: Mapping[str, Sequence[bytes]]) -
         "runs; pairs are counted from 0. Look at them before blaming a network: some labels are "
         "wrong."
     )
-    return Section("Worst pairs", tuple(blocks), ((about, *remarks) if blocks else tuple(remarks)))
+    return WorstPairs(tuple(blocks), (about, *remarks) if blocks else tuple(remarks))
 
 
 def _comparable(comparison: Comparison, target: TargetComparison) -> dict[str, Run]:
@@ -57,13 +95,13 @@ def _comparable(comparison: Comparison, target: TargetComparison) -> dict[str, R
     }
 
 
-def _cards(
+def _block(
     comparison: Comparison,
     target: TargetComparison,
     runs: Mapping[str, Run],
     same: bool,
     images: Sequence[bytes] | None,
-) -> str:
+) -> Block:
     scores = {name: run.scores[target.name] for name, run in runs.items()}
     cosine = {name: 1 - s.distances.astype(np.float64) / 2 for name, s in scores.items()}
     folds = {
@@ -78,25 +116,19 @@ def _cards(
     worst = candidates[np.argsort(mean if same else -mean, kind="stable")[:WORST]]
     title = f"{target.name}: {KINDS[same].lower()}"
     if not len(worst):
-        return f"<h3>{escape(title)}</h3><p>None.</p>"
+        return Block(title, ())
     cards = []
     for pair in worst.tolist():
-        lines = []
+        found = []
         for number, group in enumerate(comparison.groups):
             names = [run.name for run in group.runs if run.name in runs]
             if names:
                 value = float(np.mean([cosine[name][pair] for name in names]))
                 said = _said([bool(wrong[name][pair]) for name in names])
-                lines.append(
-                    f'<li><i class="c{number % COLOURS}"></i>{escape(group.name)} '
-                    f"<span><b>{value:.3f}</b> {said}</span></li>"
-                )
-        pictures = _pictures(images, pair) if images is not None else ""
-        cards.append(
-            f'<div class="pair">{pictures}<b>pair {pair}</b><ul>{"".join(lines)}</ul></div>'
-        )
-    head = f"<h3>{escape(title)}, the worst {len(worst)} of {len(candidates)}</h3>"
-    return f'{head}<div class="pairs">{"".join(cards)}</div>'
+                found.append(Score(group.name, number % COLOURS, value, said))
+        shown = () if images is None else (images[2 * pair], images[2 * pair + 1])
+        cards.append(Card(pair, tuple(map(_data_url, shown)), tuple(found)))
+    return Block(f"{title}, the worst {len(worst)} of {len(candidates)}", tuple(cards))
 
 
 def _said(wrong: Sequence[bool]) -> str:
@@ -105,15 +137,6 @@ def _said(wrong: Sequence[bool]) -> str:
     return f"wrong in {sum(wrong)} of {len(wrong)}"
 
 
-def _pictures(images: Sequence[bytes], pair: int) -> str:
-    return (
-        f'<div class="faces">{"".join(_picture(images[2 * pair + k], pair) for k in (0, 1))}</div>'
-    )
-
-
-def _picture(image: bytes, pair: int) -> str:
+def _data_url(image: bytes) -> str | None:
     kind = next((mime for head, mime in _MIME.items() if image.startswith(head)), None)
-    if kind is None:
-        return "<span>neither JPEG nor PNG</span>"
-    data = base64.b64encode(image).decode("ascii")
-    return f'<img alt="pair {pair}" width="112" height="112" src="data:{kind};base64,{data}">'
+    return kind and f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from data_prep.errors import printable
 from eval.roc import DIFFERENT_PAIRS_NEEDED, FALSE_ACCEPT_RATES, operating_point, roc_curve_of
 from eval.scores import PairScores
 
@@ -50,7 +52,7 @@ def roc_figure(title: str, curves: Mapping[str, PairScores]) -> Figure:
         ylabel="true accept rate",
     )
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
-    axes.legend(loc="lower right")
+    _as_written(axes.title, *axes.legend(loc="lower right").get_texts())
     return figure
 
 
@@ -81,6 +83,7 @@ def score_figure(title: str, scores: PairScores, thresholds: Sequence[float]) ->
             label="thresholds of the folds" if i == 0 else None,
         )
     axes.set(title=title, xlabel="cosine similarity", ylabel="pairs")
+    _as_written(axes.title)
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend()
     return figure
@@ -91,7 +94,7 @@ def pairs_figure(title: str, images: NDArray[np.uint8], captions: Sequence[str])
     columns = 5
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(2.2 * columns, 1.25 * rows + 0.5), layout="constrained")
-    figure.suptitle(title if len(images) else f"{title}: none", fontsize=11)
+    _as_written(figure.suptitle(title if len(images) else f"{title}: none", fontsize=11))
     for i, (pair, caption) in enumerate(zip(images, captions, strict=True)):
         axes = figure.add_subplot(rows, columns, i + 1)
         gap = np.full((pair.shape[1], 4, 3), 255, np.uint8)
@@ -99,3 +102,10 @@ def pairs_figure(title: str, images: NDArray[np.uint8], captions: Sequence[str])
         axes.set_title(caption, fontsize=8, pad=2)
         axes.axis("off")
     return figure
+
+
+def _as_written(*texts: Text) -> None:
+    """Names are no formulas: a `$` stays one, and control characters are shown."""
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_text(printable(text.get_text()))

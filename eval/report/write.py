@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from data_prep.files import write_text
+from data_prep.errors import printable
+from data_prep.files import write_bytes
 from eval.compare import Comparison
 from eval.report.page import to_html
 from eval.report.tables import Table, tables
@@ -22,24 +24,31 @@ def to_terminal(comparison: Comparison, console: Console) -> None:
     """Print verdicts, tables, warnings and caveats."""
     console.print("Verdicts", style="bold")
     for verdict in verdicts(comparison):
-        console.print(f"  {verdict}", markup=False, highlight=False)
+        console.print(_text(f"  {verdict}"))
     for table in tables(comparison):
-        drawn = RichTable(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD)
+        drawn = RichTable(
+            title=_text(table.title, "table.title"), title_justify="left", box=box.SIMPLE_HEAD
+        )
         for index, column in enumerate(table.columns):
             # Figures stand under each other, names of runs may be broken over lines.
-            drawn.add_column(escape(column), justify="left" if index == 0 else "right")
+            drawn.add_column(_text(column), justify="left" if index == 0 else "right")
         for row in table.rows:
-            drawn.add_row(*(escape(cell) for cell in row))
+            drawn.add_row(*(_text(cell) for cell in row))
         console.print(drawn)
     for warning in comparison.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False)
+        console.print(_text(f"Warning: {warning}", "yellow"))
     for caveat in comparison.caveats:
-        console.print(f"Note: {caveat}", style="dim", markup=False, highlight=False)
+        console.print(_text(f"Note: {caveat}", "dim"))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """What Rich draws as it stands: names are no markup, and their control characters are shown."""
+    return Text(printable(text), style)
 
 
 def to_markdown(comparison: Comparison) -> str:
     """The same as one Markdown document."""
-    names = " and ".join(_cell(group.name) for group in comparison.groups)
+    names = " and ".join(_escaped(group.name) for group in comparison.groups)
     parts = [f"# Comparison of {names}", _bullets("Verdicts", verdicts(comparison))]
     parts += [_bullets("Warnings", comparison.warnings)] if comparison.warnings else []
     parts += [_markdown_table(table) for table in tables(comparison)]
@@ -76,7 +85,8 @@ def write(
     }
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        write_text(out_dir / name, text)
+        # A name's byte that is not UTF-8 is a lone surrogate, which this writes as JSON does.
+        write_bytes(out_dir / name, text.encode("utf-8", "backslashreplace"))
     return [out_dir / name for name in texts]
 
 
@@ -90,14 +100,22 @@ def verdicts(comparison: Comparison) -> list[str]:
 
 
 def _bullets(title: str, lines: Sequence[str]) -> str:
-    return "\n".join([f"## {title}", "", *(f"- {line}" for line in lines)])
+    return "\n".join([f"## {title}", "", *(f"- {_escaped(line)}" for line in lines)])
 
 
 def _markdown_table(table: Table) -> str:
     lines = [table.columns, ("---", *["---:"] * (len(table.columns) - 1)), *table.rows]
-    drawn = ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
-    return "\n".join([f"## {table.title}", "", *drawn])
+    drawn = ["| " + " | ".join(map(_escaped, line)) + " |" for line in lines]
+    return "\n".join([f"## {_escaped(table.title)}", "", *drawn])
 
 
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown, and the HTML made of it, shows as it stands: no tag, link, or code."""
+    return re.sub(
+        r"[&<>\\`*|]|\](?=[(\[:])",
+        lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"),
+        printable(text),
+    )

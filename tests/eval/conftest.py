@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from verification_files import verification
 
 from eval.scores import PairScores, scores_file, write_scores
 from eval.verification import verify
+
+MMA = {"regularizer": {"name": "mma", "weight": 0.03}}
 
 
 @pytest.fixture
@@ -41,6 +44,34 @@ def seeded_run(tmp_path):
         return directory
 
     return make
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    def make(name, targets, step=100, config=None, summary=None, **changes):
+        directory = tmp_path / name
+        (directory / "eval").mkdir(parents=True, exist_ok=True)
+        file = directory / "eval" / f"step_{step:08d}.json"
+        file.write_text(json.dumps(verification(targets, **changes)))
+        if config is not None:
+            (directory / "config.yaml").write_text(yaml.safe_dump(config))
+        if summary is not None:
+            (directory / "summary.json").write_text(json.dumps(summary))
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def groups(seeded_run):
+    """Two recipes, four seeds each: on lfw clearly apart, on cfp_fp equal."""
+    found = {"arcface": [], "plus": []}
+    for seed in range(4):
+        for i, (name, config) in enumerate({"arcface": {}, "plus": MMA}.items()):
+            noise = 100 * i + seed + 1
+            targets = {"lfw": (3 + 0.4 * i, noise), "cfp_fp": (2.5, 1000 + noise)}
+            found[name].append(seeded_run(f"{name}_{seed}", seed, targets, **config))
+    return found
 
 
 def simulated(strength, noise_seed, pairs):

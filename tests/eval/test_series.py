@@ -52,3 +52,40 @@ def test_what_is_missing_is_empty(seeded_run, tmp_path):
     (run / "environment.json").write_text("[]")
     with pytest.raises(DataError, match="holds no keys"):
         environment(read_run(run))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"step": 1}\n' + b"\0" * 50 + b'{"step": 2}\n', "line 2: not JSON"),
+        (b'{"step": 1}\n\xff\n', "line 2: not UTF-8"),
+        (b'{"step": 1}\n' + b"[" * 5000 + b"]" * 5000 + b"\n", "line 2: nested too deeply"),
+        (b"[]\n", "line 1: holds no keys"),
+        (b"\0" * (2**20 + 5), "line 1: has 1048576 bytes or more"),
+    ],
+)
+def test_a_damaged_line_is_named_with_what_to_do(seeded_run, content, words):
+    run = seeded_run("a", 0, {"lfw": (3, 1)})
+    (run / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(DataError, match=rf"metrics.jsonl: {words}.*; remove the line") as caught:
+        metrics(read_run(run))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hole_at_the_end_and_numbers_beyond_floats_are_left_out(seeded_run):
+    run = seeded_run("a", 0, {"lfw": (3, 1)})
+    huge = (
+        json.dumps({"step": 10**400, "loss": 1.0}) + "\n" + json.dumps({"step": 2, "loss": 10**400})
+    )
+    (run / "metrics.jsonl").write_bytes(
+        b'{"step": 1, "loss": 2.0}\n' + huge.encode() + b"\n" + b"\0" * 500
+    )
+    assert metrics(read_run(run)) == {"loss": Series((1,), (2.0,))}
+
+
+@pytest.mark.parametrize("content", [b'{"a": "\xff"}', b"[" * 100_000, b"", b'{"a": 1'])
+def test_a_broken_environment_is_named(seeded_run, content):
+    run = seeded_run("a", 0, {"lfw": (3, 1)})
+    (run / "environment.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"environment.json: (not UTF-8|not JSON|nested)"):
+        environment(read_run(run))

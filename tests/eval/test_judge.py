@@ -1,33 +1,76 @@
-"""Groups of runs by seed, and what the pairs' distances add to a comparison."""
+"""Which test judges, what it says, and where none may."""
 
 from __future__ import annotations
 
-import io
-import json
-
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy import stats
+from verification_files import ARCFACE, BASE, BETTER, PLUS, target
 
-from data_prep.errors import DataError, UserError
+from data_prep.errors import UserError
 from eval.compare import compare
 from eval.report import write as report
-from eval.statistics import mcnemar_exact
+from eval.statistics import (
+    mcnemar_exact,
+)
 
-PLUS = {"regularizer": {"name": "mma", "weight": 0.03}}
+
+def test_a_clear_difference_is_shown_with_its_figures(make_run):
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    b = make_run("b", {"lfw": target(BETTER)}, config=PLUS)
+    comparison = compare([a, b])
+    difference = comparison.targets[0].differences[0]
+    expected = np.mean(np.array(BETTER) - ARCFACE) / 600
+    assert difference.shown
+    assert difference.folds.mean == pytest.approx(expected)
+    assert difference.sentence.startswith("b is better than a by 0.68 ± 0.10 points on lfw, p")
+    assert (
+        compare([b, a]).targets[0].differences[0].sentence.startswith("a is worse than b by 0.68")
+    )
+    assert comparison.warnings == ()
+    assert any("seed" in caveat for caveat in comparison.caveats)
+    assert {row.key: row.values for row in comparison.config_differences} == {
+        "run.name": ('"arcface"', '"plus"'),
+        "regularizer.name": ('"none"', '"mma"'),
+        "regularizer.weight": ("0.0", "0.03"),
+    }
 
 
-@pytest.fixture
-def groups(seeded_run):
-    """Two recipes, four seeds each: on lfw clearly apart, on cfp_fp equal."""
-    found = {"arcface": [], "plus": []}
-    for seed in range(4):
-        for i, (name, config) in enumerate({"arcface": {}, "plus": PLUS}.items()):
-            noise = 100 * i + seed + 1
-            targets = {"lfw": (3 + 0.4 * i, noise), "cfp_fp": (2.5, 1000 + noise)}
-            found[name].append(seeded_run(f"{name}_{seed}", seed, targets, **config))
-    return found
+def test_noise_is_called_no_difference(make_run):
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    b = make_run("b", {"lfw": target(ARCFACE[::-1])}, config=PLUS)
+    difference = compare([a, b]).targets[0].differences[0]
+    assert not difference.shown
+    assert difference.sentence.startswith(
+        "no difference could be shown between b and a on lfw: +0.00"
+    )
+
+
+def test_two_different_but_equal_results_give_p_one(make_run):
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    b = make_run("b", {"lfw": target(ARCFACE)}, config=PLUS)
+    difference = compare([a, b]).targets[0].differences[0]
+    assert difference.folds.p == 1.0
+    assert "no difference could be shown" in difference.sentence
+
+
+def test_other_pairs_are_never_paired(make_run):
+    a = make_run("a", {"lfw": target(ARCFACE), "x": target(ARCFACE)}, config=BASE)
+    b = make_run("b", {"lfw": target(BETTER, 601), "x": target(BETTER)}, config=PLUS)
+    comparison = compare([a, b])
+    assert comparison.targets[0].differences[0].folds is None
+    assert any("lfw: not compared: other pairs (a: 6000 pairs" in w for w in comparison.warnings)
+    with pytest.raises(UserError, match=r"nothing to compare: lfw: not compared: other pairs"):
+        compare([a, make_run("c", {"lfw": target(BETTER[:9])}, config=PLUS)])
+
+
+@pytest.mark.parametrize("key", ["same", "images", "unique_images"])
+def test_equally_many_but_other_pairs_are_never_paired(make_run, key):
+    other = target(BETTER)
+    other[key] -= 1
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    with pytest.raises(UserError, match="nothing to compare: lfw: not compared: other pairs"):
+        compare([a, make_run("b", {"lfw": other}, config=PLUS)])
 
 
 def test_recipes_are_judged_by_welchs_t_over_seeds(groups):
@@ -104,51 +147,10 @@ def test_copies_of_one_run_are_no_seeds(seeded_run):
     assert any("a: seed 7 is there more than once" in warning for warning in comparison.warnings)
 
 
-def test_a_run_is_in_one_group_once(groups):
-    everything = [*groups["arcface"], *groups["plus"]]
-    with pytest.raises(UserError, match="plus_0: is in groups arcface and plus"):
-        compare(groups={"arcface": everything, "plus": groups["plus"]})
-    twice = [groups["plus"][0], *groups["plus"]]
-    with pytest.raises(UserError, match="plus_0: is in group plus twice"):
-        compare(groups={"arcface": groups["arcface"], "plus": twice})
-    with pytest.raises(UserError, match="at least two runs or groups"):
-        compare(groups={"arcface": groups["arcface"]})
-    with pytest.raises(UserError, match="group a: has no runs"):
-        compare(groups={"a": [], "plus": groups["plus"]})
-    with pytest.raises(UserError, match="group plus_0: a run has that name"):
-        compare([groups["plus"][0]], {"plus_0": groups["arcface"]})
-
-
-def test_a_recipe_that_varies_within_its_group_is_warned_of(groups, seeded_run):
-    odd = seeded_run("odd", 9, {"lfw": (3, 9), "cfp_fp": (3, 8)}, optimizer={"lr": 0.2})
-    comparison = compare(groups={**groups, "arcface": [*groups["arcface"], odd]})
-    text = "\n".join(comparison.warnings)
-    assert "arcface: its runs differ in more than the seed" in text
-    assert "differ in more than the regulariser" in text
-    assert text.count("optimizer.lr") == 2
-
-
 def test_other_images_of_equal_number_are_not_compared(groups, seeded_run):
     other = seeded_run("other", 0, {"lfw": (3, 5), "cfp_fp": (3, 6)}, digest="1" * 64)
     with pytest.raises(UserError, match="arcface_0 and other verified other images or truths"):
         compare([groups["arcface"][0], other])
-
-
-def test_scores_of_another_verification_are_refused(groups):
-    a, b = groups["arcface"][:2]
-    name = "eval/step_00000100.npz"
-    (a / name).write_bytes((b / name).read_bytes())
-    with pytest.raises(DataError, match=r"\.npz: lfw: these are not the scores of step_00000100"):
-        compare([a, b])
-    (a / name).write_bytes(b"PK")
-    with pytest.raises(DataError, match="not readable as pair scores"):
-        compare([a, b])
-    np.savez(a / name, **{"lfw.distances": np.zeros(3)})
-    with pytest.raises(DataError, match="lfw: holds no pair scores"):
-        compare([a, b])
-    np.savez(a / name, **{"lfw.distances": np.array([{}]), "lfw.same": np.zeros(1, bool)})
-    with pytest.raises(DataError, match="not readable as pair scores"):  # a pickle is never run
-        compare([a, b])
 
 
 def test_without_scores_the_folds_judge(groups):
@@ -157,24 +159,3 @@ def test_without_scores_the_folds_judge(groups):
     difference = compare([a, b]).targets[0].differences[0]
     assert difference.verdict.unit == "folds"
     assert (difference.mcnemar, difference.bootstrap) == (None, None)
-
-
-def test_reports_of_groups(groups, tmp_path):
-    comparison = compare(groups=groups)
-    console = Console(file=io.StringIO(), width=80)
-    report.to_terminal(comparison, console)
-    shown = console.file.getvalue()
-    assert all(len(line) <= 80 for line in shown.splitlines())
-    assert "arcface (4 runs)" in shown
-    assert "Welch's t over" in shown
-    written = report.write(comparison, tmp_path / "out")
-    content = json.loads(written[0].read_text(encoding="utf-8"))
-    assert content["reference"] == "arcface"
-    assert content["groups"]["plus"] == [f"plus_{i}" for i in range(4)]
-    difference = content["targets"]["lfw"]["differences"][0]
-    assert difference["verdict"]["test"] == "Welch's t"
-    assert difference["shown"] is True
-    assert content["targets"]["lfw"]["accuracies"]["plus"]["runs"] == 4
-    markdown = written[1].read_text(encoding="utf-8")
-    assert "seeds for 0.1" in markdown
-    assert "| run.seed | 0, 1, 2, 3 | 0, 1, 2, 3 |" in markdown

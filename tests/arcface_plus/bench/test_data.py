@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-import torch
-
-from arcface_plus.bench import mxnet_like
 from arcface_plus.bench.data import run
-from arcface_plus.data.images import normalise
-from arcface_plus.data.sources import open_source
 
 
 def test_rows_have_rates_against_the_plain_way(synthetic, monkeypatch):
@@ -28,12 +22,3 @@ def test_rows_have_rates_against_the_plain_way(synthetic, monkeypatch):
     assert [row["ratio"] for row in rows if "DataLoader with" in row["name"]] == [1] * 4
     assert os.sched_getaffinity(0) == cores
     assert sorted(synthetic.iterdir()) == before  # caches are not left beside the user's data
-
-
-def test_the_plain_way_makes_the_same_images(synthetic):
-    source = open_source(synthetic)
-    images, labels = mxnet_like.Faces(synthetic / "train.rec").batch([3, 40])
-    assert labels.tolist() == source.labels[[3, 40]].tolist()
-    truth = normalise(torch.from_numpy(np.stack([source.image(3), source.image(40)])))
-    for image, expected in zip(images, truth, strict=True):
-        assert any(torch.allclose(image, e, atol=1e-6) for e in (expected, expected.flip(-1)))

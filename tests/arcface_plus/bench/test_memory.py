@@ -1,0 +1,24 @@
+"""The peak is this process's own and outlasts what caused it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MEASURE = """
+from arcface_plus.bench.memory import peak_resident_mb
+before = peak_resident_mb()
+block = b"x" * 64_000_000
+held = peak_resident_mb()
+del block
+print(before, held, peak_resident_mb())
+"""
+
+
+def test_the_peak_stays_when_its_cause_is_gone():
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True)
+    before, held, after = map(float, done.stdout.split())
+    assert held - before == pytest.approx(64, abs=3)
+    assert after == pytest.approx(held, abs=3)
