@@ -27,8 +27,11 @@ def say(line: str, style: str | None = None) -> None:
 
 
 def output(line: str) -> None:
-    """One line of a command's result on stdout, with control characters shown instead of sent."""
-    print(printable(line))
+    """One line of a command's result on stdout, with control characters shown instead of sent.
+
+    It is there at once, in a pipe or file too: the next one may be hours away.
+    """
+    print(printable(line), flush=True)
 
 
 def new_bar(*columns: TextColumn) -> Progress:

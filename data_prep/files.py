@@ -118,6 +118,11 @@ def check_folder_writable(folder: Path) -> None:
         raise UserError(f"{folder}: no permission to write in {there}")
 
 
+def is_stream(path: Path) -> bool:
+    """Whether writing to `path` sends bytes on instead of making a file: "-", a FIFO, a device."""
+    return path == STDOUT or _is_special(path)
+
+
 def _is_special(path: Path) -> bool:
     try:
         mode = os.stat(path).st_mode

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from arcface_plus.bench.timing import measure
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import Embedder, load_embedder, network_embedder
-from arcface_plus.evaluation.verification import BLOCK, verify_file
+from arcface_plus.evaluation.protocol_embedding import BLOCK, embed_pixels
+from arcface_plus.evaluation.verification import verify_file
 from arcface_plus.models.backbones import MobileFaceNet
 from data_prep.pairs import read_pairs
 from eval.verification import VerificationResult, verify
@@ -60,15 +60,8 @@ def naive(embedder: Embedder, pair_file: Path) -> VerificationResult:
     """The protocol image by image, as the field's scripts have it."""
     encoded, same = read_pairs(pair_file)
     images = np.stack([decode(image) for image in encoded])
-    summed = _all(embedder, images).astype(np.float64) + _all(embedder, images[:, :, ::-1])
+    summed = embed_pixels(embedder, images, flip=True).summed
     return verify(summed[0::2], summed[1::2], same)
-
-
-def _all(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    # Whole blocks, the last one filled up: a convolution's last bits depend on their size.
-    filled = np.pad(images, ((0, -len(images) % BLOCK), (0, 0), (0, 0), (0, 0)), mode="edge")
-    blocks = [embedder(filled[start : start + BLOCK]) for start in range(0, len(filled), BLOCK)]
-    return np.concatenate(blocks)[: len(images)]
 
 
 def _embedder(ckpt: Path | None, device: torch.device) -> Embedder:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.model_options import JsonOption
-from arcface_plus.console import output, progress_bar, say
+from arcface_plus.commands.model_options import JsonOption, line_printer, table_console
+from arcface_plus.console import progress_bar, say
+from data_prep.files import check_writable, is_stream
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,15 +28,12 @@ def angles(
     png: Annotated[Path | None, typer.Option(help="Draw them into this file.")] = None,
 ) -> None:
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
-    from rich.console import Console
-
     from arcface_plus.evaluation.layer_angles import measure, write_json, write_png
     from data_prep.errors import UserError
 
     for file, suffix in ((json_file, ".json"), (png, ".png")):
-        if file is not None and not file.parent.is_dir():
-            raise UserError(f"{file}: its directory does not exist")
-        if file is not None and file.suffix != suffix:
+        check_writable(file)
+        if file is not None and file.suffix != suffix and not is_stream(file):
             raise UserError(f"{file}: --{suffix[1:]} writes a {suffix} file")
     models = []
     with progress_bar("measuring") as progress:
@@ -43,11 +41,13 @@ def angles(
             progress(done, len(ckpt))
             models.append(measure(path))
         progress(len(ckpt), len(ckpt))
-    piped = None if Console().is_terminal else 60 + 30 * len(models)  # nothing is cut in a file
-    Console(width=piped).print(_table(models))
+    terminal = table_console(json_file, png)
+    piped = None if terminal.is_terminal else 60 + 30 * len(models)  # nothing is cut in a file
+    terminal.print(_table(models), width=piped)
+    show = line_printer(json_file, png)
     for model in models:
         if model.classifier_absent:
-            output(f"{model.checkpoint}: no classifier: {model.classifier_absent}")
+            show(f"{model.checkpoint}: no classifier: {model.classifier_absent}")
     if json_file is not None:
         write_json(json_file, models)
         say(f"wrote {json_file}")

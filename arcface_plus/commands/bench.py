@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from arcface_plus.commands.model_options import DeviceOption, JsonOption
+from arcface_plus.commands.model_options import DeviceOption, JsonOption, table_console
+from data_prep.files import check_folder_writable, check_writable
 
 bench = typer.Typer(help="Measure, each figure against its baseline.", no_args_is_help=True)
 
@@ -37,10 +38,11 @@ def step(
 
     from arcface_plus.bench import step_profile
     from arcface_plus.bench.step import default_sizes, run
-    from arcface_plus.commands.model_options import check_writable
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
+    if profile is not None:
+        check_folder_writable(profile)
     where = resolve_device(device)
     sizes = default_sizes(where)
     sizes = replace(
@@ -71,6 +73,7 @@ def mma(
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
+    check_writable(json_file)
     sizes = [(count, 512) for count in rows] if rows else None
     _publish(run(str(resolve_device(device)), sizes), json_file)
 
@@ -89,6 +92,7 @@ def evaluation(
     from arcface_plus.bench.evaluation import run
     from arcface_plus.runtime import resolve_device
 
+    check_writable(json_file)
     results = [run()]
     if pairs is not None:
         results.append(verification.run(pairs, ckpt, resolve_device(device)))
@@ -109,6 +113,7 @@ def data(
     from arcface_plus.bench import alignment, data, data_tools
     from data_prep.align.detector import YuNet
 
+    check_writable(json_file)
     if model is not None:
         YuNet(model)  # a wrong file is told now, not after minutes
     _publish([data.run(train=train), data_tools.run(), alignment.run(photos, model)], json_file)
@@ -118,12 +123,12 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
     """A table each on stdout, JSON with the machine's facts on request."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from arcface_plus.bench.machine import facts
     from data_prep.files import write_text
 
+    terminal = table_console(json_file)
     for result in results:
         columns = list(dict.fromkeys(key for row in result["rows"] for key in row))
         table = Table(title=result["title"])
@@ -135,10 +140,7 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
             table.add_column(title, justify=side, overflow="fold", min_width=least)
         for row in result["rows"]:
             table.add_row(*(_cell(row.get(column)) for column in columns))
-        terminal = Console()
-        if not terminal.is_terminal:
-            terminal = Console(width=130)
-        terminal.print(table)
+        terminal.print(table, width=None if terminal.is_terminal else 130)
     if json_file is not None:
         content = {"schema": 1, "results": results, "machine": facts()}
         write_text(json_file, json.dumps(content, indent=2) + "\n")

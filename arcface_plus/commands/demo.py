@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from data_prep.files import check_folder_writable
+
 CONFIGS = ("demo_arcface.yaml", "demo_arcface_plus.yaml")
 IDENTITIES, IMAGES, PAIRS = 200, 30, 600
 
@@ -27,6 +29,7 @@ def demo(
     from eval.compare import compare
     from eval.report import write as report
 
+    check_folder_writable(out)
     data = out / "data"
     runs = _train_both(data, out)
     comparison = compare(runs)

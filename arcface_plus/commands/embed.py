@@ -15,10 +15,11 @@ from arcface_plus.commands.model_options import (
     JsonOption,
     MeanOption,
     ScaleOption,
-    check_writable,
+    line_printer,
     load,
 )
-from arcface_plus.console import output, progress_bar, say
+from arcface_plus.console import progress_bar, say
+from data_prep.files import check_writable, is_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,10 +59,9 @@ def embed(
     from arcface_plus.evaluation.image_source import open_source
     from data_prep.errors import UserError
 
-    if out.suffix != ".npz":
+    if out.suffix != ".npz" and not is_stream(out):
         raise UserError(f"{out}: --out is an .npz file")
-    if not out.parent.is_dir():
-        raise UserError(f"{out}: its directory does not exist")
+    check_writable(out)
     source = open_source(src)
     embedder = load(ckpt, device, mean, scale, bgr)
     with progress_bar("embedding") as progress:
@@ -114,8 +114,9 @@ def match(
     crops = [_crop(path, model) for path in (a, b)]
     embedder = load(ckpt, device, mean, scale, bgr)
     found = match_crops(embedder, np.stack(crops), rule, flip)
+    show = line_printer(json_file)
     for line in explain(found):
-        output(line)
+        show(line)
     if json_file is not None:
         content = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
         content |= asdict(found) | {"same_person": found.same_person}
@@ -126,7 +127,7 @@ def _rule(
     ckpt: Path, verification: Path | None, target: str | None, far: str | None
 ) -> tuple[Rule | None, bool]:
     """The rule to decide by, and whether its verification used the mirror images."""
-    from arcface_plus.evaluation.matching import Verification, own_verification, rule_from
+    from arcface_plus.evaluation.matching import ThresholdFile, is_of, own_verification, rule_from
     from data_prep.errors import UserError
 
     path = verification or own_verification(ckpt)
@@ -137,11 +138,9 @@ def _rule(
                 "`eval verify --json FILE` and give --verification FILE"
             )
         return None, True
-    found = Verification.read(path)
-    if found.checkpoint and Path(found.checkpoint).resolve() != ckpt.resolve():
-        say(
-            f"{path}: verified {found.checkpoint}; its thresholds are right for that model only",
-        )
+    found = ThresholdFile.read(path)
+    if verification is not None and not is_of(found, path, ckpt):
+        say(f"{path}: verified {found.checkpoint}; its thresholds are right for that model only")
     return rule_from(found, path, target, far), found.flip
 
 

@@ -14,10 +14,12 @@ from arcface_plus.commands.model_options import (
     JsonOption,
     MeanOption,
     ScaleOption,
-    check_writable,
+    comma_separated,
+    line_printer,
     load,
 )
-from arcface_plus.console import output, progress_bar, say
+from arcface_plus.console import progress_bar, say
+from data_prep.files import check_folder_writable, check_writable, is_stream
 
 evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help=True)
 
@@ -46,35 +48,32 @@ def verify(
     bgr: BgrOption = None,
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
-    from contextlib import ExitStack
-
-    from arcface_plus.evaluation.verification import target_file, verify_targets
+    from arcface_plus.evaluation.verification import (
+        VerificationReport,
+        target_file,
+        target_name,
+        verify_file,
+    )
     from data_prep.errors import UserError
 
-    names = [t.strip() for t in targets.split(",") if t.strip()] if targets else _all_targets(data)
-    for name in names:
-        target_file(data, name)
-    if not names:
+    names = [target_name(name) for name in comma_separated(targets or "")] or _all_targets(data)
+    files = {name: target_file(data, name) for name in names}
+    if not files:
         raise UserError(f"{data}: no .bin pair file in this directory")
     _check_outputs(json_file, pictures)
     embedder = load(ckpt, device, mean, scale, bgr)
-    with ExitStack() as bars:
-        found = verify_targets(
-            embedder,
-            data,
-            names,
-            batch_size=batch_size,
-            flip=not no_flip,
-            progress=lambda target: bars.enter_context(progress_bar(target)),
-        )
-    for name, verified in found.targets.items():
-        output(_line(name, verified.figures))
+    show = line_printer(json_file)
+    verified = {}
+    for name, file in files.items():
+        with progress_bar(name) as progress:
+            verified[name] = verify_file(embedder, file, batch_size, progress, flip=not no_flip)
+        show(_line(name, verified[name].figures))
     if json_file is not None:
-        found.write(json_file, checkpoint=str(ckpt))
+        VerificationReport(not no_flip, verified).write(json_file, checkpoint=str(ckpt))
     if pictures is not None:
         from arcface_plus.evaluation.verification_pictures import draw
 
-        for path in draw(found.targets, data, pictures):
+        for path in draw(verified, data, pictures):
             say(f"wrote {path}")
 
 
@@ -111,6 +110,8 @@ def compare(
 
     if data is not None and out is None:
         raise UserError("--data is for the worst pairs in compare.html: give --out DIR too")
+    if out is not None:
+        check_folder_writable(out)
     comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
     written: list[Path] = []
     if out is not None:  # before anything is printed: `… | head` must not lose the report
@@ -144,21 +145,23 @@ def _groups(options: list[str]) -> dict[str, list[Path]]:
 def _check_outputs(json_file: Path | None, pictures: Path | None) -> None:
     """Before any work: a name that cannot be written is found out now."""
     from data_prep.errors import UserError
+    from eval.scores import scores_file
 
-    if json_file is not None and json_file.suffix == ".npz":
-        raise UserError(
-            f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
-        )
+    if json_file is not None and not is_stream(json_file):
+        if json_file.suffix == ".npz":
+            raise UserError(
+                f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
+            )
+        check_writable(scores_file(json_file))
     check_writable(json_file)
-    if pictures is not None and pictures.exists() and not pictures.is_dir():
-        raise UserError(f"{pictures}: is a file, not a directory for pictures")
+    if pictures is not None:
+        check_folder_writable(pictures)
 
 
 def _all_targets(data: Path) -> list[str]:
-    from data_prep.errors import UserError
+    from arcface_plus.evaluation.verification import check_folder
 
-    if not data.is_dir():
-        raise UserError(f"{data}: no such directory of pair files")
+    check_folder(data)
     return sorted(path.stem for path in data.glob("*.bin"))
 
 

@@ -15,10 +15,11 @@ from arcface_plus.commands.model_options import (
     JsonOption,
     MeanOption,
     ScaleOption,
-    check_writable,
+    line_printer,
     load,
 )
-from arcface_plus.console import output, progress_bar, say
+from arcface_plus.console import progress_bar, say
+from data_prep.files import check_writable
 
 if TYPE_CHECKING:
     from eval.identification import IdentificationResult
@@ -83,9 +84,9 @@ def identify(
             device=resolve_device(device),
             batch_size=batch_size,
             progress=progress,
-            warn=lambda text: _say(f"warning: {text}"),
+            warn=lambda text: say(f"warning: {text}"),
         )
-    _show(result)
+    _show(result, line_printer(json_file))
     if json_file is not None:
         content = {
             "schema": 1,
@@ -99,8 +100,8 @@ def identify(
         write_text(json_file, json.dumps(content, indent=2) + "\n")
 
 
-def _show(result: IdentificationResult) -> None:
-    """Figures on stdout, what to be wary of on stderr."""
+def _show(result: IdentificationResult, output: Callable[[str], None]) -> None:
+    """Figures to `output`, what to be wary of on stderr."""
     output(
         f"{result.probes} probes, {result.trials} trials (probe and mate) of {result.identities} "
         f"identities, {result.distractors:,} distractors"
@@ -114,16 +115,12 @@ def _show(result: IdentificationResult) -> None:
         else:
             output(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
     if result.without_mate:
-        _say(
+        say(
             f"note: {result.without_mate} images of the gallery are alone in their identity and "
             "were not tried"
         )
     if result.identical:
-        _say(
+        say(
             f"warning: in {result.identical} trials probe and mate have cosine 1: the same image "
             "on both sides makes the figures too good"
         )
-
-
-def _say(text: str) -> None:
-    say(text)

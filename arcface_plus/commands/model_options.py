@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.console import say
-from data_prep.errors import UserError
+from arcface_plus.console import output, say
+from data_prep.files import STDOUT
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from arcface_plus.embedder.load import Embedder
 
 _SAYS = "Default: what the model file says, else 127.5."
@@ -33,13 +36,26 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 BatchSizeOption = Annotated[
     int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures to this file; - is stdout.")
+]
 
 
-def check_writable(json_file: Path | None) -> None:
-    """Before any work: UserError if the directory of the file to write is missing."""
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"{json_file}: its directory does not exist")
+def comma_separated(text: str) -> list[str]:
+    """The words of an option such as `--targets a,b`, without blanks and empty ones."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def line_printer(*files: Path | None) -> Callable[[str], None]:
+    """What prints a command's lines: on stdout, or on stderr where a file goes to stdout ("-")."""
+    return say if STDOUT in files else output
+
+
+def table_console(*files: Path | None) -> Console:
+    """As `line_printer`, for tables."""
+    from rich.console import Console
+
+    return Console(stderr=STDOUT in files)
 
 
 def load(

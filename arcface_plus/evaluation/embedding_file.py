@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
 from arcface_plus.evaluation.image_source import ImageSource
-from arcface_plus.evaluation.verification import BLOCK, embed_views
-from data_prep.errors import UserError
+from arcface_plus.evaluation.protocol_embedding import BLOCK, Progress, embed_encoded
 from data_prep.files import replacing
 
 _CHUNK = 64 * BLOCK  # images whose two embeddings are held besides the result
 
 
 @dataclass(frozen=True, eq=False)
-class Embeddings:
+class UnitEmbeddings:
     """embeddings: (n, d) float32 of length 1; norms: (n,) float32, the network's own length."""
 
     embeddings: NDArray[np.float32]
@@ -32,31 +30,31 @@ def embed_source(
     *,
     flip: bool,
     batch_size: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> Embeddings:
+    progress: Progress | None = None,
+) -> UnitEmbeddings:
     """Embed every image; with `flip`, as the protocol does, image and mirror image are summed.
 
     The sum is taken in float64 and normalised, so that a dot product of two rows is their cosine
     and 2 − 2·cosine the distance of the verification protocol. `norms` are the lengths of the
     images' own embeddings before all that: blurred faces tend to have short ones.
     """
-    results, norms = [], []
+    rows: NDArray[np.float32] | None = None
+    norms = np.empty(len(source), np.float32)
     for start in range(0, len(source), _CHUNK):
         part = source.part(start, min(start + _CHUNK, len(source)))
         shown = None if progress is None else _shifted(progress, start, len(source))
-        views = embed_views(embedder, part, batch_size, part.name, shown, flip=flip)
-        summed = sum((view.astype(np.float64) for view in views[1:]), views[0].astype(np.float64))
-        lengths = np.linalg.norm(summed, axis=1, keepdims=True)
-        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
-        if len(wrong):
-            raise UserError(f"{part.name(wrong[0])}: its embedding has no direction (zero or NaN)")
-        results.append((summed / lengths).astype(np.float32))
-        norms.append(np.linalg.norm(views[0], axis=1).astype(np.float32))
-    return Embeddings(np.concatenate(results), np.concatenate(norms))
+        found = embed_encoded(embedder, part, batch_size, part.name, shown, flip=flip)
+        unit = found.normalised(part.name)
+        if rows is None:
+            rows = np.empty((len(source), unit.shape[1]), np.float32)
+        rows[start : start + len(part)] = unit
+        norms[start : start + len(part)] = found.norms
+    assert rows is not None, "a source has images"
+    return UnitEmbeddings(rows, norms)
 
 
 def write(
-    out: Path, found: Embeddings, source: ImageSource, *, checkpoint: str, flip: bool
+    out: Path, found: UnitEmbeddings, source: ImageSource, *, checkpoint: str, flip: bool
 ) -> list[str]:
     """OUT.npz, whole or not at all; returns the names of its arrays.
 
@@ -83,7 +81,5 @@ def write(
     return list(arrays)
 
 
-def _shifted(
-    progress: Callable[[int, int], None], start: int, total: int
-) -> Callable[[int, int], None]:
+def _shifted(progress: Progress, start: int, total: int) -> Progress:
     return lambda done, _: progress(start + done, total)

@@ -15,15 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
-from arcface_plus.evaluation.verification import embed_both
+from arcface_plus.evaluation.protocol_embedding import Progress, embed_encoded
 from data_prep.collection import Folder, Records, open_collection
 from data_prep.errors import DataError, UserError
 from data_prep.training_set import read_index
 from eval.embeddings import FaceFile, Faces
 from eval.identification import IdentificationResult, identify
 from eval.search import NUMPY, ArrayLibrary
-
-Progress = Callable[[int, int], None]
 
 EMBEDDED_AT_ONCE = 512
 
@@ -52,18 +50,16 @@ class FaceImages:
         size = min(size, EMBEDDED_AT_ONCE)
         for start in range(0, len(self), size):
             rows = range(start, min(start + size, len(self)))
-            plain, mirrored = embed_both(
+            found = embed_encoded(
                 self._embedder,
                 [self._images.read(i) for i in rows],
                 self._batch_size,
                 lambda i, start=start: f"{self.name}: {self.row(start + i)}",  # type: ignore[misc]
+                flip=True,
             )
             if self._progress is not None:
                 self._progress(rows.stop, len(self))
-            summed = plain.astype(np.float64)
-            if mirrored is not None:
-                summed += mirrored
-            yield summed
+            yield found.summed
 
     def row(self, i: int) -> str:
         return self._images.name(i)

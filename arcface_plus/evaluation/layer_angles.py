@@ -20,7 +20,7 @@ from arcface_plus.embedder.load import load_backbone, model_card, weights_in
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.checkpoint import ModelCard, load_training
 from data_prep.errors import DataError
-from data_prep.files import write_text
+from data_prep.files import replacing, write_text
 
 CLASSIFIER = "classifier"
 DEPTHWISE = "depthwise convolution"
@@ -163,4 +163,5 @@ def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
     for axes in (mean, smallest):
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=120, format="png")

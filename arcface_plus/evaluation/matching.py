@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arcface_plus.embedder.load import Embedder, weights_in
+from arcface_plus.evaluation.protocol_embedding import embed_pixels
 from arcface_plus.run_directory.checkpoint import MODEL_WEIGHTS, ModelCard
 from data_prep.errors import DataError, UserError
 from eval.statistics import binomial_interval
@@ -49,7 +50,7 @@ class _Target(_Read):
         return {far: point for far, point in self.thresholds_at_far.items() if point is not None}
 
 
-class Verification(_Read):
+class ThresholdFile(_Read):
     """What `match` needs of a file that `eval verify --json` wrote."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
@@ -58,7 +59,7 @@ class Verification(_Read):
     targets: Annotated[dict[str, _Target], Field(min_length=1)]
 
     @classmethod
-    def read(cls, path: Path) -> Verification:
+    def read(cls, path: Path) -> ThresholdFile:
         try:
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -108,9 +109,7 @@ class Match:
 
 def match(embedder: Embedder, images: NDArray[np.uint8], rule: Rule | None, flip: bool) -> Match:
     """Compare two crops (2, 112, 112, 3) uint8 RGB as the verification protocol does."""
-    embeddings = embedder(images).astype(np.float64)
-    if flip:
-        embeddings += embedder(images[:, :, ::-1])
+    embeddings = embed_pixels(embedder, images, flip=flip).summed
     distance = float(pair_distances(embeddings[:1], embeddings[1:])[0])
     return Match(1 - distance / 2, distance, rule)
 
@@ -120,18 +119,40 @@ def own_verification(ckpt: Path) -> Path | None:
 
     Only of the very step: another step of the same run is another model.
     """
-    if ckpt.is_dir():
-        ckpt = weights_in(ckpt)
-    if ckpt.name != MODEL_WEIGHTS:
-        return None
-    step = ModelCard.read(ckpt.with_suffix(".json")).step
-    folder = ckpt.parent
-    run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    run, step = _run_and_step(ckpt)
     file = run / "eval" / f"step_{step or 0:08d}.json"
     return file if step is not None and file.is_file() else None
 
 
-def rule_from(found: Verification, path: Path, target: str | None, far: str | None) -> Rule:
+def is_of(found: ThresholdFile, path: Path, ckpt: Path) -> bool:
+    """Whether the verification in `path` is of the model `ckpt`, as far as the names tell.
+
+    A run, its last checkpoint and the weights in it are three names of one model; a run's own file
+    may also have been made where the run lay at another place.
+    """
+    if not found.checkpoint or Path(found.checkpoint).resolve() == ckpt.resolve():
+        return True
+    own = own_verification(ckpt)
+    if own is not None and own.resolve() == path.resolve():
+        return True
+    try:
+        return _run_and_step(Path(found.checkpoint)) == _run_and_step(ckpt) != (ckpt, None)
+    except DataError:  # the model that was verified is no longer there
+        return False
+
+
+def _run_and_step(ckpt: Path) -> tuple[Path, int | None]:
+    """The run a checkpoint belongs to and its step; (ckpt, None) for other model files."""
+    weights = weights_in(ckpt) if ckpt.is_dir() else ckpt
+    if weights.name != MODEL_WEIGHTS:
+        return ckpt, None
+    step = ModelCard.read(weights.with_suffix(".json")).step
+    folder = weights.parent.resolve()
+    run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    return run, step
+
+
+def rule_from(found: ThresholdFile, path: Path, target: str | None, far: str | None) -> Rule:
     """The rule of a target (by default the one with most different pairs) at a false accept rate.
 
     Without `far` the lowest one that the target's pairs support; where none is known, as in files

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from arcface_plus.data.images import decode
 from arcface_plus.evaluation.verification import Verified
+from data_prep.files import replacing
 from data_prep.pairs import read_pairs
 from eval.report.pictures import pairs_figure, roc_figure, score_figure
 from eval.scores import PairScores
@@ -32,7 +33,8 @@ def draw(targets: Mapping[str, Verified], data: Path, folder: Path) -> list[Path
         images, _ = read_pairs(data / f"{target}.bin")
         for name, figure in _figures(target, found, images).items():
             path = folder / f"{target}_{name}.png"
-            figure.savefig(path, dpi=DOTS_PER_INCH)
+            with replacing(path) as file:
+                figure.savefig(file, dpi=DOTS_PER_INCH, format="png")
             written.append(path)
     return written
 

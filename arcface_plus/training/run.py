@@ -14,7 +14,7 @@ from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.embedder.load import network_embedder
-from arcface_plus.evaluation.verification import Verification, target_file, verify_targets
+from arcface_plus.evaluation.verification import VerificationReport, target_file, verify_targets
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
@@ -109,7 +109,7 @@ def _trainer(
     config: RunConfig,
     run: Path,
     source: Source,
-    verify: Callable[[nn.Module], Verification],
+    verify: Callable[[nn.Module], VerificationReport],
     device: torch.device,
     processes: Processes,
     first_step: int,
@@ -226,14 +226,14 @@ def _switch(setting: bool | str, default: bool) -> bool:
     return default if isinstance(setting, str) else setting
 
 
-def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], Verification]:
+def _verifier(config: RunConfig, device: torch.device) -> Callable[[nn.Module], VerificationReport]:
     """Verification as the trainer calls it. A missing pair file is found out now, not at night."""
     train = Path(config.data.train or "")
     data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
     for target in config.eval.targets:
         target_file(data, target)
 
-    def verify(backbone: nn.Module) -> Verification:
+    def verify(backbone: nn.Module) -> VerificationReport:
         embedder = network_embedder(backbone, device, config.model.backbone.name)
         return verify_targets(embedder, data, config.eval.targets, batch_size=VERIFY_BATCH)
 

@@ -15,7 +15,7 @@ from arcface_plus.evaluation.image_source import open_source
 from arcface_plus.evaluation.matching import (
     Match,
     Rule,
-    Verification,
+    ThresholdFile,
     explain,
     own_verification,
     rule_from,
@@ -227,7 +227,7 @@ def test_the_runs_own_verification_is_of_the_very_step(run):
 def rule(content, far=None, target=None):
     from pathlib import Path
 
-    return rule_from(Verification.model_validate(content), Path("v.json"), target, far)
+    return rule_from(ThresholdFile.model_validate(content), Path("v.json"), target, far)
 
 
 def test_the_rule_is_what_was_measured():
@@ -288,10 +288,10 @@ def test_what_is_no_verification_is_named(tmp_path, text, words):
     path = tmp_path / "v.json"
     path.write_text(text)
     with pytest.raises(DataError, match=words) as caught:
-        Verification.read(path)
+        ThresholdFile.read(path)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="no such file"):
-        Verification.read(tmp_path / "gone.json")
+        ThresholdFile.read(tmp_path / "gone.json")
 
 
 def test_photos_need_a_detector(run, crops, tmp_path):

@@ -9,8 +9,10 @@ import torch
 
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import Embedder, network_embedder
-from arcface_plus.evaluation.verification import BLOCK, embed_both, verify_file
+from arcface_plus.evaluation.protocol_embedding import BLOCK, embed_encoded
+from arcface_plus.evaluation.verification import target_file, verify_file
 from arcface_plus.models.backbones import MobileFaceNet
+from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
 from eval.verification import verify
 
@@ -45,9 +47,9 @@ def test_identical_images_are_embedded_once(embedder, synthetic):
         return embedder(images)
 
     found = verify_file(counting, synthetic / "synth_frontal.bin", batch_size=7).figures
-    blocks = -(-found["unique_images"] // BLOCK)
+    blocks = -(-2 * found["unique_images"] // BLOCK)  # with the mirror images
     assert found["unique_images"] < found["images"]
-    assert seen == [BLOCK] * 2 * blocks
+    assert seen == [BLOCK] * blocks
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 1000])
@@ -58,21 +60,25 @@ def test_any_batch_size_gives_the_same_digits(embedder, synthetic, batch_size):
     assert np.array_equal(one.result.distances, other.result.distances)
 
 
-def test_progress_reaches_the_end(embedder, synthetic):
-    images, _ = read_pairs(synthetic / "synth_age.bin")
-    calls = []
-    embed_both(embedder, images[:10], 4, str, lambda done, total: calls.append((done, total)))
-    assert calls == [(10, 10)]
-    embed_both(embedder, images * 2, 4, str, lambda done, total: calls.append((done, total)))
-    assert calls[1:] == [(64, 2 * len(images)), (128, 2 * len(images)), (160, 2 * len(images))]
-
-
 def test_an_untrained_network_sees_the_real_lfw_above_chance(embedder, real_data):
     """The first 300 pairs of the real file: structure, flip and decoding on what users have."""
     images, same = read_pairs(real_data / "lfw" / "lfw.bin")
     assert (len(images), int(same.sum()), len(set(images))) == (12_000, 3000, 7701)
     subset = images[:600]
     assert decode(subset[0]).shape == (112, 112, 3)
-    plain, mirrored = embed_both(embedder, subset, 100, str)
-    summed = plain.astype(np.float64) + mirrored
+    summed = embed_encoded(embedder, subset, 100, str, flip=True).summed
     assert verify(summed[0::2], summed[1::2], same[:300]).accuracy_mean > 0.4
+
+
+def test_a_target_may_be_called_by_its_file(synthetic):
+    assert target_file(synthetic, "synth_age.bin") == synthetic / "synth_age.bin"
+    with pytest.raises(UserError, match=r"gone\.bin: no such pair file for target 'gone\.bin'"):
+        target_file(synthetic, "gone.bin")
+
+
+def test_a_pair_file_in_place_of_its_directory_is_named(synthetic):
+    file = synthetic / "synth_age.bin"
+    with pytest.raises(UserError, match=r"synth_age\.bin: is a file; give its directory as --data"):
+        target_file(file, "synth_age")
+    with pytest.raises(UserError, match="no such directory"):
+        target_file(synthetic / "gone", "synth_age")
