@@ -49,11 +49,20 @@ class ModelCard:
     @classmethod
     def read(cls, path: Path) -> ModelCard:
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise DataError(
                 f"{path}: no such file; a .safetensors needs the .json that was exported with it"
             ) from None
+        except ValueError as error:
+            raise DataError(f"{path}: not a model card ({error})") from None
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> ModelCard:
+        """The card in a JSON text; `path` is what errors name."""
+        try:
+            return cls(**json.loads(text))
         except (ValueError, TypeError) as error:
             raise DataError(f"{path}: not a model card ({error})") from None
 

@@ -83,7 +83,7 @@ def test_progress_reaches_the_end(embedder, synthetic):
 
 
 def test_an_image_that_cannot_be_decoded_is_named(embedder, encoded):
-    with pytest.raises(DataError, match="^image 66 cannot be decoded"):
+    with pytest.raises(DataError, match=r"^image 66 cannot be decoded"):
         embed_encoded(embedder, [*encoded[:66], b"x"], 64, "image {}".format, flip=True)
 
 
