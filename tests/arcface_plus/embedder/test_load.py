@@ -81,7 +81,7 @@ def test_bare_safetensors_are_known_by_their_names_or_by_the_users_word(
         load_embedder(alone, backbone=BackboneChoice("mobilefacenet", {}))
     with pytest.raises(DataError, match="unknown backbone 'r5'"):
         load_embedder(alone, backbone=BackboneChoice("r5", {}))
-    with pytest.raises(DataError, match="'width'|width"):
+    with pytest.raises(DataError, match="width"):
         load_embedder(alone, backbone=BackboneChoice("r18", {"width": 2.0}))
 
 

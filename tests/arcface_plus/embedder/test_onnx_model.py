@@ -157,9 +157,7 @@ def test_other_inputs_and_outputs_are_named(images, tmp_path):
     path = tmp_path / "m.onnx"
     identity = [("Identity", None)]
     for shape in (("n", 3, 112), ("n", 3, 112, 96), ("n", 4, 112, 112), ("n", 3, 8, 8)):
-        with pytest.raises(
-            DataError, match=r"expected one input of square images .*, found images"
-        ):
+        with pytest.raises(DataError, match=r"expected one input of square images .*found"):
             load_embedder(model(path, identity[:1] if len(shape) == 4 else [], shape=shape))
     with pytest.raises(DataError, match="takes batches of 100000"):
         load_embedder(model(path, identity, shape=(100_000, 3, 112, 112)))

@@ -146,7 +146,7 @@ def test_networks_that_are_not_read_say_what_to_do(shallow, tmp_path):
     path = tmp_path / "m.pt"
     state = adaface_names(shallow, torch.Generator())
     for other in ("body.0.res_layer.6.fc1.weight", "body.1.res_layer.se_block.fc1.weight"):
-        with pytest.raises(DataError, match="an IR-SE or other variant .* export it to ONNX"):
+        with pytest.raises(DataError, match=r"an IR-SE or other variant .* export it to ONNX"):
             model_from_tensors(state | {other: torch.zeros(4)}, path)
     facenet = {"conv2d_1a.conv.weight": torch.zeros(32, 3, 3, 3)}
     with pytest.raises(DataError, match=r"facenet-pytorch's .* export it by torch\.onnx\.export"):
@@ -154,13 +154,13 @@ def test_networks_that_are_not_read_say_what_to_do(shallow, tmp_path):
     with pytest.raises(DataError, match="name it: --backbone"):
         model_from_tensors({"conv.weight": torch.zeros(3)}, path)
     del state["body.1.res_layer.4.weight"]
-    with pytest.raises(DataError, match="not an IResNet's|not the weights of IResNet"):
+    with pytest.raises(DataError, match=r"not an IResNet's|not the weights of IResNet"):
         model_from_tensors(state, path)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (10**9, 0), (7, 7)])
 def test_a_last_layer_of_another_shape_is_named(shallow, tmp_path, shape):
-    """(10⁹, 0) would be a network of 10⁹ dimensions: nothing is built before the shapes are seen."""
+    """(10⁹, 0) would be a network of 10⁹ dimensions: shapes are compared before it is built."""
     state = shallow.state_dict() | {"fc.weight": torch.zeros(shape)}
     with pytest.raises(DataError, match=r"m\.pt: (no last linear layer|not the weights of)") as why:
         model_from_tensors(state, tmp_path / "m.pt")
