@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arcface_plus.commands.model_options import JsonOption, line_printer, table_console
+from arcface_plus.commands.model_options import (
+    BackboneOption,
+    JsonOption,
+    backbone_choice,
+    line_printer,
+    table_console,
+)
 from arcface_plus.console import progress_bar, say
 from data_prep.files import check_writable, is_stream
 
@@ -26,6 +32,7 @@ def angles(
     ],
     json_file: JsonOption = None,
     png: Annotated[Path | None, typer.Option(help="Draw them into this file.")] = None,
+    backbone: BackboneOption = None,
 ) -> None:
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
     from arcface_plus.evaluation.layer_angles import measure, write_json, write_png
@@ -35,11 +42,12 @@ def angles(
         check_writable(file)
         if file is not None and file.suffix != suffix and not is_stream(file):
             raise UserError(f"{file}: --{suffix[1:]} writes a {suffix} file")
+    choice = backbone_choice(backbone)
     models = []
     with progress_bar("measuring") as progress:
         for done, path in enumerate(ckpt):
             progress(done, len(ckpt))
-            models.append(measure(path))
+            models.append(measure(path, choice))
         progress(len(ckpt), len(ckpt))
     terminal = table_console(json_file, png)
     piped = None if terminal.is_terminal else 60 + 30 * len(models)  # nothing is cut in a file
@@ -59,10 +67,8 @@ def angles(
 def _table(models: list[ModelAngles]) -> Table:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     from arcface_plus.evaluation.layer_angles import labels, layer_names
-    from data_prep.errors import printable
 
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -74,14 +80,13 @@ def _table(models: list[ModelAngles]) -> Table:
     table.add_column("layer", no_wrap=True, vertical="bottom")
     table.add_column("rows ×\ndimensions", justify="right", no_wrap=True)
     for label in labels(models):
-        # Names of files and layers are no markup.
-        table.add_column(Text(f"{printable(label)}\nmean"), justify="right", overflow="fold")
+        table.add_column(f"{label}\nmean", justify="right", overflow="fold")
         table.add_column("\nsmallest", justify="right", no_wrap=True)
     of_models = [{layer.name: layer for layer in model.layers} for model in models]
     for name in layer_names(models):
         found = [layers.get(name) for layers in of_models]
         cells = [cell for layer in found for cell in _cells(layer)]
-        table.add_row(Text(printable(name)), _shape(found), *cells)
+        table.add_row(name, _shape(found), *cells)
     return table
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.commands.model_options import (
+    BackboneOption,
     BatchSizeOption,
     BgrOption,
+    CkptOption,
     DeviceOption,
     JsonOption,
     MeanOption,
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from arcface_plus.evaluation.matching import Rule
-
-CkptOption = Annotated[
-    Path, typer.Option(help="Run, checkpoint, .safetensors, .pt/.pth state dict or .onnx.")
-]
 
 
 class Detector(StrEnum):
@@ -53,6 +51,7 @@ def embed(
     mean: MeanOption = None,
     scale: ScaleOption = None,
     bgr: BgrOption = None,
+    backbone: BackboneOption = None,
 ) -> None:
     """Embeddings of images as .npz: embeddings, norms, paths, and labels where they are known."""
     from arcface_plus.evaluation.embedding_file import embed_source, write
@@ -63,7 +62,7 @@ def embed(
         raise UserError(f"{out}: --out is an .npz file")
     check_writable(out)
     source = open_source(src)
-    embedder = load(ckpt, device, mean, scale, bgr)
+    embedder = load(ckpt, device, mean, scale, bgr, backbone)
     with progress_bar("embedding") as progress:
         found = embed_source(embedder, source, flip=flip, batch_size=batch_size, progress=progress)
     arrays = write(out, found, source, checkpoint=str(ckpt), flip=flip)
@@ -95,6 +94,7 @@ def match(
     mean: MeanOption = None,
     scale: ScaleOption = None,
     bgr: BgrOption = None,
+    backbone: BackboneOption = None,
 ) -> None:
     """Do two images show one person? With the error rates that the model's verification found."""
     import json
@@ -112,7 +112,7 @@ def match(
         raise UserError("--detector yunet and --model FILE belong together: give both or neither")
     rule, flip = _rule(ckpt, verification, target, far)
     crops = [_crop(path, model) for path in (a, b)]
-    embedder = load(ckpt, device, mean, scale, bgr)
+    embedder = load(ckpt, device, mean, scale, bgr, backbone)
     found = match_crops(embedder, np.stack(crops), rule, flip)
     show = line_printer(json_file)
     for line in explain(found):

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from arcface_plus.commands.model_options import (
+    BackboneOption,
     BatchSizeOption,
     BgrOption,
+    CkptOption,
     DeviceOption,
     JsonOption,
     MeanOption,
@@ -26,9 +28,7 @@ evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help
 
 @evaluation.command()
 def verify(
-    ckpt: Annotated[
-        Path, typer.Option(help="Run, checkpoint, .safetensors, .pt/.pth state dict or .onnx.")
-    ],
+    ckpt: CkptOption,
     data: Annotated[Path, typer.Option(help="Directory with <target>.bin.")],
     targets: Annotated[
         str | None, typer.Option(help="Comma-separated. Default: every .bin in the directory.")
@@ -46,6 +46,7 @@ def verify(
     mean: MeanOption = None,
     scale: ScaleOption = None,
     bgr: BgrOption = None,
+    backbone: BackboneOption = None,
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
     from arcface_plus.evaluation.verification import (
@@ -61,7 +62,7 @@ def verify(
     if not files:
         raise UserError(f"{data}: no .bin pair file in this directory")
     _check_outputs(json_file, pictures)
-    embedder = load(ckpt, device, mean, scale, bgr)
+    embedder = load(ckpt, device, mean, scale, bgr, backbone)
     show = line_printer(json_file)
     verified = {}
     for name, file in files.items():

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from arcface_plus.commands.model_options import BackboneOption, backbone_choice
 from arcface_plus.console import say
 
 
@@ -18,12 +19,15 @@ class Format(StrEnum):
 
 
 def export(
-    ckpt: Annotated[Path, typer.Option(help="Run, checkpoint, .safetensors or .pt/.pth.")],
+    ckpt: Annotated[
+        Path, typer.Option(help="Run, checkpoint, .safetensors or a .pt/.pth/.ckpt/.tar.")
+    ],
     format: Annotated[Format, typer.Option(help="What to write.")],
     out: Annotated[Path, typer.Option(help="File to write: .safetensors, .onnx, .pt or .pth.")],
+    backbone: BackboneOption = None,
 ) -> None:
     """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
     from arcface_plus.embedder.export import write
 
-    write(ckpt, format.value, out)
+    write(ckpt, format.value, out, backbone_choice(backbone))
     say(f"wrote {out}")

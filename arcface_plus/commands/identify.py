@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.commands.model_options import (
+    BackboneOption,
     BatchSizeOption,
     BgrOption,
     DeviceOption,
@@ -45,6 +46,7 @@ def identify(
     mean: MeanOption = None,
     scale: ScaleOption = None,
     bgr: BgrOption = None,
+    backbone: BackboneOption = None,
 ) -> None:
     """1:N identification by MegaFace's protocol: rank-k against the number of distractors."""
     import json
@@ -61,7 +63,7 @@ def identify(
     @cache
     def embedder() -> Embedder:
         assert ckpt is not None
-        return load(ckpt, device, mean, scale, bgr)
+        return load(ckpt, device, mean, scale, bgr, backbone)
 
     bars = ExitStack()
     drawn: dict[str, Callable[[int, int], None]] = {}

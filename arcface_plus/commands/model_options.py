@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from arcface_plus.embedder.load import Embedder
+    from arcface_plus.embedder.state_dict_model import BackboneChoice
 
 _SAYS = "Default: what the model file says, else 127.5."
 MeanOption = Annotated[
@@ -32,6 +33,19 @@ BgrOption = Annotated[
     ),
 ]
 
+CkptOption = Annotated[
+    Path,
+    typer.Option(
+        help="Run, checkpoint, .safetensors, .pt/.pth/.ckpt/.tar with a state dict, or .onnx."
+    ),
+]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What weights hold that do not say so: r50, or '{name: mobilefacenet, width: 0.5}'.",
+        show_default=False,
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 BatchSizeOption = Annotated[
     int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
@@ -58,19 +72,50 @@ def table_console(*files: Path | None) -> Console:
     return Console(stderr=STDOUT in files)
 
 
+def backbone_choice(text: str | None) -> BackboneChoice | None:
+    """`--backbone`, written as `model.backbone` in a config: a name, or a mapping with one."""
+    import yaml
+
+    from arcface_plus.embedder.state_dict_model import BackboneChoice
+    from data_prep.errors import UserError
+
+    if text is None:
+        return None
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError:
+        given = None
+    parts = {"name": given} if isinstance(given, str) else given
+    if not isinstance(parts, dict) or not isinstance(parts.get("name"), str):
+        raise UserError(
+            f"--backbone {text}: give a name (r50) or '{{name: mobilefacenet, width: 0.5}}'"
+        )
+    return BackboneChoice(parts["name"], {str(k): v for k, v in parts.items() if k != "name"})
+
+
 def load(
-    ckpt: Path, device: str, mean: float | None, scale: float | None, bgr: bool | None
+    ckpt: Path,
+    device: str,
+    mean: float | None,
+    scale: float | None,
+    bgr: bool | None,
+    backbone: str | None = None,
 ) -> Embedder:
     """The embedder; says on stderr how it is fed where the file leaves that open."""
     from arcface_plus.embedder.feeding import FeedingOptions
     from arcface_plus.embedder.load import load_embedder
     from arcface_plus.runtime import resolve_device
+    from data_prep.crop_size import SIDE
 
     order = None if bgr is None else ("BGR" if bgr else "RGB")
-    embedder = load_embedder(ckpt, resolve_device(device), FeedingOptions(mean, scale, order))
+    options = FeedingOptions(mean, scale, order)
+    embedder = load_embedder(ckpt, resolve_device(device), options, backbone_choice(backbone))
     if embedder.doubt:
         say(
             f"{ckpt}: {embedder.doubt}: fed with {embedder.feeding} (--mean, --scale, --bgr say "
             "otherwise)",
         )
+    side = embedder.feeding.side
+    if side != SIDE:
+        say(f"{ckpt}: takes images of {side}×{side}: the {SIDE}×{SIDE} crops are resized to that")
     return embedder

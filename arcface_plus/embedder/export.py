@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from arcface_plus.embedder.feeding import Feeding
-from arcface_plus.embedder.load import load_backbone, model_card, weights_in
-from arcface_plus.embedder.onnx_model import open_onnx
-from arcface_plus.models.backbones import BACKBONES
+from arcface_plus.embedder.load import load_model
+from arcface_plus.embedder.state_dict_model import BackboneChoice
+from arcface_plus.embedder.torch_file import CARD
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
+from data_prep.files import check_writable, is_stream, write_bytes
 
 SUFFIXES = {"safetensors": (".safetensors",), "onnx": (".onnx",), "torch": (".pt", ".pth")}
 
@@ -28,40 +29,57 @@ ONNX_TOLERANCE = 1e-4
 """How far an ONNX file's embeddings may be from the network's, in mean lengths of an embedding."""
 
 
-def write(checkpoint: Path, format: str, out: Path) -> None:
-    """Write `out`, whole or not at all.
-
-    UserError if its name does not fit the format, its directory is missing, or the ONNX file does
-    not give the network's embeddings.
-    """
+def check_output(format: str, out: Path) -> None:
+    """Raise UserError, before any work, if `out` does not fit the format or cannot be written."""
     if out.suffix not in SUFFIXES[format]:
         raise UserError(f"{out}: --format {format} writes {' or '.join(SUFFIXES[format])} files")
-    if not out.parent.is_dir():
-        raise UserError(f"{out}: its directory does not exist")
-    if checkpoint.is_dir():
-        checkpoint = weights_in(checkpoint)
-    network, name = load_backbone(checkpoint)
-    network.eval()
-    card = model_card(checkpoint)
+    check_writable(out)
     if format == "safetensors":
-        card = card or _card_of_state_dict(checkpoint, network, name)
-        write_model(out, network.state_dict(), card)
-        return
-    partial = out.with_name(f".{out.stem}.partial{out.suffix}")
-    try:
-        if format == "torch":
-            torch.save(dict(network.state_dict()), partial)
-        else:
-            fed = Feeding(card.mean, card.scale, card.channel_order) if card else Feeding()
-            write_onnx(network, partial, fed)
-            check_onnx(network, partial, out)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+        if is_stream(out):
+            raise UserError(f"{out}: is no plain file, so its .json cannot lie beside it")
+        check_writable(out.with_suffix(".json"))
 
 
-def write_onnx(network: nn.Module, path: Path, feeding: Feeding) -> None:
-    """Input `images` (batch, 3, 112, 112) float32, output `embeddings` (batch, d) float32.
+def write(checkpoint: Path, format: str, out: Path, backbone: BackboneChoice | None = None) -> None:
+    """Write `out`, whole or not at all.
+
+    UserError if its name does not fit the format, it cannot be written, or the ONNX model does not
+    give the network's embeddings.
+    """
+    check_output(format, out)
+    model = load_model(checkpoint, backbone)
+    network = model.network.eval()
+    if format == "safetensors":
+        if model.card is None:
+            raise UserError(
+                f"{checkpoint}: an IResNet of unusual depth ({model.name}); use --format onnx or "
+                "torch"
+            )
+        write_model(out, network.state_dict(), model.card)
+    elif format == "torch":
+        write_bytes(out, state_dict_file(network, model.card))
+    else:
+        content = onnx_file(network, model.feeding)
+        check_onnx(network, content, out)
+        write_bytes(out, content)
+
+
+def state_dict_file(network: nn.Module, card: ModelCard | None) -> bytes:
+    """A plain state dict as `torch.save` writes it.
+
+    The card is in the dict's metadata, where PyTorch itself keeps the modules' versions, so that
+    the tensors are the only entries and any program loads them with ``strict=True``.
+    """
+    state = network.state_dict()
+    if card is not None:
+        state._metadata[CARD] = card.to_json()  # type: ignore[attr-defined]
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def onnx_file(network: nn.Module, feeding: Feeding) -> bytes:
+    """An ONNX model: `images` (batch, 3, 112, 112) float32 → `embeddings` (batch, d) float32.
 
     The metadata says how to feed it: channel_order, mean, scale.
     """
@@ -90,22 +108,28 @@ def write_onnx(network: nn.Module, path: Path, feeding: Feeding) -> None:
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.checker.check_model(model)
-    onnx.save(model, path)
+    content: bytes = model.SerializeToString()
+    return content
 
 
-def check_onnx(network: nn.Module, path: Path, out: Path) -> None:
-    """Refuse a file whose embeddings, by ONNX Runtime, are not the network's.
+def check_onnx(network: nn.Module, content: bytes, out: Path) -> None:
+    """Refuse an ONNX model whose embeddings, by ONNX Runtime, are not the network's.
 
     With batches of one and of three pictures of noise: the second would not run if the batch size
     of the export had got into the graph.
     """
-    forward, _, _ = open_onnx(path, torch.device("cpu"))
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     images = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         expected = network(images).numpy().astype(np.float64)
     if not np.isfinite(expected).all():
         raise UserError(f"{out}: not written: the network's own embeddings are not finite")
-    found = np.concatenate([forward(images[:1]).numpy(), forward(images).numpy()])
+    batches = (images[:1].numpy(), images.numpy())
+    found = np.concatenate([session.run(None, {"images": batch})[0] for batch in batches])
     length = float(np.linalg.norm(expected, axis=1).mean())
     apart = float(np.linalg.norm(found - expected[[0, 0, 1, 2]], axis=1).max())
     if not apart <= ONNX_TOLERANCE * length:
@@ -123,14 +147,3 @@ def _onnx_extra() -> Any:
     except ImportError:
         raise UserError("writing ONNX needs `pip install arcface-plus[onnx]`") from None
     return onnx
-
-
-def _card_of_state_dict(checkpoint: Path, network: nn.Module, name: str) -> ModelCard:
-    """For a bare state dict: a card that names the architecture found in it."""
-    if name not in BACKBONES:
-        raise UserError(
-            f"{checkpoint}: an IResNet of unusual depth ({name}); use --format onnx or torch"
-        )
-    dimensions = network.embedding_dim
-    assert isinstance(dimensions, int)
-    return ModelCard(backbone=name, parameters={}, embedding_dim=dimensions)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 
 from arcface_plus.data.images import MEAN, SCALE, normalise
+from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
 CHANNEL_ORDERS = ("RGB", "BGR")
@@ -19,11 +22,15 @@ CHANNEL_ORDERS = ("RGB", "BGR")
 
 @dataclass(frozen=True)
 class Feeding:
-    """What a network is fed with: (pixel − mean)/scale, channels in the order named."""
+    """What a network is fed with: (pixel − mean)/scale, channels in the order named.
+
+    side: of the square images it takes; crops of 112×112 are resized to it.
+    """
 
     mean: float = MEAN
     scale: float = SCALE
     channel_order: str = "RGB"
+    side: int = SIDE
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean):
@@ -34,13 +41,21 @@ class Feeding:
             raise UserError(f"channel order {self.channel_order!r} is neither RGB nor BGR")
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """(n, 112, 112, 3) uint8 RGB → (n, 3, 112, 112) float32 as the network wants it."""
-        ordered = images if self.channel_order == "RGB" else images.flip(-1)
+        """(n, 112, 112, 3) uint8 RGB → (n, 3, side, side) float32 as the network wants it."""
+        fitting = images if self.side == SIDE else _resized(images, self.side)
+        ordered = fitting if self.channel_order == "RGB" else fitting.flip(-1)
         return normalise(ordered, self.mean, self.scale)
 
     def __str__(self) -> str:
         shifted = f"(x − {self.mean:g})" if self.mean else "x"
         return f"{self.channel_order}, {shifted}" + (f"/{self.scale:g}" if self.scale != 1 else "")
+
+
+def _resized(images: torch.Tensor, side: int) -> torch.Tensor:
+    """(n, 112, 112, 3) uint8 → (n, side, side, 3); areas are averaged where it shrinks."""
+    how = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
+    pixels = [cv2.resize(image, (side, side), interpolation=how) for image in images.cpu().numpy()]
+    return torch.from_numpy(np.stack(pixels)).to(images.device)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class FeedingOptions:
             stated.mean if self.mean is None else self.mean,
             stated.scale if self.scale is None else self.scale,
             self.channel_order or stated.channel_order,
+            stated.side,
         )
 
 

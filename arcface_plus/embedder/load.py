@@ -1,7 +1,7 @@
 """Any model file → images in, embeddings out.
 
-Reads a run directory (its last checkpoint), a checkpoint, an exported `.safetensors` with its
-`.json`, a `.pt`/`.pth` state dict, or an `.onnx` file.
+Reads a run directory (its last checkpoint), a checkpoint, a `.safetensors` (with the `.json` that
+was exported with it, or without), a file of `torch.save` with a state dict, or an `.onnx` file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from arcface_plus.config.tree import build_backbone
 from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.embedder.onnx_model import open_onnx
-from arcface_plus.embedder.state_dict_model import load_strictly, network_from_state_dict
+from arcface_plus.embedder.state_dict_model import (
+    BackboneChoice,
+    Model,
+    model_from_card,
+    model_from_tensors,
+)
+from arcface_plus.embedder.torch_file import read_torch_file
 from arcface_plus.run_directory.checkpoint import (
     MODEL_CARD,
     MODEL_WEIGHTS,
@@ -28,6 +33,8 @@ from arcface_plus.run_directory.checkpoint import (
 )
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
+
+TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".tar")
 
 
 class Embedder:
@@ -68,61 +75,76 @@ def network_embedder(
     Evaluation takes neither a compiled graph nor TF32: figures must not depend on the machine.
     """
 
+    return Embedder(_full_precision(network), device, name, feeding)
+
+
+def _full_precision(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     def forward(images: torch.Tensor) -> torch.Tensor:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return cast(torch.Tensor, network.forward(images))
 
     # One memory format for all: last bits depend on it, and this one is the faster, on CPUs too.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Embedder(forward, device, name, feeding)
+    return forward
 
 
 def load_embedder(
-    path: str | Path, device: str | torch.device = "cpu", feeding: FeedingOptions = NOT_SAID
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    feeding: FeedingOptions = NOT_SAID,
+    backbone: BackboneChoice | None = None,
 ) -> Embedder:
     """The embedder in a model file; UserError (one line) if there is none or it does not fit.
 
     The file says how the network is fed: .safetensors in its .json, .onnx in its metadata or its
-    first operations; state dicts are fed as arcface_torch does. `feeding` overrides that.
+    first operations; state dicts of others are fed as those who made them do. `feeding` overrides
+    that; `backbone` says what a file holds that does not say so itself.
     """
     path, device = Path(path), torch.device(device)
     if path.suffix == ".onnx":
+        if backbone is not None:
+            raise UserError(f"{path}: an ONNX file brings its network along: leave --backbone out")
         forward, stated, doubt = open_onnx(path, device)
-        doubt = doubt if feeding == NOT_SAID else ""
-        return Embedder(forward, device, path.stem, feeding.over(stated), doubt)
+        name = path.stem
+    else:
+        model = load_model(path, backbone)
+        network = model.network.eval().to(device)
+        stated, doubt, name = model.feeding, model.doubt, model.name
+        forward = _full_precision(network)
+    doubt = doubt if feeding == NOT_SAID else ""
+    return Embedder(forward, device, name, feeding.over(stated), doubt)
+
+
+def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
+    """The network in a model file (all kinds but ONNX), what it is and how it is fed."""
     if path.is_dir():  # looked for once: a run in progress may have another last one a moment later
         path = weights_in(path)
-    network, name = load_backbone(path)
-    card = model_card(path)
-    stated = Feeding(card.mean, card.scale, card.channel_order) if card else Feeding()
-    return network_embedder(network.eval().to(device), device, name, feeding.over(stated))
-
-
-def load_backbone(path: Path) -> tuple[nn.Module, str]:
-    """The network in a model file (all kinds but ONNX) and what it is, e.g. "r50"."""
-    if path.is_dir():
-        path = weights_in(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such checkpoint or model file")
-    if path.suffix == ".safetensors":
-        card = ModelCard.read(path.with_suffix(".json"))
-        return _from_card(path, card), card.backbone
-    if path.suffix in (".pt", ".pth"):
-        return network_from_state_dict(path)
     if path.suffix == ".onnx":
         raise DataError(
             f"{path}: an ONNX file does not give its layers back; "
             "give the run, checkpoint, .safetensors or state dict that it was made from"
         )
-    raise DataError(
-        f"{path}: not a model file (a run, a checkpoint, .safetensors, .pt, .pth or .onnx)"
-    )
+    if path.suffix == ".safetensors":
+        state, described = load_weights(path), _card_beside(path, backbone)
+    elif path.suffix in TORCH_SUFFIXES:
+        state, text = read_torch_file(path)
+        described = None if text is None or backbone is not None else ModelCard.parse(text, path)
+    elif path.is_file():
+        raise DataError(
+            f"{path}: not a model file (a run, a checkpoint, .safetensors, "
+            f"{', '.join(TORCH_SUFFIXES)} or .onnx)"
+        )
+    else:
+        raise DataError(f"{path}: no such checkpoint or model file")
+    if described is not None:
+        return model_from_card(state, described, path)
+    return model_from_tensors(state, path, backbone)
 
 
-def model_card(path: Path) -> ModelCard | None:
-    """The card beside a run, checkpoint or .safetensors; None for the kinds that have none."""
-    card = (weights_in(path) if path.is_dir() else path).with_suffix(".json")
-    return ModelCard.read(card) if path.suffix not in (".pt", ".pth", ".onnx") else None
+def _card_beside(path: Path, backbone: BackboneChoice | None) -> ModelCard | None:
+    """The .json of a .safetensors; None where there is none, or the user says what is in it."""
+    card = path.with_suffix(".json")
+    return ModelCard.read(card) if backbone is None and card.is_file() else None
 
 
 def weights_in(folder: Path) -> Path:
@@ -133,12 +155,3 @@ def weights_in(folder: Path) -> Path:
     if (folder / MODEL_WEIGHTS).is_file() and (folder / MODEL_CARD).is_file():
         return folder / MODEL_WEIGHTS
     raise DataError(f"{folder}: neither a checkpoint nor a run with one")
-
-
-def _from_card(path: Path, card: ModelCard) -> nn.Module:
-    try:
-        network = build_backbone(card.backbone, card.parameters, card.embedding_dim)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path.with_suffix('.json')}: {error}") from None
-    load_strictly(network, load_weights(path), path, card.backbone)
-    return network

@@ -9,6 +9,7 @@ multiplication, the network normalises by itself and takes RGB from 0 to 255; ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _INPUT_TYPES = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
+_SIDES = (32, 512)  # of images that faces are recognised in
+_LARGEST_BATCH = 1024
 _LARGEST = 20.0
 """No network wants larger numbers of its normalised pixels: what leads beyond was meant for 0…1."""
 
@@ -35,28 +38,36 @@ _LARGEST = 20.0
 def open_onnx(
     path: Path, device: torch.device
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], Feeding, str]:
-    """(n, 3, 112, 112) float32, fed as `Feeding` says → (n, d) float32; and what is doubtful of it.
+    """(n, 3, side, side) float32 → (n, d) float32; how that is fed; what is doubtful of it.
 
-    The note is "" where the file states how it is fed. DataError (one line) for what is no model.
+    The last is "" where the file states how it is fed. DataError (one line) for what is no model.
     """
     session = _session(path, device)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or not _takes_crops(inputs[0].shape):
+    try:
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        shape, metadata = inputs[0].shape, session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
+    layout = _layout(shape) if len(inputs) == len(outputs) == 1 else None
+    if layout is None:
         found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
         raise DataError(
-            f"{path}: expected one N×3×112×112 input and one output, found {found} and "
-            f"{len(outputs)} outputs"
+            f"{path}: expected one input of square images (N×3×S×S or N×S×S×3, S from "
+            f"{_SIDES[0]} to {_SIDES[1]}) and one output, found {found} and {len(outputs)} outputs"
         )
     kind = _INPUT_TYPES.get(inputs[0].type)
     if kind is None:
         raise DataError(f"{path}: its input is {inputs[0].type}, not one of floats or bytes")
     # A batch size that the graph fixes is kept to; the last batch is filled up.
-    fixed = inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else None
+    fixed = shape[0] if isinstance(shape[0], int) else None
+    if fixed is not None and not 0 < fixed <= _LARGEST_BATCH:
+        raise DataError(f"{path}: takes batches of {fixed}; at most {_LARGEST_BATCH} will do")
 
     def embed(batch: torch.Tensor) -> torch.Tensor:
         short = (fixed or len(batch)) - len(batch)
         padded = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)]) if short else batch
-        feed = {inputs[0].name: padded.contiguous().numpy().astype(kind, copy=False)}
+        ordered = padded.permute(0, 2, 3, 1) if layout.channels_last else padded
+        feed = {inputs[0].name: ordered.contiguous().numpy().astype(kind, copy=False)}
         try:
             found = np.asarray(session.run(None, feed)[0], np.float32)
         except Exception as error:  # as above
@@ -69,9 +80,8 @@ def open_onnx(
         batches = images.cpu().split(fixed) if fixed else (images.cpu(),)
         return torch.cat([embed(batch) for batch in batches])
 
-    metadata = session.get_modelmeta().custom_metadata_map
-    feeding, note = stated_feeding(path, metadata)
-    return forward, _RAW if kind is np.uint8 else feeding, "" if kind is np.uint8 else note
+    feeding, note = (_RAW, "") if kind is np.uint8 else stated_feeding(path, metadata)
+    return forward, replace(feeding, side=layout.side), note
 
 
 def _session(path: Path, device: torch.device) -> Any:
@@ -87,19 +97,34 @@ def _session(path: Path, device: torch.device) -> Any:
         cuda = {"device_id": device.index or 0, "use_tf32": 0}
         providers.insert(0, ("CUDAExecutionProvider", cuda))
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors come as exceptions
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        # Its own fallback would print to stdout and try the same again.
+        return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
 
 
-def _takes_crops(shape: list[int | str | None]) -> bool:
-    """N×3×112×112, where a dimension the graph leaves open (a name or None) fits too."""
-    return len(shape) == 4 and all(
-        found == wanted or not isinstance(found, int)
-        for found, wanted in zip(shape[1:], (3, SIDE, SIDE), strict=True)
-    )
+@dataclass(frozen=True)
+class _Layout:
+    side: int
+    channels_last: bool
+
+
+def _layout(shape: list[int | str | None]) -> _Layout | None:
+    """How images of this shape lie; None for other shapes.
+
+    A dimension that the graph leaves open (a name or None) is 112 where it is a side's.
+    """
+    if len(shape) != 4:
+        return None
+    for channels, rows, columns in ((1, 2, 3), (3, 1, 2)):
+        sides = {n for n in (shape[rows], shape[columns]) if isinstance(n, int)} or {SIDE}
+        side = min(sides)
+        fits = not isinstance(shape[channels], int) or shape[channels] == 3
+        if fits and len(sides) == 1 and _SIDES[0] <= side <= _SIDES[1]:
+            return _Layout(side, channels_last=channels == 3)
+    return None
 
 
 def stated_feeding(path: Path, metadata: Mapping[str, str]) -> tuple[Feeding, str]:
@@ -118,7 +143,10 @@ def stated_feeding(path: Path, metadata: Mapping[str, str]) -> tuple[Feeding, st
             "`pip install arcface-plus[onnx]`"
         )
     graph = onnx.load(path, load_external_data=False).graph
-    steps = list(_arithmetic(graph))
+    try:
+        steps = list(_arithmetic(graph))
+    except ValueError as error:  # a constant that has not the bytes its shape asks for
+        raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
     if {"shift", "factor"} - {kind for kind, _, _ in steps}:
         return Feeding(), "the file does not say how it is fed"
     values = [value for *_, value in steps]
@@ -137,7 +165,7 @@ def _arithmetic(graph: Any) -> Iterator[Step]:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
-            constants[node.output[0]] = node.attribute[0].t
+            constants[node.output[0]] = _constant(node)
     tensor = next(i.name for i in graph.input if i.name not in constants)
     kinds = {"Sub": "shift", "Add": "shift", "Mul": "factor", "Div": "factor"}
     while True:
@@ -150,6 +178,19 @@ def _arithmetic(graph: Any) -> Iterator[Step]:
         elif node.op_type not in ("Identity", "Cast", "Transpose"):
             return
         tensor = node.output[0]
+
+
+def _constant(node: Any) -> Any:
+    """The tensor of a Constant node, which may also be given as plain numbers."""
+    import onnx
+
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return attribute.t
+        if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
+            numbers = onnx.helper.get_attribute_value(attribute)
+            return onnx.numpy_helper.from_array(np.atleast_1d(np.asarray(numbers, np.float64)))
+    return None
 
 
 def _value(tensor: Any) -> NDArray[Any] | None:

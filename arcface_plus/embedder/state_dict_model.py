@@ -1,52 +1,163 @@
-"""arcface_torch's state dicts (`backbone.pth` of its model zoo) by inspecting the tensors."""
+"""Which network named tensors belong to, and that network with them.
+
+Ours say so themselves. Of others arcface_torch's (IResNet of any depth, mbf) and AdaFace's (IR) are
+known by their names and shapes, under whatever prefix a trainer has put before them; for anything
+else the user names the backbone.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from arcface_plus.models.backbones import IResNet
-from data_prep.errors import DataError
+from arcface_plus.config.tree import build_backbone
+from arcface_plus.embedder import adaface
+from arcface_plus.embedder.feeding import Feeding
+from arcface_plus.models.backbones import BACKBONES, IResNet
+from arcface_plus.run_directory.checkpoint import ModelCard
+from data_prep.errors import DataError, UserError
 
-_WRAPPERS = ("module.", "_orig_mod.", "backbone.")  # DDP, torch.compile, whole recognizers
-_CONTAINERS = ("state_dict", "state_dict_backbone", "model")
-_DEEPEST: dict[tuple[int, ...], str] = {(6, 26, 60, 6): "r200"}  # its name does not count layers
+# DDP, torch.compile, whole recognizers, Lightning modules and other trainers
+_WRAPPERS = ("module.", "_orig_mod.", "backbone.", "model.", "net.", "encoder.")
+_DEPTHS = {(6, 26, 60, 6): "r200", (3, 128, 896, 3): "r2060"}  # names that do not count layers
+_FACENET = "conv2d_1a.conv.weight"
+_HEADS = ("classifier.", "head.", "margin.", "loss.")  # beside a backbone, never part of it
+_KNOWN = "arcface_torch's IResNet and mbf, AdaFace's IR, and our own exports"
 
 
-def network_from_state_dict(path: Path) -> tuple[nn.Module, str]:
-    """The IResNet, of whatever depth and embedding size, in a plain or wrapped state dict.
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network on the CPU, what it is, and how it is fed.
 
-    Returns it with its usual name ("r50"). DataError (one line) for anything else.
+    card: how to build it again; None for an IResNet of a depth that has no name here.
+    doubt: why the feeding may be wrong, "" where it is known.
     """
-    state = _read(path)
+
+    network: nn.Module
+    name: str
+    card: ModelCard | None
+    feeding: Feeding = field(default_factory=Feeding)
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class BackboneChoice:
+    """The user's word for files that do not say what they hold: `model.backbone` of a config."""
+
+    name: str
+    parameters: Mapping[str, object]
+
+
+def model_from_card(state: Mapping[str, torch.Tensor], card: ModelCard, path: Path) -> Model:
+    """The network that a card describes, with these tensors; DataError if they do not fit."""
+
+    def make() -> nn.Module:
+        return build_backbone(card.backbone, card.parameters, card.embedding_dim)
+
+    network = _filled(make, state, path, card.backbone)
+    return Model(network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order))
+
+
+def model_from_tensors(
+    state: Mapping[str, torch.Tensor], path: Path, choice: BackboneChoice | None = None
+) -> Model:
+    """The network whose names the tensors have, or that the user named; DataError otherwise."""
+    state = unwrapped(state)
+    if choice is not None:
+        card = ModelCard(choice.name, dict(choice.parameters), _embedding_dim(state, path))
+        return model_from_card(state, card, path)
+    if adaface.is_adaface(state):
+        found = _iresnet(adaface.as_iresnet(state, path), path)
+        fed = Feeding(channel_order="BGR")
+        described = found.card and replace(found.card, channel_order="BGR")
+        return Model(found.network, f"AdaFace {found.name}", described, fed, adaface.DOUBT)
+    if "fc.weight" in state and any(name.startswith("layer1.0.") for name in state):
+        return _iresnet(state, path)
+    if "conv_sep.layers.0.weight" in state:
+        card = ModelCard("arcface_torch_mbf", {}, _embedding_dim(state, path))
+        return model_from_card(state, card, path)
+    if _FACENET in state:
+        raise DataError(
+            f"{path}: facenet-pytorch's InceptionResnetV1, which is not among our backbones; export"
+            " it by torch.onnx.export with a 1×3×160×160 input (--mean 127.5 --scale 128) and give "
+            "the .onnx"
+        )
+    raise DataError(
+        f"{path}: its tensors are not an IResNet's or another network's known by its names "
+        f"({_KNOWN}); export it to ONNX, or name it: --backbone '{{name: tiny, width: 0.5}}'"
+    )
+
+
+def unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of the backbone, without the prefixes and other parts of a trainer."""
+    found = dict(state)
+    while True:
+        sizes = {p: sum(name.startswith(p) for name in found) for p in _WRAPPERS}
+        prefix = max(sizes, key=lambda p: sizes[p])
+        if not sizes[prefix]:
+            return {k: t for k, t in found.items() if not k.startswith(_HEADS)}
+        found = {k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)}
+
+
+def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> Model:
     layers = [
         len({m[1] for name in state if (m := re.match(rf"layer{stage}\.(\d+)\.", name))})
         for stage in (1, 2, 3, 4)
     ]
-    if min(layers) == 0 or "fc.weight" not in state:
-        raise DataError(
-            f"{path}: its tensors are not an IResNet's (layer1 … layer4, fc); other networks load "
-            "from .safetensors with its .json, or from .onnx"
-        )
-    network = IResNet(layers, embedding_dim=state["fc.weight"].shape[0])
-    load_strictly(network, state, path, f"IResNet {layers}")
+    if min(layers) == 0:
+        raise DataError(f"{path}: its tensors are not an IResNet's (layer1 … layer4, fc)")
+    dimensions = _embedding_dim(state, path)
     # Two convolutions a unit, the stem and the fully connected layer.
-    return network, _DEEPEST.get(tuple(layers), f"r{2 * sum(layers) + 2}")
+    name = _DEPTHS.get((layers[0], layers[1], layers[2], layers[3]), f"r{2 * sum(layers) + 2}")
+    network = _filled(lambda: IResNet(layers, dimensions), state, path, f"IResNet {layers}")
+    card = ModelCard(name, {}, dimensions) if name in BACKBONES else None
+    return Model(network, name, card)
 
 
-def load_strictly(
-    network: nn.Module, state: Mapping[str, torch.Tensor], path: Path, what: str
-) -> None:
-    """Strictly, but for the batch counters that older files lack; the misfit is named."""
+def _embedding_dim(state: Mapping[str, torch.Tensor], path: Path) -> int:
+    """What the last linear layer gives: the only matrix that is not a convolution's."""
+    names = ("fc.weight", "features.layers.2.weight")
+    found = [state[name] for name in names if name in state]
+    if not found or found[0].ndim != 2:
+        shape = tuple(found[0].shape) if found else "missing"
+        raise DataError(f"{path}: no last linear layer to read the embedding's size from: {shape}")
+    return int(found[0].shape[0])
+
+
+def _filled(
+    make: Callable[[], nn.Module], state: Mapping[str, torch.Tensor], path: Path, what: str
+) -> nn.Module:
+    """The network that `make` builds, with these tensors.
+
+    It is built without memory first: what a file says of its network is only believed once the
+    tensors are seen to be there.
+    """
+    try:
+        with torch.device("meta"):
+            network = make()
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: {error}") from None
+    check_fit(network, state, path, what)
+    own = network.state_dict()
+    counters = {k: torch.zeros((), dtype=t.dtype) for k, t in own.items() if k not in state}
+    network.to_empty(device="cpu")
+    network.load_state_dict(counters | {k: t for k, t in state.items() if k in own})
+    return network
+
+
+def check_fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path, what: str) -> None:
+    """Raise DataError that names the misfit; older files may lack the batch counters."""
     own = network.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - state.keys() - counters)
-    unknown = sorted(k for k in state.keys() - own.keys() if not k.startswith("classifier."))
+    unknown = sorted(state.keys() - own.keys())
     shapes = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
     for names, complaint in (
         (missing, "lacks"),
@@ -58,28 +169,3 @@ def load_strictly(
                 f"{path}: not the weights of {what}: it {complaint} {names[0]}"
                 + (f" and {len(names) - 1} more" if len(names) > 1 else "")
             )
-    network.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
-
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # pickle's refusals and zip's complaints
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise DataError(
-            f"{path}: not a state dict that loads without running code ({first})"
-        ) from None
-    for key in _CONTAINERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise DataError(f"{path}: holds no state dict")
-    return {_unwrapped(str(k)): v for k, v in content.items() if isinstance(v, torch.Tensor)}
-
-
-def _unwrapped(name: str) -> str:
-    while prefix := next((p for p in _WRAPPERS if name.startswith(p)), None):
-        name = name.removeprefix(prefix)
-    return name

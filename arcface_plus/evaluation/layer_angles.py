@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from arcface_plus.embedder.load import load_backbone, model_card, weights_in
+from arcface_plus.embedder.load import load_model, weights_in
+from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.run_directory.checkpoint import ModelCard, load_training
+from arcface_plus.run_directory.checkpoint import load_training
 from data_prep.errors import DataError
 from data_prep.files import replacing, write_text
 
@@ -56,14 +57,13 @@ class ModelAngles:
     """Why there is no classifier among the layers; "" if there is one."""
 
 
-def measure(path: Path) -> ModelAngles:
+def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
     """The angles of a model file of any kind but ONNX. UserError (one line) if it is unreadable."""
     given = str(path)
     if path.is_dir():
         path = weights_in(path)
-    network, backbone = load_backbone(path)
-    card: ModelCard | None = model_card(path)
-    layers = [_layer(path, *found) for found in _matrices(network)]
+    model = load_model(path, backbone)
+    layers = [_layer(path, *found) for found in _matrices(model.network)]
     training = path.parent / "training.pt"
     absent = ""
     if training.is_file() and path.suffix == ".safetensors":
@@ -71,7 +71,8 @@ def measure(path: Path) -> ModelAngles:
         layers.append(_layer(path, CLASSIFIER, "classifier", weight))
     else:
         absent = "exported models hold no class weights; give the checkpoint or run"
-    return ModelAngles(given, backbone, card.step if card else None, layers, absent)
+    step = model.card.step if model.card else None
+    return ModelAngles(given, model.name, step, layers, absent)
 
 
 def _matrices(network: nn.Module) -> Iterator[tuple[str, str, Tensor]]:

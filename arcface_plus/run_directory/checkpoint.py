@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, first_line
 from data_prep.files import publish, replacing, write_bytes, write_text
-from data_prep.json_file import read_json_mapping
+from data_prep.json_file import parse_json
 
 _NAME = re.compile(r"step_(\d{8,})")
 _LEFTOVER = re.compile(r"\.step_\d{8,}\.(partial|removed)")  # of a save that was cut short
@@ -56,11 +56,19 @@ class ModelCard:
     def read(cls, path: Path) -> ModelCard:
         """The card in a file; DataError (one line) if it is none, or not one of this version."""
         try:
-            content = read_json_mapping(path)
+            data = path.read_bytes()
         except FileNotFoundError:
             raise DataError(
                 f"{path}: no such file; a .safetensors needs the .json that was exported with it"
             ) from None
+        return cls.parse(data, path)
+
+    @classmethod
+    def parse(cls, data: str | bytes, path: Path) -> ModelCard:
+        """The card in a JSON text; `path` is what errors name."""
+        content = parse_json(data.encode() if isinstance(data, str) else data, str(path))
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: not a model card")
         if content.get("schema", 1) != 1:
             raise DataError(
                 f"{path}: model card of schema {content['schema']}, from a newer version of "

@@ -15,8 +15,8 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import Source
-from arcface_plus.embedder.load import load_backbone
-from arcface_plus.embedder.state_dict_model import load_strictly
+from arcface_plus.embedder.load import load_model
+from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
@@ -49,10 +49,11 @@ def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:
     """Give the backbone the weights of `model.init`, if there is one; UserError if they misfit."""
     if config.model.init is not None:
         path = Path(config.model.init)
-        network, _ = load_backbone(path)
+        state = load_model(path).network.state_dict()
         model = config.model
         wanted = f"model.backbone {model.backbone.name} with {model.embedding_dim} dimensions"
-        load_strictly(backbone, network.state_dict(), path, wanted)
+        check_fit(backbone, state, path, wanted)
+        backbone.load_state_dict(state)
 
 
 def build_updater(

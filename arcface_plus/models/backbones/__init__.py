@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from arcface_plus.models.backbones.arcface_torch_mbf import ArcFaceTorchMBF
 from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100, r200, r2060
 from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
 from arcface_plus.models.backbones.tiny import Tiny
@@ -21,11 +22,13 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "r200": r200,
     "r2060": r2060,
     "mobilefacenet": MobileFaceNet,
+    "arcface_torch_mbf": ArcFaceTorchMBF,
     "tiny": Tiny,
 }
 
 __all__ = [
     "BACKBONES",
+    "ArcFaceTorchMBF",
     "IResNet",
     "MobileFaceNet",
     "Tiny",

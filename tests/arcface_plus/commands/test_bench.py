@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from arcface_plus.bench import alignment, data, data_tools, mma, step, step_profile
+from arcface_plus.bench import alignment, data, data_tools, evaluation, mma, step, step_profile
 from arcface_plus.commands.bench import bench
 
 ROW = {"name": "ours ArcFace+", "milliseconds": 12.5, "note": None}
@@ -60,10 +60,31 @@ def test_step_profiles_and_publishes_all_tables(calls, tmp_path):
     assert "12.5" in output
 
 
-def test_step_looks_for_the_files_folder_before_any_work(calls):
-    done = CliRunner().invoke(bench, ["step", "--device", "cpu", "--json", "/nowhere/at/all.json"])
-    assert done.exit_code != 0
+@pytest.mark.parametrize("name", ["step", "mma", "eval", "data"])
+def test_the_json_file_is_checked_before_any_work(calls, monkeypatch, tmp_path, name):
+    def too_late(*_, **__):
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr(evaluation, "run", too_late)
+    words = [name] if name == "data" else [name, "--device", "cpu"]
+    done = CliRunner().invoke(bench, [*words, "--json", str(tmp_path)])
+    assert "is a directory; name a file" in str(done.exception)
+    done = CliRunner().invoke(bench, [*words, "--json", "/nowhere/at/all.json"])
+    assert "its directory does not exist" in str(done.exception)
     assert calls == []
+
+
+def test_the_profiles_folder_is_checked_before_any_work(calls, tmp_path):
+    (tmp_path / "file").touch()
+    words = ["step", "--device", "cpu", "--profile", str(tmp_path / "file")]
+    assert "is a file, not a directory" in str(CliRunner().invoke(bench, words).exception)
+    assert calls == []
+
+
+def test_json_to_standard_output_is_alone_there(calls):
+    done = CliRunner().invoke(bench, ["mma", "--device", "cpu", "--json", "-"])
+    assert json.loads(done.stdout)["results"] == [TABLE]
+    assert "a table" in done.stderr
 
 
 def test_mma_and_data_take_sizes_and_sets(calls):

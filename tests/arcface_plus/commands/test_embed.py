@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from verifications import verification
 
 from arcface_plus.commands.embed import Detector, embed, match
 from arcface_plus.embedder.load import load_embedder
 from arcface_plus.evaluation.image_source import open_source
-from arcface_plus.evaluation.matching import (
-    Match,
-    Rule,
-    ThresholdFile,
-    explain,
-    own_verification,
-    rule_from,
-)
 from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.run_directory.checkpoint import ModelCard, write_model
 from data_prep.errors import DataError, UserError
 from data_prep.pairs import read_pairs
-from eval.statistics import binomial_interval
 from eval.verification import pair_distances
 
 
@@ -109,16 +105,6 @@ def test_pair_and_record_files(run, synthetic, tmp_path):
     assert found["labels"].tolist() == sorted(np.repeat(range(6), 8).tolist())
 
 
-def test_many_chunks_are_one(run, synthetic, tmp_path, monkeypatch):
-    from arcface_plus.evaluation import embedding_file
-
-    embed(synthetic / "synth_age.bin", run, tmp_path / "one.npz")
-    monkeypatch.setattr(embedding_file, "_CHUNK", 64)
-    embed(synthetic / "synth_age.bin", run, tmp_path / "two.npz")
-    one, two = np.load(tmp_path / "one.npz"), np.load(tmp_path / "two.npz")
-    assert np.array_equal(one["embeddings"], two["embeddings"])
-
-
 def test_what_cannot_be_embedded_is_named(run, crops, tmp_path):
     out = tmp_path / "e.npz"
     with pytest.raises(UserError, match=r"e\.txt: --out is an \.npz file"):
@@ -161,17 +147,6 @@ def test_paths_in_lists_may_hold_blanks_and_commas(tmp_path):
     assert (source.names, source.labels.tolist()) == (["my photo.jpg", "b.jpg"], [17, 3])
 
 
-def verification(**changes):
-    """As `eval verify --json` writes it, for 1,000 same and 3,000 different pairs."""
-    point = {"distance": 1.2, "cosine": 0.4, "far": 0.01, "tar": 0.9}
-    target = {
-        "pairs": 4000, "same": 1000, "accuracy": {"mean": 0.95, "thresholds": [1.3, 1.4]},
-        "thresholds_at_far": {"1e-1": point | {"distance": 1.5}, "1e-2": point, "1e-3": None},
-        "unavailable": {"1e-3": "needs 10000 different pairs, there are 3000"},
-    }  # fmt: skip
-    return {"schema": 1, "checkpoint": "", "flip": True, "targets": {"lfw": target | changes}}
-
-
 @pytest.fixture
 def verified(tmp_path):
     path = tmp_path / "v.json"
@@ -208,92 +183,6 @@ def test_without_a_verification_there_is_no_verdict(run, crops, capsys):
         match(a, b, run, far="1e-3")
 
 
-def test_the_runs_own_verification_is_of_the_very_step(run):
-    folder = run / "eval"
-    folder.mkdir()
-    try:
-        (folder / "step_00000006.json").write_text("{}")
-        assert own_verification(run) is None
-        (folder / "step_00000007.json").write_text(json.dumps(verification()))
-        for path in (run, run / "checkpoints" / "step_00000007"):
-            assert own_verification(path) == folder / "step_00000007.json"
-        assert own_verification(folder / "model.onnx") is None
-    finally:
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
-
-
-def rule(content, far=None, target=None):
-    from pathlib import Path
-
-    return rule_from(ThresholdFile.model_validate(content), Path("v.json"), target, far)
-
-
-def test_the_rule_is_what_was_measured():
-    found = rule(verification())
-    assert found == Rule(1.2, "lfw", "1e-2", 3000, 1000, 0.95, 0.01, pytest.approx(0.1))
-    assert rule(verification(), "0.1").threshold == 1.5
-    with pytest.raises(UserError, match=r"no threshold for --far 1e-3 on lfw \(needs 10000 diff"):
-        rule(verification(), "1e-3")
-    with pytest.raises(UserError, match="known: 1e-1, 1e-2"):
-        rule(verification(), "1e-5")
-    with pytest.raises(UserError, match="--far lots is not a rate"):
-        rule(verification(), "lots")
-    with pytest.raises(UserError, match="no target 'cfp'; it has lfw"):
-        rule(verification(), target="cfp")
-
-
-def test_of_several_targets_the_one_with_most_different_pairs():
-    content = verification()
-    content["targets"]["small"] = content["targets"]["lfw"] | {"pairs": 1100}
-    assert rule(content).target == "lfw"
-    assert rule(content, target="small").different == 100
-
-
-def test_a_file_without_thresholds_at_far_gives_its_folds():
-    found = rule(verification(thresholds_at_far={}, unavailable={}))
-    assert (found.threshold, found.far, found.false_accepts) == (pytest.approx(1.35), "", None)
-    lines = explain(Match(0.5, 1.0, found))
-    assert "the same person: distance below 1.3500 (cosine 0.3250)" in lines[1]
-    assert "the threshold of best accuracy" in lines[1]
-    assert "wrong in 5.00% of lfw's 4000 pairs" in lines[2]
-    with pytest.raises(UserError, match="it has no thresholds at FARs at all"):
-        rule(verification(thresholds_at_far={}, unavailable={}), "1e-2")
-
-
-def test_error_rates_are_counted():
-    """30 of 3,000 different pairs accepted, 100 of 1,000 same pairs rejected."""
-    same = " ".join(explain(Match(0.5, 1.0, rule(verification()))))
-    low, high = binomial_interval(30, 3000)
-    assert f"of 3000 different pairs 1.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
-    low, high = binomial_interval(100, 1000)
-    assert f"of 1000 same pairs 10.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
-    assert "of the 930 pairs called the same there 3.23%" in same
-    different = " ".join(explain(Match(0.2, 1.6, rule(verification()))))
-    assert "different persons: distance not below 1.2000 (cosine 0.4000)" in different
-    assert "of the 3070 pairs called different there 3.26%" in different
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "not JSON"),
-        ("{}", "schema: Field required"),
-        ('{"schema": 1, "targets": {}}', "targets: "),
-        ('{"schema": 1, "targets": {"a": {}}}', r"targets\.a\.pairs"),
-    ],
-)
-def test_what_is_no_verification_is_named(tmp_path, text, words):
-    path = tmp_path / "v.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match=words) as caught:
-        ThresholdFile.read(path)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match="no such file"):
-        ThresholdFile.read(tmp_path / "gone.json")
-
-
 def test_photos_need_a_detector(run, crops, tmp_path):
     photo = tmp_path / "photo.jpg"
     cv2.imwrite(str(photo), np.zeros((250, 250, 3), np.uint8))
@@ -315,3 +204,77 @@ def test_real_photos(run, real_data, tmp_path, capsys):
     cv2.imwrite(str(empty), np.zeros((250, 250, 3), np.uint8))
     with pytest.raises(DataError, match=r"empty\.jpg: no face found"):
         match(photos[0], empty, run, detector=Detector.yunet, model=model)
+
+
+def test_many_chunks_are_one(run, synthetic, tmp_path, monkeypatch):
+    from arcface_plus.evaluation import embedding_file
+
+    embed(synthetic / "synth_age.bin", run, tmp_path / "one.npz")
+    monkeypatch.setattr(embedding_file, "_CHUNK", 64)
+    embed(synthetic / "synth_age.bin", run, tmp_path / "two.npz")
+    one, two = np.load(tmp_path / "one.npz"), np.load(tmp_path / "two.npz")
+    assert np.array_equal(one["embeddings"], two["embeddings"])
+
+
+def test_outputs_are_checked_before_the_model_is_read(run, crops, tmp_path, monkeypatch):
+    """Minutes of embedding were lost to a folder in the file's place or a missing permission."""
+    gone = tmp_path / "gone.onnx"
+    (tmp_path / "e.npz").mkdir()
+    with pytest.raises(UserError, match=r"e\.npz: is a directory"):
+        embed(crops / "people", gone, tmp_path / "e.npz")
+    image = crops / "people/anna/0.jpg"
+    with pytest.raises(UserError, match=r"e\.npz: is a directory"):
+        match(image, image, gone, json_file=tmp_path / "e.npz")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(UserError, match="no permission to write in"):
+        embed(crops / "people", gone, tmp_path / "f.npz")
+    with pytest.raises(UserError, match="no permission to write in"):
+        match(image, image, gone, json_file=tmp_path / "m.json")
+
+
+def test_embeddings_to_a_pipe_and_through_a_link(run, crops, tmp_path):
+    embed(crops / "people", run, tmp_path / "e.npz")
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    embed(crops / "people", run, tmp_path / "pipe")
+    reader.join(timeout=60)
+    piped = np.load(io.BytesIO(read[0]))
+    assert np.array_equal(piped["embeddings"], np.load(tmp_path / "e.npz")["embeddings"])
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link.npz").symlink_to("real.npz")
+    embed(crops / "people", run, tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    assert (tmp_path / "real.npz").read_bytes() == (tmp_path / "e.npz").read_bytes()
+
+
+def test_json_to_stdout_is_alone_there(run, crops, capsys):
+    image = crops / "people/anna/0.jpg"
+    match(image, image, run, json_file=Path("-"))
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["cosine"] == pytest.approx(1)
+    assert "cosine similarity 1.0000" in captured.err
+
+
+def test_the_runs_own_verification_is_not_called_another_models(run, crops, capsys):
+    """A run's file says "step_00000007" and may be given by name; both warned of another model."""
+    folder = run / "eval"
+    folder.mkdir()
+    own, image = folder / "step_00000007.json", crops / "people/anna/0.jpg"
+    try:
+        own.write_text(json.dumps(verification() | {"checkpoint": "step_00000007"}))
+        for options in ({}, {"verification": own}):
+            for ckpt in (run, run / "checkpoints" / "step_00000007"):
+                match(image, image, ckpt, **options)
+                assert capsys.readouterr().err == ""
+    finally:
+        own.unlink()
+        folder.rmdir()
+
+
+def test_another_models_verification_is(run, crops, verified, capsys):
+    verified.write_text(json.dumps(verification() | {"checkpoint": "other/model.safetensors"}))
+    match(crops / "people/anna/0.jpg", crops / "people/anna/1.jpg", run, verification=verified)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "verified other/model.safetensors; its thresholds are right for that model only" in said

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
+from rich.live import Live
 
+from arcface_plus import console
 from arcface_plus.cli import main
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import load_embedder
@@ -153,3 +162,110 @@ def test_mistakes_are_one_line(command, models, synthetic, tmp_path):
     refused(command("compare", "--group", "arcface"), "give NAME=GLOB")
     refused(command("compare", "--group", f"a={tmp_path}/x*"), "nothing is called")
     refused(command("compare", "--group", f"a={models[0]}", "--group", f"b={models[1]}"), "m0")
+
+
+def test_each_target_is_printed_as_it_finishes(models, synthetic):
+    """Into a pipe, without a terminal: the first line is there before the second target is."""
+    words = ["eval", "verify", "--ckpt", str(models[0]), "--data", str(synthetic), "--targets",
+             "synth_age.bin, synth_pose"]  # fmt: skip
+    code = (
+        "import sys; import arcface_plus.evaluation.verification as v\n"
+        "from arcface_plus.cli import main\n"
+        "whole = v.verify_file\n"
+        "def waits(embedder, path, *rest, **options):\n"
+        "    if 'pose' in path.name: sys.stdin.readline()\n"
+        "    return whole(embedder, path, *rest, **options)\n"
+        "v.verify_file = waits\n"
+        "main(sys.argv[1:])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("synth_age: ")  # the second still waits
+        rest, _ = process.communicate("go on\n", timeout=120)
+    assert process.returncode == 0
+    assert rest.startswith("synth_pose: ")
+
+
+def test_two_targets_on_a_terminal(command, models, synthetic, monkeypatch):
+    """Two live displays at once are an error in rich 13 and two bars in one place in 14."""
+    drawn = io.StringIO()
+    terminal = Console(file=drawn, force_terminal=True, width=100)
+    monkeypatch.setattr(console, "console", terminal)
+    alive, most = 0, 0
+    start, stop = Live.start, Live.stop
+
+    def counted_start(live, *arguments, **options):
+        nonlocal alive, most
+        alive += not live.is_started
+        most = max(most, alive)
+        start(live, *arguments, **options)
+
+    def counted_stop(live):
+        nonlocal alive
+        alive -= live.is_started
+        stop(live)
+
+    monkeypatch.setattr(Live, "start", counted_start)
+    monkeypatch.setattr(Live, "stop", counted_stop)
+    words = ("--ckpt", models[0], "--data", synthetic, "--targets", "synth_age,synth_pose")
+    code, out, _ = command("verify", *words)
+    assert code == 0
+    assert [line.split(":")[0] for line in out.splitlines()] == ["synth_age", "synth_pose"]
+    assert most == 1
+    assert "synth_pose" in drawn.getvalue()
+
+
+def test_json_to_standard_output_is_alone_there(command, models, synthetic):
+    words = ("verify", "--ckpt", models[0], "--data", synthetic, "--targets", "synth_age")
+    code, out, errors = command(*words, "--json", "-")
+    assert code == 0
+    assert json.loads(out)["targets"].keys() == {"synth_age"}
+    assert "synth_age: " in errors
+
+
+def test_json_through_a_link_a_pipe_and_a_device(command, models, synthetic, tmp_path):
+    """As root the link /dev/stdout was replaced by a file, for every program of the machine."""
+    words = ("verify", "--ckpt", models[0], "--data", synthetic, "--targets", "synth_age")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.json").symlink_to("real/v.json")
+    assert command(*words, "--json", tmp_path / "link.json")[0] == 0
+    assert (tmp_path / "link.json").is_symlink()
+    whole = (tmp_path / "real" / "v.json").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    assert command(*words, "--json", tmp_path / "pipe")[0] == 0
+    reader.join(timeout=60)
+    assert json.loads(read[0]) == json.loads(whole)
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert command(*words, "--json", tmp_path / "null")[0] == 0
+    assert Path("/dev/null").is_char_device()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"real", "link.json", "link.npz", "pipe", "null"}  # no .npz beside a stream
+
+
+def test_outputs_are_checked_before_the_model_is_read(command, synthetic, tmp_path, monkeypatch):
+    words = ("verify", "--ckpt", tmp_path / "gone.onnx", "--data", synthetic)
+    (tmp_path / "v.npz").mkdir()
+    assert "v.npz: is a directory" in command(*words, "--json", tmp_path / "v.json")[2]
+    (tmp_path / "file").touch()
+    assert "is a file" in command(*words, "--pictures", tmp_path / "file")[2]
+    runs = ("compare", tmp_path / "gone1", tmp_path / "gone2")
+    assert "is a file" in command(*runs, "--out", tmp_path / "file")[2]
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write
+    assert "no permission" in command(*words, "--json", tmp_path / "w.json")[2]
+    assert "no permission" in command(*words, "--pictures", tmp_path / "new")[2]
+    assert "no permission" in command(*runs, "--out", tmp_path / "out")[2]
+
+
+def test_a_pair_file_in_place_of_its_directory(command, models, synthetic):
+    code, _, errors = command("verify", "--ckpt", models[0], "--data", synthetic / "synth_age.bin")
+    assert code == 2
+    assert "is a file; give its directory as --data and synth_age among the targets" in errors

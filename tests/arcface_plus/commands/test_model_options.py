@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from arcface_plus.commands.evaluate import verify
-from arcface_plus.commands.model_options import load
+from arcface_plus.commands.model_options import comma_separated, line_printer, load
 from arcface_plus.embedder.feeding import Feeding
 
 
@@ -53,3 +54,30 @@ def test_verify_feeds_as_it_is_told(silent, synthetic, tmp_path):
     images[..., 0] = 255
     first = load(silent, "cpu", 0.0, 255.0, True)(images)[0]
     assert first.reshape(3, -1).mean(1).tolist() == [0, 0, 1]
+
+
+def test_other_sizes_are_said_aloud(tmp_path, capsys):
+    pool = helper.make_node("GlobalAveragePool", ["x"], ["p"])
+    graph = helper.make_graph(
+        [pool, helper.make_node("Flatten", ["p"], ["e"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", 3, 160, 160))],
+        [helper.make_tensor_value_info("e", TensorProto.FLOAT, None)],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
+    load(tmp_path / "m.onnx", "cpu", 127.5, 128.0, None)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.endswith("takes images of 160×160: the 112×112 crops are resized to that")
+
+
+def test_lists_are_separated_by_commas():
+    assert comma_separated(" a,b , ,c.bin") == ["a", "b", "c.bin"]
+    assert comma_separated("") == []
+
+
+def test_lines_make_way_for_what_goes_to_standard_output(capsys):
+    line_printer(None, Path("a.json"))("one")
+    line_printer(None, Path("-"))("two")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("one\n", "two\n")

@@ -6,6 +6,7 @@ The graphs end in the mean over all pixels, so that the "embedding" tells what c
 from __future__ import annotations
 
 import builtins
+import contextlib
 
 import numpy as np
 import onnx
@@ -155,11 +156,71 @@ def test_the_onnx_package_may_be_missing(images, tmp_path, monkeypatch):
 def test_other_inputs_and_outputs_are_named(images, tmp_path):
     path = tmp_path / "m.onnx"
     identity = [("Identity", None)]
-    with pytest.raises(DataError, match=r"found images \['n', 112, 112, 3\]"):
-        load_embedder(model(path, identity, shape=("n", 112, 112, 3)))
+    for shape in (("n", 3, 112), ("n", 3, 112, 96), ("n", 4, 112, 112), ("n", 3, 8, 8)):
+        with pytest.raises(DataError, match=r"expected one input of square images .*found"):
+            load_embedder(model(path, identity[:1] if len(shape) == 4 else [], shape=shape))
+    with pytest.raises(DataError, match="takes batches of 100000"):
+        load_embedder(model(path, identity, shape=(100_000, 3, 112, 112)))
     with pytest.raises(DataError, match=r"its input is tensor\(int32\)"):
         load_embedder(model(path, [("Cast", {"to": 1})], kind=TensorProto.INT32))
     said = {"mean": "0", "scale": "1"}
     one = load_embedder(model(path, [("ReduceMean", {"keepdims": 1}), *identity], said))
     with pytest.raises(UserError, match=r"m.onnx: gives \(1, 1\) for 2 images"):
         one(images)
+
+
+@pytest.mark.parametrize("attribute", ["value_float", "value_floats", "value_int", "value_ints"])
+def test_constants_may_be_plain_numbers(images, tmp_path, attribute):
+    """By the ONNX specification a Constant has one of several attributes, `value` is but one."""
+    path = model(tmp_path / "m.onnx", [SUB, ("Mul", [0.0078125])])
+    loaded = onnx.load(path)
+    number = 2 if "int" in attribute else 2.0
+    value = [number] if attribute.endswith("s") else number
+    loaded.graph.node.insert(0, helper.make_node("Constant", [], ["unused"], **{attribute: value}))
+    mean = next(t for t in loaded.graph.initializer if t.name == "c0")
+    if "float" in attribute:
+        loaded.graph.initializer.remove(mean)
+        shown = [127.5] if attribute.endswith("s") else 127.5
+        node = helper.make_node("Constant", [], ["c0"], **{attribute: shown})
+        loaded.graph.node.insert(0, node)
+    onnx.save(loaded, path)
+    embedder = load_embedder(path)
+    assert embedder.feeding == Feeding(0.0, 1.0)
+    assert embedder(images)[0] == pytest.approx((PIXEL - 127.5) * 0.0078125, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_other_input_sizes_are_met_by_resizing(images, tmp_path, side):
+    path = model(tmp_path / "m.onnx", [("Identity", None)], shape=("n", 3, side, side))
+    embedder = load_embedder(path)
+    assert embedder.feeding.side == side
+    assert embedder(images) == pytest.approx(np.tile((PIXEL - 127.5) / 127.5, (2, 1)), abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [112, 160])
+def test_channels_last_are_fed_as_the_file_says(images, tmp_path, side):
+    to_nchw = [("Transpose", {"perm": [0, 3, 1, 2]})]
+    path = model(tmp_path / "m.onnx", to_nchw, shape=("n", side, side, 3))
+    embedder = load_embedder(path)
+    assert embedder(images) == pytest.approx(np.tile((PIXEL - 127.5) / 127.5, (2, 1)), abs=1e-4)
+    assert (embedder.feeding.side, embedder.feeding.channel_order) == (side, "RGB")
+
+
+def test_lying_constants_and_flipped_bytes_are_refused(tmp_path):
+    path = model(tmp_path / "m.onnx", [SUB, ("Mul", [0.0078125])])
+    whole = path.read_bytes()
+    loaded = onnx.load(path)
+    loaded.graph.initializer[0].dims[:] = [1 << 40]
+    onnx.save(loaded, path)
+    with pytest.raises(DataError, match=r"m\.onnx: not a readable ONNX model"):
+        load_embedder(path)
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with contextlib.suppress(DataError):
+            load_embedder(path)
+
+
+def test_a_fixed_batch_is_filled_up(images, tmp_path):
+    path = model(tmp_path / "m.onnx", [("Identity", None)], shape=(2, 3, 112, 112))
+    three = np.concatenate([images, images[:1]])
+    assert load_embedder(path)(three).shape == (3, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,11 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
-from arcface_plus.bench import identification as bench
-from arcface_plus.commands.identify import identify as command
 from arcface_plus.embedder.load import Embedder
 from arcface_plus.evaluation.identification import identify_files, open_faces
 from data_prep.class_names import write_class_names
@@ -146,49 +141,3 @@ def test_archives_of_two_models_are_told(tmp_path):
     identify(tmp_path / "g.npz", None, tmp_path / "d.npz", warn=warnings.append)
     assert len(warnings) == 1
     assert "checkpoint a, flip True" in warnings[0]
-
-
-def test_command_line(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((8, 16)).astype(np.float32)
-    np.savez(tmp_path / "g.npz", embeddings=rows, labels=np.arange(8))
-    np.savez(tmp_path / "p.npz", embeddings=rows, labels=np.arange(8))
-    np.save(tmp_path / "d.npy", rng.standard_normal((1500, 16)).astype(np.float16))
-    app = typer.Typer()
-    app.command()(command)
-    words = [f"--{n}={tmp_path / f}" for n, f in
-             (("gallery", "g.npz"), ("probes", "p.npz"), ("distractors", "d.npy"),
-              ("json", "out.json"))]  # fmt: skip
-    result = CliRunner().invoke(app, [*words, "--device=cpu"], catch_exceptions=False)
-    assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert lines[0] == "8 probes, 8 trials (probe and mate) of 8 identities, 1,500 distractors"
-    assert lines[1] == "        10 distractors: rank-1 100.00%  rank-5 100.00%  rank-10 100.00%"
-    assert "TAR@FAR 1e-4: – (needs 100000 different pairs, there are 12000)" in lines
-    content = json.loads((tmp_path / "out.json").read_text())
-    assert content["schema"] == 1
-    assert content["protocol"] == "megaface"
-    assert content["checkpoint"] is None
-    assert content["counts"]["identical"] == 8
-    assert content["rank"]["1500"] == {"1": 1.0, "5": 1.0, "10": 1.0}
-
-
-def test_bench_compares_like_with_like(monkeypatch):
-    def in_this_process(folder, size, way):  # spares the test two starts of PyTorch
-        if size == 3000:
-            return whole(folder, size, way)
-        files = [folder / name for name in ("gallery.npz", "probes.npz", f"distractors_{size}.npy")]
-        figures = {"plain": bench._plain, "blocks": bench._blocks}[way](*files)
-        return {"seconds": 1.0, "peak_mb": bench._peak_mb(), "figures": figures}
-
-    whole = bench._in_own_process
-    monkeypatch.setattr(bench, "_in_own_process", in_this_process)
-    found = bench.run(probes=30, distractors=3000, compared_at=1000, dimensions=64)
-    assert [row["name"] for row in found["rows"]] == [
-        "1,000 distractors, all scores at once",
-        "1,000 distractors, in blocks",
-        "3,000 distractors, in blocks",
-    ]
-    assert found["same_figures"]
-    assert all(row["seconds"] > 0 and row["peak_mb"] > 10 for row in found["rows"])
-    assert [row["ratio"] for row in found["rows"]] == [1.0, 1.0, None]

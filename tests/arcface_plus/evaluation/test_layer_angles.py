@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -21,7 +19,7 @@ from arcface_plus.run_directory.checkpoint import (
     load_training,
     write_model,
 )
-from data_prep.errors import DataError, UserError
+from data_prep.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -102,25 +100,6 @@ def test_a_layer_of_too_few_directions_has_no_angle(tmp_path):
         measure(tmp_path / "a.pth")
 
 
-def test_side_by_side_as_table_json_and_png(run, tmp_path, capsys):
-    torch.manual_seed(1)
-    torch.save(IResNet((1, 1, 1, 1), embedding_dim=4).state_dict(), tmp_path / "peer.pth")
-    angles([run, tmp_path / "peer.pth"], json_file=tmp_path / "a.json", png=tmp_path / "a.png")
-    shown = capsys.readouterr().out
-    found = json.loads((tmp_path / "a.json").read_text())
-    assert [model["checkpoint"] for model in found["models"]] == [
-        str(run),
-        str(tmp_path / "peer.pth"),
-    ]
-    for model in found["models"]:
-        for layer in model["layers"]:
-            assert f"{layer['mean_deg']:.2f}" in shown
-            assert f"{layer['smallest_deg']:.2f}" in shown
-    picture = cv2.imread(str(tmp_path / "a.png"))
-    assert picture.shape[1] > 800
-    assert picture.std() > 10
-
-
 def test_alike_names_are_told_apart(run):
     model = measure(run)
     one, other = (replace(model, checkpoint=f"/{name}/run") for name in ("a", "b"))
@@ -128,13 +107,3 @@ def test_alike_names_are_told_apart(run):
     assert labels([one, other]) == ["a/run", "b/run"]
     assert labels([one, one]) == ["1: /a/run", "2: /a/run"]
     assert layer_names([one, other])[-1] == "classifier"
-
-
-def test_mistakes(run, tmp_path):
-    with pytest.raises(UserError, match="its directory does not exist"):
-        angles([run], png=tmp_path / "no" / "a.png")
-    with pytest.raises(UserError, match=r"--png writes a \.png file"):
-        angles([run], png=tmp_path / "a.jpg")
-    (tmp_path / "m.onnx").write_bytes(b"")
-    with pytest.raises(DataError, match="does not give its layers back"):
-        angles([tmp_path / "m.onnx"])

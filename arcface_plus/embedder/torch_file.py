@@ -1,0 +1,194 @@
+"""Files of `torch.save` by strangers → named tensors, with nothing executed and memory bounded.
+
+`torch.load(weights_only=True)` executes nothing, but a small file can still ask it for much memory,
+and it refuses checkpoints whose by-products (a trainer's callbacks, hyperparameters) are of classes
+that it does not know. So the pickle's opcodes are looked at first, without running them: what could
+allocate freely is refused, and what belongs to a known trainer is replaced by objects that do
+nothing.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from data_prep.errors import DataError, first_line
+
+CARD = "arcface_plus"
+"""Under this name the metadata of our own state dicts holds the model's card, a JSON text."""
+
+_CONTAINERS = (
+    "state_dict", "state_dict_backbone", "model_state_dict", "model", "backbone", "net", "encoder",
+)  # fmt: skip
+_REBUILDS = {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
+             "_rebuild_parameter_with_state"}  # fmt: skip
+_PLAIN = {
+    "collections OrderedDict", "collections Counter", "collections defaultdict", "_codecs encode",
+    "builtins set", "__builtin__ set", "builtins complex", "builtins dict", "__builtin__ dict",
+}  # fmt: skip
+_TRAINERS = {
+    "pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities", "torchmetrics",
+    "omegaconf", "argparse", "pathlib", "numpy", "typing", "datetime",
+}  # fmt: skip
+_ENCODED_LIMIT = 256 << 20
+_AGAIN = "save it again as torch.save(model.state_dict(), PATH) where it was made"
+
+
+def read_torch_file(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
+    """The tensors of a state dict, plain or under a usual key; and our card's text if it is ours.
+
+    Raises:
+        DataError: one line, for what is no state dict, claims more than the file holds, or would
+            have to run code.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such checkpoint or model file")
+    content = _load(path)
+    while isinstance(content, Mapping):
+        inner = next((content[k] for k in _CONTAINERS if isinstance(content.get(k), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping) or not content:
+        raise DataError(f"{path}: holds no state dict; {_AGAIN}")
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise DataError(f"{path}: holds no tensors under names; {_AGAIN}")
+    _check_claims(path, tensors)
+    metadata = getattr(content, "_metadata", None)
+    card = metadata.get(CARD) if isinstance(metadata, Mapping) else None
+    return tensors, card if isinstance(card, str) else None
+
+
+def _load(path: Path) -> Any:
+    with open(path, "rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+    try:
+        globals_ = _check_zip(path) if zipped else _check_legacy(path)
+        stand_ins: list[Any] = [
+            (_Inert, name.replace(" ", ".")) for name in globals_ if _root(name) in _TRAINERS
+        ]
+        with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
+            warnings.simplefilter("ignore")  # of old files: what matters is said in one line
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except DataError:
+        raise
+    except Exception as error:  # pickle's refusals and zip's complaints, of any type
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # of the file system, not of an offset in the archive
+        raise DataError(
+            f"{path}: not a state dict that loads without running code ({first_line(error, 120)})"
+        ) from None
+
+
+def _check_zip(path: Path) -> set[str]:
+    """The globals that the archive's pickle names; DataError if it may not be loaded."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        names = {entry.filename.rpartition("/")[2]: entry for entry in entries}
+        if "constants.pkl" in names:
+            raise DataError(f"{path}: a TorchScript archive; {_AGAIN}, or export ONNX from it")
+        # torch.save compresses nothing, so entries cannot be larger than the file together.
+        if sum(entry.file_size for entry in entries) > path.stat().st_size or any(
+            entry.compress_type != zipfile.ZIP_STORED for entry in entries
+        ):
+            raise DataError(
+                f"{path}: a compressed archive, or one that claims more than it holds; "
+                "torch.save writes neither"
+            )
+        if "data.pkl" not in names:
+            raise DataError(f"{path}: a zip archive, but not one that torch.save wrote")
+        with archive.open(names["data.pkl"]) as pickled:
+            return _check_pickle(path, pickled)
+
+
+def _check_legacy(path: Path) -> set[str]:
+    """As `_check_zip`, for what torch.save wrote before version 1.6: pickles, then raw numbers."""
+    if tarfile.is_tarfile(path):
+        raise DataError(
+            f"{path}: a tar archive; unpack it and give the file in it (if PyTorch 0.1 wrote it, "
+            "load it there and save its state_dict() again)"
+        )
+    found: set[str] = set()
+    with open(path, "rb") as file:
+        for _ in ("magic number", "version", "system", "content", "keys"):
+            found |= _check_pickle(path, file)
+    return found
+
+
+def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
+    """The globals that one pickle names; DataError for one that no state dict has."""
+    found: set[str] = set()
+    longest = calls = 0
+    for name, argument in _opcodes(pickled):
+        if name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
+            raise DataError(f"{path}: pickled in another way than torch.save does ({name})")
+        if name == "GLOBAL":
+            found.add(argument)
+        calls += name == "REDUCE"
+        if isinstance(argument, str | bytes):
+            longest = max(longest, len(argument))
+    for name in sorted(found):
+        if not _is_harmless(name):
+            raise DataError(
+                f"{path}: not a state dict that loads without running code (it names "
+                f"{'.'.join(name.split())[:80]}); {_AGAIN}"
+            )
+    if "_codecs encode" in found and longest * calls > _ENCODED_LIMIT:
+        raise DataError(f"{path}: encodes more text than a state dict has: refused")
+    return found
+
+
+def _opcodes(pickled: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    for opcode, argument, _ in pickletools.genops(pickled):
+        yield opcode.name, argument
+
+
+def _is_harmless(name: str) -> bool:
+    module, _, attribute = name.partition(" ")
+    if module == "torch._utils":
+        return attribute in _REBUILDS
+    return name in _PLAIN or _root(name) in _TRAINERS or module.split(".")[0] == "torch"
+
+
+def _root(name: str) -> str:
+    return name.replace(" ", ".").split(".")[0]
+
+
+def _check_claims(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Views may repeat one number a billion times: refuse what the file has no bytes for."""
+    claimed = sum(t.numel() * t.element_size() for t in tensors.values())
+    if claimed > 2 * path.stat().st_size:  # tied weights may be in it twice
+        raise DataError(
+            f"{path}: its tensors claim {claimed:,} bytes, the file has {path.stat().st_size:,}; "
+            f"{_AGAIN}"
+        )
+
+
+class _Inert:
+    """In the place of an object of some trainer's class: takes everything and does nothing."""
+
+    def __new__(cls, *_: object) -> _Inert:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def append(self, value: object) -> None:
+        pass
+
+    def extend(self, values: object) -> None:
+        pass

@@ -1,0 +1,194 @@
+"""Whose network tensors are, by their names, under any prefix; and that network with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from networks import assert_close, naive, settled
+from torch.nn.functional import batch_norm, conv2d, linear, prelu
+
+from arcface_plus.embedder.load import load_embedder
+from arcface_plus.embedder.state_dict_model import (
+    BackboneChoice,
+    check_fit,
+    model_from_tensors,
+    unwrapped,
+)
+from arcface_plus.models.backbones import BACKBONES, ArcFaceTorchMBF, IResNet
+from data_prep.errors import DataError
+
+SHALLOW = (1, 2, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def shallow():
+    torch.manual_seed(0)
+    return settled(IResNet(SHALLOW, embedding_dim=16))
+
+
+PREFIXES = ("", "module.", "backbone.", "model.", "net.", "encoder.", "_orig_mod.", "module.model.")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_any_usual_prefix(shallow, tmp_path, prefix):
+    state = {prefix + name: tensor for name, tensor in shallow.state_dict().items()}
+    others = {"classifier.weight": torch.zeros(3, 16), "head.kernel": torch.zeros(16, 3)}
+    found = model_from_tensors(state | others, tmp_path / "m.pt")
+    assert found.doubt == ""
+    for name, tensor in shallow.state_dict().items():
+        assert torch.equal(found.network.state_dict()[name], tensor)
+
+
+def test_arcface_torch_state_dicts_of_any_depth(shallow, images, tmp_path):
+    path = tmp_path / "backbone.pth"
+    state = dict(shallow.state_dict())
+    torch.save(state, path)
+    embedder = load_embedder(path)
+    assert_close(embedder(images[:2]), naive(shallow, images[:2]))
+    torch.save({"state_dict": state, "epoch": 3}, path)
+    assert np.array_equal(load_embedder(path)(images[:2]), embedder(images[:2]))
+    old = {name: t for name, t in state.items() if "num_batches_tracked" not in name}
+    torch.save(old, path)
+    assert np.array_equal(load_embedder(path)(images[:2]), embedder(images[:2]))
+
+
+@pytest.mark.parametrize(
+    ("layers", "name"),
+    [((2, 2, 2, 2), "r18"), ((3, 4, 6, 3), "r34"), ((3, 4, 14, 3), "r50"), ((3, 13, 30, 3), "r100"),
+     ((6, 26, 60, 6), "r200"), ((1, 1, 1, 1), "r10")],
+)  # fmt: skip
+def test_depths_are_recognised(layers, name, tmp_path, monkeypatch):
+    """On the meta device, where half a gigabyte takes no space."""
+    with torch.device("meta"):
+        state = IResNet(layers).state_dict()
+    monkeypatch.setattr(torch.nn.Module, "to_empty", lambda self, device: self)
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda self, state: None)
+    found = model_from_tensors(state, tmp_path / "m.pt")
+    assert found.name == name
+    assert (found.card.backbone if found.card else None) == (name if name in BACKBONES else None)
+
+
+def test_arcface_torchs_mobilefacenet(images, tmp_path):
+    torch.manual_seed(0)
+    network = settled(ArcFaceTorchMBF(embedding_dim=16))
+    torch.save({f"module.{k}": v for k, v in network.state_dict().items()}, tmp_path / "mbf.pt")
+    embedder = load_embedder(tmp_path / "mbf.pt")
+    assert embedder.name == "arcface_torch_mbf"
+    assert_close(embedder(images[:2]), naive(network, images[:2]))
+
+
+def adaface_names(network: IResNet, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """An IR network as AdaFace's net.py names it: four units, of which the first subsamples."""
+    own = network.state_dict()
+    stem = {"conv1": "input_layer.0", "bn1": "input_layer.1", "prelu": "input_layer.2"}
+    end = {"bn2": "output_layer.0", "fc": "output_layer.3", "features": "output_layer.4"}
+    parts = {"bn1": 0, "conv1": 1, "bn2": 2, "prelu": 3, "conv2": 4, "bn3": 5}
+    places = [f"layer{k + 1}.{n}" for k in range(4) for n in range(SHALLOW[k])]
+    found = {}
+    for name, tensor in own.items():
+        module, _, kind = name.rpartition(".")
+        if module in stem | end:
+            if module != "features" or kind in ("running_mean", "running_var"):  # affine=False
+                found[f"{(stem | end)[module]}.{kind}"] = tensor
+            continue
+        stage, number, part = module.split(".", 2)
+        unit = f"body.{places.index(f'{stage}.{number}')}"
+        if part.startswith("downsample"):
+            if stage != "layer1":  # 64 channels stay 64: MaxPool2d(1, 2)
+                found[f"{unit}.shortcut_layer.{part[-1]}.{kind}"] = tensor
+        else:
+            found[f"{unit}.res_layer.{parts[part]}.{kind}"] = tensor
+    return found
+
+
+def adaface_by_hand(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """AdaFace's forward pass, up to the normalisation at its end, by functions."""
+
+    def norm(x, name):
+        weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
+        return batch_norm(
+            x, state[f"{name}.running_mean"], state[f"{name}.running_var"], weight, bias
+        )
+
+    x = conv2d(images, state["input_layer.0.weight"], padding=1)
+    x = prelu(norm(x, "input_layer.1"), state["input_layer.2.weight"])
+    for number, stride in enumerate((2, 2, 1, 2, 2)):
+        unit = f"body.{number}"
+        short = x[:, :, ::stride, ::stride]
+        if f"{unit}.shortcut_layer.0.weight" in state:
+            short = conv2d(x, state[f"{unit}.shortcut_layer.0.weight"], stride=stride)
+            short = norm(short, f"{unit}.shortcut_layer.1")
+        x = conv2d(norm(x, f"{unit}.res_layer.0"), state[f"{unit}.res_layer.1.weight"], padding=1)
+        x = prelu(norm(x, f"{unit}.res_layer.2"), state[f"{unit}.res_layer.3.weight"])
+        x = conv2d(x, state[f"{unit}.res_layer.4.weight"], stride=stride, padding=1)
+        x = norm(x, f"{unit}.res_layer.5") + short
+    x = norm(x, "output_layer.0").flatten(1)
+    x = linear(x, state["output_layer.3.weight"], state["output_layer.3.bias"])
+    return norm(x, "output_layer.4")
+
+
+def test_adafaces_networks_are_computed_as_adaface_does(shallow, images, tmp_path):
+    state = adaface_names(shallow, torch.Generator().manual_seed(0))
+    path = tmp_path / "adaface.ckpt"
+    wrapped = {f"model.{k}": v for k, v in state.items()} | {"head.kernel": torch.zeros(16, 3)}
+    torch.save({"state_dict": wrapped, "epoch": 25}, path)
+    embedder = load_embedder(path)
+    bgr = images[:2, ..., ::-1].astype(np.float32).transpose(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = adaface_by_hand(state, (torch.from_numpy(bgr.copy()) - 127.5) / 127.5).numpy()
+    assert_close(embedder(images[:2]), expected)
+    assert embedder.feeding.channel_order == "BGR"
+    assert "AdaFace" in embedder.doubt
+
+
+def test_networks_that_are_not_read_say_what_to_do(shallow, tmp_path):
+    path = tmp_path / "m.pt"
+    state = adaface_names(shallow, torch.Generator())
+    for other in ("body.0.res_layer.6.fc1.weight", "body.1.res_layer.se_block.fc1.weight"):
+        with pytest.raises(DataError, match=r"an IR-SE or other variant .* export it to ONNX"):
+            model_from_tensors(state | {other: torch.zeros(4)}, path)
+    facenet = {"conv2d_1a.conv.weight": torch.zeros(32, 3, 3, 3)}
+    with pytest.raises(DataError, match=r"facenet-pytorch's .* export it by torch\.onnx\.export"):
+        model_from_tensors(facenet, path)
+    with pytest.raises(DataError, match="name it: --backbone"):
+        model_from_tensors({"conv.weight": torch.zeros(3)}, path)
+    del state["body.1.res_layer.4.weight"]
+    with pytest.raises(DataError, match=r"not an IResNet's|not the weights of IResNet"):
+        model_from_tensors(state, path)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (10**9, 0), (7, 7)])
+def test_a_last_layer_of_another_shape_is_named(shallow, tmp_path, shape):
+    """(10⁹, 0) would be a network of 10⁹ dimensions: shapes are compared before it is built."""
+    state = shallow.state_dict() | {"fc.weight": torch.zeros(shape)}
+    with pytest.raises(DataError, match=r"m\.pt: (no last linear layer|not the weights of)") as why:
+        model_from_tensors(state, tmp_path / "m.pt")
+    assert "\n" not in str(why.value)
+
+
+def test_units_that_are_named_but_not_there_build_nothing(shallow, tmp_path):
+    giant = {f"layer3.{number}.x": torch.zeros(()) for number in range(300)}
+    with pytest.raises(DataError, match="it lacks layer3"):
+        model_from_tensors(shallow.state_dict() | giant, tmp_path / "m.pt")
+
+
+def test_the_users_word_goes_over_names(shallow, tmp_path):
+    with pytest.raises(DataError, match="not the weights of r18: it lacks layer1"):
+        model_from_tensors(shallow.state_dict(), tmp_path / "m.pt", BackboneChoice("r18", {}))
+
+
+def test_unwrapping_takes_the_largest_of_several_parts():
+    zero = torch.zeros(1)
+    state = {"net.a": zero, "net.b": zero, "encoder.a": zero, "loss.weight": zero, "epoch": zero}
+    assert unwrapped(state).keys() == {"a", "b"}
+    assert unwrapped({"a": zero, "classifier.weight": zero}).keys() == {"a"}
+
+
+def test_a_misfit_is_named(shallow, tmp_path):
+    state = shallow.state_dict()
+    check_fit(shallow, {k: v for k, v in state.items() if "num_batches" not in k}, tmp_path, "it")
+    with pytest.raises(DataError, match=r"it lacks bn1\.weight$"):
+        check_fit(shallow, {k: v for k, v in state.items() if k != "bn1.weight"}, tmp_path, "it")
+    with pytest.raises(DataError, match="it has in excess more"):
+        check_fit(shallow, state | {"more": torch.zeros(1)}, tmp_path, "it")

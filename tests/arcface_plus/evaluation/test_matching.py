@@ -1,0 +1,144 @@
+"""Thresholds come from a verification of the very model; error rates are counted, not made up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from verifications import verification
+
+from arcface_plus.evaluation.matching import (
+    Match,
+    Rule,
+    ThresholdFile,
+    explain,
+    is_of,
+    own_verification,
+    rule_from,
+)
+from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from data_prep.errors import DataError, UserError
+from eval.statistics import binomial_interval
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run directory as far as matching looks at it: the card of step 7."""
+    run = tmp_path / "run"
+    for folder in (run, run / "checkpoints" / "step_00000007"):
+        folder.mkdir(parents=True, exist_ok=True)
+        card = ModelCard("mobilefacenet", {}, embedding_dim=16, step=7)
+        write_model(folder / "model.safetensors", {"w": torch.zeros(1)}, card)
+    return run
+
+
+def test_the_runs_own_verification_is_of_the_very_step(run):
+    folder = run / "eval"
+    folder.mkdir()
+    try:
+        (folder / "step_00000006.json").write_text("{}")
+        assert own_verification(run) is None
+        (folder / "step_00000007.json").write_text(json.dumps(verification()))
+        for path in (run, run / "checkpoints" / "step_00000007"):
+            assert own_verification(path) == folder / "step_00000007.json"
+        assert own_verification(folder / "model.onnx") is None
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def rule(content, far=None, target=None):
+    return rule_from(ThresholdFile.model_validate(content), Path("v.json"), target, far)
+
+
+def test_the_rule_is_what_was_measured():
+    found = rule(verification())
+    assert found == Rule(1.2, "lfw", "1e-2", 3000, 1000, 0.95, 0.01, pytest.approx(0.1))
+    assert rule(verification(), "0.1").threshold == 1.5
+    with pytest.raises(UserError, match=r"no threshold for --far 1e-3 on lfw \(needs 10000 diff"):
+        rule(verification(), "1e-3")
+    with pytest.raises(UserError, match="known: 1e-1, 1e-2"):
+        rule(verification(), "1e-5")
+    with pytest.raises(UserError, match="--far lots is not a rate"):
+        rule(verification(), "lots")
+    with pytest.raises(UserError, match="no target 'cfp'; it has lfw"):
+        rule(verification(), target="cfp")
+
+
+def test_of_several_targets_the_one_with_most_different_pairs():
+    content = verification()
+    content["targets"]["small"] = content["targets"]["lfw"] | {"pairs": 1100}
+    assert rule(content).target == "lfw"
+    assert rule(content, target="small").different == 100
+
+
+def test_a_file_without_thresholds_at_far_gives_its_folds():
+    found = rule(verification(thresholds_at_far={}, unavailable={}))
+    assert (found.threshold, found.far, found.false_accepts) == (pytest.approx(1.35), "", None)
+    lines = explain(Match(0.5, 1.0, found))
+    assert "the same person: distance below 1.3500 (cosine 0.3250)" in lines[1]
+    assert "the threshold of best accuracy" in lines[1]
+    assert "wrong in 5.00% of lfw's 4000 pairs" in lines[2]
+    with pytest.raises(UserError, match="it has no thresholds at FARs at all"):
+        rule(verification(thresholds_at_far={}, unavailable={}), "1e-2")
+
+
+def test_error_rates_are_counted():
+    """30 of 3,000 different pairs accepted, 100 of 1,000 same pairs rejected."""
+    same = " ".join(explain(Match(0.5, 1.0, rule(verification()))))
+    low, high = binomial_interval(30, 3000)
+    assert f"of 3000 different pairs 1.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
+    low, high = binomial_interval(100, 1000)
+    assert f"of 1000 same pairs 10.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
+    assert "of the 930 pairs called the same there 3.23%" in same
+    different = " ".join(explain(Match(0.2, 1.6, rule(verification()))))
+    assert "different persons: distance not below 1.2000 (cosine 0.4000)" in different
+    assert "of the 3070 pairs called different there 3.26%" in different
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"),
+        ("{}", "schema: Field required"),
+        ('{"schema": 1, "targets": {}}', "targets: "),
+        ('{"schema": 1, "targets": {"a": {}}}', r"targets\.a\.pairs"),
+    ],
+)
+def test_what_is_no_verification_is_named(tmp_path, text, words):
+    path = tmp_path / "v.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words) as caught:
+        ThresholdFile.read(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="no such file"):
+        ThresholdFile.read(tmp_path / "gone.json")
+
+
+def of(run: Path, checkpoint: object, file: Path, ckpt: Path) -> bool:
+    found = ThresholdFile.model_validate(verification() | {"checkpoint": str(checkpoint)})
+    return is_of(found, file, ckpt)
+
+
+def test_a_run_its_checkpoint_and_its_weights_are_one_model(run, tmp_path):
+    step = run / "checkpoints" / "step_00000007"
+    names = [run, step, step / "model.safetensors", run / "model.safetensors"]
+    for verified in names:
+        for ckpt in names:
+            assert of(run, verified, tmp_path / "v.json", ckpt), (verified, ckpt)
+    other = tmp_path / "other.safetensors"
+    assert not of(run, other, tmp_path / "v.json", run)
+    assert not of(run, run, tmp_path / "v.json", other)
+    assert not of(run, tmp_path / "gone", tmp_path / "v.json", run)
+    assert of(run, other, tmp_path / "v.json", other)
+
+
+def test_the_runs_own_file_names_only_the_step(run, tmp_path):
+    (run / "eval").mkdir()
+    own = run / "eval" / "step_00000007.json"
+    own.write_text("{}")
+    assert of(run, "step_00000007", own, run)
+    assert not of(run, "step_00000007", tmp_path / "copied.json", run)
