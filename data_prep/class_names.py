@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.errors import DataError
-from data_prep.files import write_bytes
+from data_prep.files import write_text
 
 NAME = "labels.json"
 
 
 def write_class_names(directory: Path, names: Sequence[str]) -> None:
     """Write `{"0": name, "1": name, …}` into the data set's folder."""
-    text = json.dumps({str(k): name for k, name in enumerate(names)}, indent=0, ensure_ascii=False)
-    write_bytes(directory / NAME, text.encode("utf-8", "surrogateescape"))
+    by_index = {str(k): name for k, name in enumerate(names)}
+    text = json.dumps(by_index, indent=0, ensure_ascii=False)
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):  # a folder's name of other bytes: escaped,
+        text = json.dumps(by_index, indent=0)  # it is JSON, and reads back as the same name
+    write_text(directory / NAME, text)
 
 
 def read_class_names(directory: Path) -> dict[int, str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data_prep.crop_size import SIDE
 from data_prep.image_container import container_damage
+from data_prep.image_header import image_header
 
 MEAN = 127.5
 SCALE = 127.5
@@ -22,10 +23,14 @@ class UndecodableImage(ValueError):
 
 
 def decode(encoded: bytes) -> NDArray[np.uint8]:
-    """Encoded JPEG/PNG → (112, 112, 3) uint8 RGB. UndecodableImage if that cannot be had.
+    """Encoded image → (112, 112, 3) uint8 RGB. UndecodableImage if that cannot be had.
 
-    OpenCV releases the GIL here, so threads decode side by side.
+    An image whose header says another size is refused without decoding it: a few kilobytes can
+    claim gigabytes. OpenCV releases the GIL here, so threads decode side by side.
     """
+    header = image_header(encoded)
+    if header is not None and header[1:] != (SIDE, SIDE):
+        raise _other_size(header.width, header.height)
     # Asked first: OpenCV shows the rest of a cut JPEG in grey, and believes what headers claim.
     damage = container_damage(encoded)
     if damage is not None:
@@ -37,11 +42,14 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
     if image is None:
         raise UndecodableImage("cannot be decoded: corrupt pixels")
     if image.shape != (SIDE, SIDE, 3):
-        height, width = image.shape[:2]
-        raise UndecodableImage(
-            f"is {width}×{height}, not {SIDE}×{SIDE} (`arcface-plus data align` makes such crops)"
-        )
+        raise _other_size(image.shape[1], image.shape[0])
     return np.asarray(image, np.uint8)
+
+
+def _other_size(width: int, height: int) -> UndecodableImage:
+    return UndecodableImage(
+        f"is {width}×{height}, not {SIDE}×{SIDE} (`arcface-plus data align` makes such crops)"
+    )
 
 
 def normalise(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) -> torch.Tensor:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from arcface_plus.models.regularizers import NearestAngles
+from data_prep.errors import printable
 from data_prep.files import write_text
 
 FILE = "nearest_classes.csv"
@@ -36,8 +37,16 @@ def write_nearest_classes(
     writer.writerow(HEADER)
     names = names or {}
     for a, b, degrees, mutual in nearest_pairs(angles, limit):
-        writer.writerow((a, b, f"{degrees:.3f}", mutual, names.get(a, ""), names.get(b, "")))
+        writer.writerow(
+            (a, b, f"{degrees:.3f}", mutual, *(_cell(names.get(c, "")) for c in (a, b)))
+        )
     write_text(file, text.getvalue())
+
+
+def _cell(name: str) -> str:
+    """A name for a spreadsheet: what would be run as a formula there is marked as text."""
+    shown = printable(name)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def nearest_pairs(angles: NearestAngles, limit: int) -> list[tuple[int, int, float, str]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,6 +61,7 @@ def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
     source = open_source(Path(config.data.train))
     if source.classes < 2:
         raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
+    _check_empty_classes(source, config.data.train, processes.first)
     verify = _verifier(config, device)
     if config.model.init and (fresh or Checkpoints(run, config.checkpoint.keep).last() is None):
         load_initial_weights(config.model.build_backbone(), config)  # before anything is written
@@ -101,6 +103,19 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
     return _verifier(config, device)(backbone).accuracies
+
+
+def _check_empty_classes(source: Source, name: str, speaks: bool) -> None:
+    """Class weights are made for every label up to the largest: a gap is a mistake or a waste."""
+    present = len(np.unique(source.labels))
+    empty = source.classes - present
+    if empty > max(1000, 10 * present):
+        raise UserError(
+            f"{name}: labels go up to {source.classes - 1}, but only {present} classes have images;"
+            " pack the set again (data extract, data pack) so that labels count from 0 without gaps"
+        )
+    if empty and speaks:
+        say(f"{name}: {empty} of {source.classes} classes have no images", style="yellow")
 
 
 def _check_memory_savers(config: RunConfig, processes: int) -> None:

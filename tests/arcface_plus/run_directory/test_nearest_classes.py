@@ -41,7 +41,7 @@ def test_the_limit_counts_pairs(tmp_path: Path) -> None:
 def test_names_may_hold_anything(tmp_path: Path) -> None:
     names = {0: 'Ann, "the\nfirst"', 3: "Ånn"}
     rows = written(tmp_path, names=names)
-    assert rows[1][4:] == ['Ann, "the\nfirst"', "Ånn"]
+    assert rows[1][4:] == ['Ann, "the\\nfirst"', "Ånn"]
     assert rows[2][4:] == ["", ""]
 
 
@@ -50,3 +50,10 @@ def test_a_diverged_row_is_left_out(tmp_path: Path) -> None:
     weight[4] = math.nan
     write_nearest_classes(tmp_path / "x.csv", nearest_angles(weight))
     assert "nan" not in (tmp_path / "x.csv").read_text()
+
+
+def test_names_that_are_no_text_or_formulas_are_shown(tmp_path):
+    names = {0: b"caf\xe9".decode("utf-8", "surrogateescape"), 1: "=HYPERLINK(1)"}
+    weight = torch.eye(2)
+    write_nearest_classes(tmp_path / "n.csv", nearest_angles(weight), names=names)
+    assert (tmp_path / "n.csv").read_text().splitlines()[1].endswith("caf\\xe9,'=HYPERLINK(1)")

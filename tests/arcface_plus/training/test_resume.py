@@ -187,3 +187,16 @@ def test_a_pair_file_that_cannot_be_verified_is_found_at_the_start(settings, syn
         with pytest.raises(UserError, match=said):
             execute(configured(settings, *where), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_labels_with_absurd_gaps_are_refused(settings, synthetic, tmp_path):
+    from data_prep.recordio import RecordWriter
+
+    reader = RecordReader(synthetic / "train.rec")
+    (tmp_path / "gaps").mkdir()
+    with RecordWriter(tmp_path / "gaps/train.rec") as writer:
+        for key in range(1, 17):
+            writer.write(key, reader[key].image, 0.0 if key < 9 else 3_000_000.0)
+    where = [f"data.train={tmp_path / 'gaps'}", f"eval.data={synthetic}"]
+    with pytest.raises(UserError, match="labels go up to 3000000, but only 2 classes have images"):
+        execute(configured(settings, *where), tmp_path / "run")
