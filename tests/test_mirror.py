@@ -33,7 +33,6 @@ TO_COME = {
     "data_prep/pack_pairs.py",
     "data_prep/record_index.py",
     "data_prep/repair.py",
-    "arcface_plus/commands/angles.py",
     "arcface_plus/commands/data.py",
     "arcface_plus/commands/data_align.py",
     "arcface_plus/commands/data_check.py",
