@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from rich.console import Console
 
-from arcface_plus.commands.angles import angles
+from arcface_plus.commands.angles import _table, angles
+from arcface_plus.evaluation.layer_angles import LayerAngles, ModelAngles
 from arcface_plus.models.backbones import IResNet
 from data_prep.errors import DataError, UserError
 
@@ -73,3 +76,15 @@ def test_a_picture_through_a_link(model, tmp_path):
     angles([model], png=tmp_path / "link.png")
     assert (tmp_path / "link.png").is_symlink()
     assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_are_neither_markup_nor_escapes():
+    layer = LayerAngles("conv[/bold]\x1b[31m", "convolution", 8, 27, 0, 60.0, 80.0)
+    model = ModelAngles("x[bold]y.pt", "r18", None, [layer], "")
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+    console.print(_table([model]))
+    shown = console.file.getvalue()
+    assert "x[bold]y" in shown
+    assert "conv[/bold]\\x1b[31m" in shown
+    assert "\x1b[31m" not in shown
+    assert "80.00" in shown

@@ -92,3 +92,11 @@ def test_mma_and_data_take_sizes_and_sets(calls):
     assert calls[0] == ("mma", "cpu", [(50, 512), (70, 512)])
     invoke("data", "--train", "set/train.rec")
     assert calls[1] == ("data", Path("set/train.rec"))
+
+
+def test_names_in_a_table_are_no_markup(calls, monkeypatch):
+    row = {"name": "x[/bold]y", "milliseconds": 1.0}
+    monkeypatch.setattr(mma, "run", lambda *_, **__: [{"title": "on [/q]", "rows": [row]}])
+    shown = invoke("mma", "--device", "cpu")
+    assert "x[/bold]y" in shown
+    assert "on [/q]" in shown

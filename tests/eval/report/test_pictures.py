@@ -27,7 +27,6 @@ def drawn(figure):
     return figure
 
 
-@pytest.mark.filterwarnings("error::UserWarning")
 def test_names_are_no_formulas(scores):
     roc = drawn(roc_figure(NAME, {NAME: scores}))
     assert roc.axes[0].get_title() == NAME.replace("\x1b", "\\x1b")
