@@ -1,5 +1,7 @@
 """The search for nearest rows against brute force."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from gpu_branches import as_on_a_gpu
@@ -11,10 +13,8 @@ from naive_angles import (
     rows_at_angle_from,
 )
 
-from arcface_plus.models.nearest import angles, close_rows, tile_search
+from arcface_plus.models.nearest import angles
 from arcface_plus.models.nearest.neighbours import nearest_neighbours
-from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.nearest.rows import directions
 from arcface_plus.models.regularizers import nearest_angles
 
 
@@ -116,83 +116,3 @@ def test_more_identical_rows_than_a_gpu_moves_at_once(monkeypatch: pytest.Monkey
     assert loss.item() == pytest.approx(0.0, abs=1e-6)
     assert bool(grad.isfinite().all())
     assert 20 <= int((grad.norm(dim=1) > 0).sum()) <= 40
-
-
-def test_more_close_rows_than_a_gpu_searches_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = random_rows(100, 8, torch.float32)
-    weight[50:] = weight[:50] * (1 + 1e-5 * random_rows(50, 8, torch.float32))
-    best = naive_angles(weight).min(dim=1).values
-    as_on_a_gpu(monkeypatch)
-    monkeypatch.setattr(close_rows, "_CLOSE_ROWS_ON_GPU", 20)
-    assert (nearest_angles(weight).angle.to(F64) - best).abs().max() < 1e-6
-
-
-@pytest.mark.parametrize("slots", [1, 2, 4, 8, 16, 32])
-@pytest.mark.parametrize(("n", "block"), [(2, 32), (33, 32), (100, 64), (130, 1024)])
-def test_the_best_of_every_slot(slots: int, n: int, block: int) -> None:
-    unit = torch.nn.functional.normalize(random_rows(n, 6))
-    products = (unit @ unit.T).fill_diagonal_(-torch.inf)
-    everything = tile_search.best_by_slot(unit, None, slots, block)
-    part = slice(n // 3, n - n // 4)
-    some = tile_search.best_of_rows(unit, part, None, slots, block)
-    own = torch.arange(n)
-    for slot in range(slots):
-        members = own[slot::slots]
-        if len(members) == 0:
-            assert bool((everything.value[:, slot] == -torch.inf).all())
-            assert torch.equal(everything.index[:, slot], own)
-            continue
-        value, place = products[:, members].max(dim=1)
-        expected = torch.where(value > -torch.inf, members[place], own)
-        torch.testing.assert_close(everything.value[:, slot], value)
-        assert torch.equal(everything.index[:, slot], expected)
-        assert torch.equal(some.index[:, slot], expected[part])
-
-
-@pytest.mark.parametrize("gpu", [False, True])
-@pytest.mark.parametrize("slots", [1, 4, 32])
-def test_equal_products_take_the_lowest_row_of_a_slot(
-    slots: int, gpu: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unit = torch.eye(8).repeat(20, 1)  # 20 copies of 8 directions
-    if gpu:
-        as_on_a_gpu(monkeypatch)
-    found = tile_search.best_by_slot(unit, None, slots, 64)
-    for row in range(len(unit)):
-        for slot in range(slots):
-            copies = [j for j in range(row % 8, 160, 8) if j != row and j % slots == slot]
-            if copies:
-                assert found.index[row, slot] == copies[0]
-
-
-def test_candidates_hold_the_nearest_rows() -> None:
-    weight = random_rows(600, 16, torch.float32)
-    known = directions(weight)
-    table = candidates(known, 16)
-    assert table.shape == (600, 17)
-    ranked = naive_angles(weight).argsort(dim=1)
-    assert bool((table == ranked[:, :1]).any(dim=1).all())  # the nearest, always
-    recall = [(table == ranked[:, k : k + 1]).any(dim=1).double().mean().item() for k in range(8)]
-    assert min(recall) > 0.75
-    nearest, some = nearest_of(known, table)
-    assert bool(some.all())
-    assert torch.equal(nearest, ranked[:, 0])
-    assert torch.equal(renewed(known, table, slice(100, 333)), table[100:333])
-
-
-def test_more_candidates_than_rows() -> None:
-    weight = random_rows(3, 5, torch.float32)
-    known = directions(weight)
-    nearest, some = nearest_of(known, candidates(known, 32))
-    assert torch.equal(nearest, naive_angles(weight).argmin(dim=1))
-    assert bool(some.all())
-    weight[:2] = 0.0
-    nearest, some = nearest_of(directions(weight), candidates(known, 32))
-    assert nearest.tolist() == [2, 2, 2]
-    assert some.tolist() == [True, True, False]
-
-
-@pytest.mark.parametrize("slots", [0, 3, 64])
-def test_slots_must_divide_32(slots: int) -> None:
-    with pytest.raises(ValueError, match="slots must be a divisor of 32"):
-        tile_search.best_by_slot(torch.ones(4, 4), None, slots, 64)

@@ -1,10 +1,13 @@
+"""IResNet against arcface_torch's names and the architecture's text."""
+
+from __future__ import annotations
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcface_plus.models.backbones import BACKBONES, IResNet
-from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
+from arcface_plus.models.backbones import BACKBONES
 
 
 def arcface_torch_state(units: list[int], embedding_dim: int) -> dict[str, tuple[int, ...]]:
@@ -47,6 +50,8 @@ def arcface_torch_state(units: list[int], embedding_dim: int) -> dict[str, tuple
         ("r34", [3, 4, 6, 3], 34.14),
         ("r50", [3, 4, 14, 3], 43.59),
         ("r100", [3, 13, 30, 3], 65.16),
+        ("r200", [6, 26, 60, 6], 118.83),
+        ("r2060", [3, 128, 896, 3], 1122.30),
     ],
 )
 def test_iresnet_state_is_that_of_arcface_torch(
@@ -114,70 +119,3 @@ def test_iresnet_starts_as_arcface_torch_does() -> None:
     assert convolutions[5].weight.std().item() == pytest.approx(0.1, rel=0.02)
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm1d)]
     assert all(m.eps == 1e-5 and bool((m.weight == 1).all()) for m in norms)
-
-
-@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
-def test_the_embedding_is_float32_under_autocast(name: str) -> None:
-    network = BACKBONES[name](embedding_dim=32)
-    images = torch.randn(2, 3, 112, 112)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        embeddings = network(images)
-    assert embeddings.dtype == torch.float32
-    assert embeddings.shape == (2, 32)
-    # The last layers left autocast: their result has more digits than bfloat16 holds.
-    assert not torch.equal(embeddings, embeddings.bfloat16().float())
-
-
-@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
-def test_dropout_acts_in_training_alone(name: str) -> None:
-    torch.manual_seed(0)
-    network = BACKBONES[name](embedding_dim=16, dropout=0.5)
-    images = torch.randn(2, 3, 112, 112)
-    with torch.no_grad():
-        assert not torch.equal(network(images), network(images))
-        network.eval()
-        assert torch.equal(network(images), network(images))
-
-
-def test_mobilefacenet_has_a_million_parameters() -> None:
-    count = sum(p.numel() for p in MobileFaceNet(embedding_dim=128).parameters())
-    assert 0.95e6 < count < 1.05e6  # the paper: 0.99 M at 128 dimensions
-
-
-def test_mobilefacenet_side_after_each_stage() -> None:
-    network = MobileFaceNet(width=0.125).eval()
-    sides: list[tuple[int, int]] = []
-    for unit in network.bottlenecks:
-        unit.register_forward_hook(lambda _m, _i, out: sides.append((out.shape[1], out.shape[2])))
-    embeddings = network(torch.randn(1, 3, 112, 112))
-    assert sides == [(8, 28)] * 5 + [(16, 14)] * 7 + [(16, 7)] * 3
-    assert embeddings.shape == (1, 512)
-
-
-def test_mobilefacenet_channels_last_gives_the_same() -> None:
-    torch.manual_seed(0)
-    network = MobileFaceNet(64, width=0.25)
-    images = torch.randn(4, 3, 112, 112)
-    plain = network(images)
-    network = network.to(memory_format=torch.channels_last)
-    other = network(images.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(other, plain, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
-def test_mistakes(name: str) -> None:
-    with pytest.raises(ValueError, match="dropout must be"):
-        BACKBONES[name](dropout=1.0)
-    with pytest.raises(ValueError, match="embedding_dim must be"):
-        BACKBONES[name](embedding_dim=0)
-    with pytest.raises(
-        ValueError, match=r"images must be \(n, 3, 112, 112\), not \(2, 3, 96, 96\)"
-    ):
-        BACKBONES[name]().eval()(torch.zeros(2, 3, 96, 96))
-
-
-def test_mistakes_of_one_family() -> None:
-    with pytest.raises(ValueError, match="width must be"):
-        MobileFaceNet(width=0.0)
-    with pytest.raises(ValueError, match="four positive integers"):
-        IResNet((2, 2, 2))

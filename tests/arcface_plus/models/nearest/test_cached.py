@@ -1,4 +1,6 @@
-"""Cached and rolling candidates against the exact search: at rest, adrift, over a training run."""
+"""Cached candidates (and rolling ones) against the exact search: at rest, adrift, in training."""
+
+from __future__ import annotations
 
 import copy
 import math
@@ -11,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from arcface_plus.models.nearest import cached, watch
-from arcface_plus.models.regularizers import MMA, Watch, nearest_angles, neighbour_loss
+from arcface_plus.models.regularizers import MMA, neighbour_loss
 
 MODES = [{"mode": "cached"}, {"mode": "rolling"}, {"mode": "rolling", "rolling_steps": 1}]
 
@@ -134,17 +136,6 @@ def test_the_nearer_of_two_close_rows_in_one_slot(
         assert regularizer.last.row[5] == 69
 
 
-def test_rolling_renews_all_rows_in_its_number_of_steps() -> None:
-    weight = random_rows(103, 16, torch.float32)
-    regularizer = MMA(mode="rolling", rolling_steps=4, candidates=2)
-    regularizer(weight)
-    elsewhere = random_rows(103, 16, torch.float32, seed=9)
-    for step in range(4):
-        loss = regularizer(elsewhere)
-        right = loss == MMA(mode="exact")(elsewhere)
-        assert bool(right) == (step == 3)
-
-
 def descend(regularizer: MMA, steps: int = 150, n: int = 300, d: int = 24) -> tuple[float, float]:
     weight = normalize(random_rows(n, d, torch.float32)).requires_grad_()
     optimizer = torch.optim.SGD([weight], lr=0.05 * n, momentum=0.9)
@@ -216,19 +207,6 @@ def test_auto_is_exact_until_that_costs_too_much(monkeypatch: pytest.MonkeyPatch
     large(random_rows(101, 8))
     assert small.report() == {}
     assert "neighbour_refreshes" in large.report()
-
-
-def test_a_watch_finds_what_the_exact_search_does_however_far_the_rows_moved(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(watch, "EXACT_UP_TO", 100)
-    monkeypatch.setattr(cached, "on_cpu", lambda tensor: False)  # where training would not wait
-    watched = Watch()
-    for seed in range(3):
-        weight = random_rows(200, 16, torch.float32, seed=seed)
-        expected = nearest_angles(weight)
-        for ours, theirs in zip(watched.angles(weight), expected, strict=True):
-            assert torch.equal(ours, theirs)
 
 
 def test_on_a_gpu_the_drift_is_read_four_calls_later(monkeypatch: pytest.MonkeyPatch) -> None:

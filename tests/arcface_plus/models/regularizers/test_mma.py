@@ -17,7 +17,7 @@ from naive_angles import (
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from arcface_plus.models.regularizers import MMA, NoRegularizer, nearest_angles
+from arcface_plus.models.regularizers import MMA, nearest_angles
 
 
 @pytest.mark.parametrize(("n", "d"), [(2, 2), (2, 7), (3, 5), (31, 8), (100, 3), (200, 40)])
@@ -289,9 +289,3 @@ def test_last_holds_what_the_forward_pass_found() -> None:
 def test_mistakes(weight: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MMA()(weight)
-
-
-def test_none_is_zero_and_outside_the_graph() -> None:
-    loss = NoRegularizer()(torch.ones(3, 3, requires_grad=True))
-    assert loss.item() == 0.0
-    assert not loss.requires_grad

@@ -1,0 +1,51 @@
+"""What all backbones share: precision, dropout, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from arcface_plus.models.backbones import BACKBONES, IResNet
+from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
+
+
+@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
+def test_the_embedding_is_float32_under_autocast(name: str) -> None:
+    network = BACKBONES[name](embedding_dim=32)
+    images = torch.randn(2, 3, 112, 112)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        embeddings = network(images)
+    assert embeddings.dtype == torch.float32
+    assert embeddings.shape == (2, 32)
+    # The last layers left autocast: their result has more digits than bfloat16 holds.
+    assert not torch.equal(embeddings, embeddings.bfloat16().float())
+
+
+@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
+def test_dropout_acts_in_training_alone(name: str) -> None:
+    torch.manual_seed(0)
+    network = BACKBONES[name](embedding_dim=16, dropout=0.5)
+    images = torch.randn(2, 3, 112, 112)
+    with torch.no_grad():
+        assert not torch.equal(network(images), network(images))
+        network.eval()
+        assert torch.equal(network(images), network(images))
+
+
+@pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
+def test_mistakes(name: str) -> None:
+    with pytest.raises(ValueError, match="dropout must be"):
+        BACKBONES[name](dropout=1.0)
+    with pytest.raises(ValueError, match="embedding_dim must be"):
+        BACKBONES[name](embedding_dim=0)
+    with pytest.raises(
+        ValueError, match=r"images must be \(n, 3, 112, 112\), not \(2, 3, 96, 96\)"
+    ):
+        BACKBONES[name]().eval()(torch.zeros(2, 3, 96, 96))
+
+
+def test_mistakes_of_one_family() -> None:
+    with pytest.raises(ValueError, match="width must be"):
+        MobileFaceNet(width=0.0)
+    with pytest.raises(ValueError, match="four positive integers"):
+        IResNet((2, 2, 2))
