@@ -67,8 +67,10 @@ def angles(
 def _table(models: list[ModelAngles]) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from arcface_plus.evaluation.layer_angles import labels, layer_names
+    from data_prep.errors import printable
 
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -80,13 +82,14 @@ def _table(models: list[ModelAngles]) -> Table:
     table.add_column("layer", no_wrap=True, vertical="bottom")
     table.add_column("rows ×\ndimensions", justify="right", no_wrap=True)
     for label in labels(models):
-        table.add_column(f"{label}\nmean", justify="right", overflow="fold")
+        # Names of files and layers are no markup.
+        table.add_column(Text(f"{printable(label)}\nmean"), justify="right", overflow="fold")
         table.add_column("\nsmallest", justify="right", no_wrap=True)
     of_models = [{layer.name: layer for layer in model.layers} for model in models]
     for name in layer_names(models):
         found = [layers.get(name) for layers in of_models]
         cells = [cell for layer in found for cell in _cells(layer)]
-        table.add_row(name, _shape(found), *cells)
+        table.add_row(Text(printable(name)), _shape(found), *cells)
     return table
 
 
