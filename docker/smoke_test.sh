@@ -61,31 +61,6 @@ arcface_plus train configs/demo_arcface_plus.yaml --out /job/run \
     > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "train failed"; }
 check "five steps of training"
 
-# docker stop sends SIGTERM: the run saves, says 143, and its own command completes it.
-long=(train configs/demo_arcface.yaml --out /job/stopped --set data.train=/job/data
-    --set data.batch_size=16 --set eval.data=/job/data --set 'eval.targets=[]'
-    --set checkpoint.every=100000)
-arcface_plus_stopped() {
-    "${engine[@]}" run "${terms[@]}" --name "$1" "$image" "${long[@]}" --set optimizer.steps=100000 \
-        > "$work/log" 2>&1 &
-    local job=$! waited=0
-    until [ -s "$work/stopped/metrics.jsonl" ]; do
-        sleep 1
-        waited=$((waited + 1))
-        [ "$waited" -lt 120 ] || { cat "$work/log" >&2; fail "the run to be stopped did not start"; }
-    done
-    "${engine[@]}" kill --signal TERM "$1" > "$work/out" 2>&1 || fail "kill: $(cat "$work/out")"
-    wait "$job"
-}
-status=0
-arcface_plus_stopped "arcface-plus-smoke-$$" || status=$?
-[ "$status" = 143 ] || { cat "$work/log" >&2; fail "SIGTERM gave exit status $status, not 143"; }
-step=$(find "$work/stopped/checkpoints" -maxdepth 1 -name 'step_*' | sed 's/.*step_0*//')
-arcface_plus "${long[@]}" --set optimizer.steps=$((step + 2)) > "$work/log" 2>&1 \
-    || { cat "$work/log" >&2; fail "the stopped run did not resume"; }
-grep -q "resumes at step $step" "$work/log" || { cat "$work/log" >&2; fail "it did not resume at $step"; }
-check "SIGTERM saves at step $step, and the same command resumes"
-
 arcface_plus eval verify --ckpt /job/run --data /job/data --targets synth_frontal \
     --json /job/verify.json > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "eval verify failed"; }
 program python -c '
