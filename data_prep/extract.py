@@ -1,4 +1,4 @@
-"""A .rec or .bin → image files and a list, so that the data can leave again."""
+"""Images of a .rec, of shards or of a .bin → image files and a list, so that data can leave."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_prep.class_names import NAME, write_class_names
-from data_prep.collection import Pairs, Records, open_collection
 from data_prep.errors import DataError, UserError
 from data_prep.files import replacing, write_bytes
 from data_prep.image_header import image_header
+from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.pair_lists import FOLDS, fold_sizes
-from data_prep.training_set import read_index
 
 _BLOCK = 256
 LIST, PAIR_LIST = "images.tsv", "pairs.csv"
@@ -42,45 +42,43 @@ def extract(
 ) -> Extracted:
     """Write every image of SRC into the new folder OUT, byte for byte, and a list of them.
 
-    A .rec becomes OUT/class/key.jpg with images.tsv (path, class name or index); a .bin becomes
-    OUT/000001.jpg … (each distinct image once) with pairs.csv (a, b, same, fold). `data pack` and
-    `data pairs` read them. The list is written last: without it OUT is incomplete. Raises DataError
-    naming what cannot be read, UserError if OUT is not empty.
+    A training set becomes OUT/class/number.jpg with images.tsv (path, class name or index); a .bin
+    becomes OUT/000001.jpg … (each distinct image once) with pairs.csv (a, b, same, fold). `data
+    pack` and `data pairs` read them. The list is written last: without it OUT is incomplete. Raises
+    DataError naming what cannot be read, UserError if OUT is not empty.
     """
     out = Path(out)
-    collection = open_collection(source)
-    if not isinstance(collection, Records | Pairs):
-        raise DataError(f"{source}: is a folder of images already")
-    if isinstance(collection, Records) and collection.note:
-        raise DataError(f"{collection.path}: {collection.note}")
+    images = open_image_set(source)
+    if images.each_is_a_file:
+        raise DataError(f"{source}: is a {images.kind} of images already")
+    if images.same is None:
+        images.require_classes()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already and not empty: delete it or choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    if isinstance(collection, Records):
-        return _extract_records(collection, out, threads, progress)
-    return _extract_pairs(collection, out, progress)
+    if images.same is None:
+        return _extract_classes(images, out, threads, progress)
+    return _extract_pairs(images, images.same, out, progress)
 
 
-def _extract_records(
-    records: Records,
+def _extract_classes(
+    images: ImageSet,
     out: Path,
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> Extracted:
-    index = read_index(records.reader)
-    present = np.unique(index.labels).tolist()
-    folders = _folder_names(present, records.class_names)
+    labels = images.labels.tolist()
+    order = np.argsort(images.labels, kind="stable").tolist()  # the list begins with class 0
+    present = sorted(set(labels))
+    folders = _folder_names(present, images.class_names)
     for label in present:
         os.mkdir(f"{out}/{folders[label]}")
-    keys, labels = index.keys.tolist(), index.labels.tolist()
-    digits = max(6, len(str(max(keys))))
+    digits = max(6, len(str(max(map(images.number, order)))))
 
     def write_block(start: int) -> list[str]:
         return [
-            _write(f"{out}/", f"{folders[label]}/{key:0{digits}d}", records.reader[key].image)
-            for key, label in zip(
-                keys[start : start + _BLOCK], labels[start : start + _BLOCK], strict=True
-            )
+            _write(f"{out}/", f"{folders[labels[i]]}/{images.number(i):0{digits}d}", images.read(i))
+            for i in order[start : start + _BLOCK]
         ]
 
     done = 0
@@ -88,16 +86,16 @@ def _extract_records(
         ThreadPoolExecutor(threads or os.cpu_count() or 1, "extract") as pool,
         replacing(out / LIST, "w", encoding="utf-8", errors="surrogateescape") as lines,
     ):
-        for names in pool.map(write_block, range(0, len(keys), _BLOCK)):
+        for names in pool.map(write_block, range(0, len(images), _BLOCK)):
             for name in names:
-                lines.write(f"{name}\t{folders[labels[done]]}\n")
+                lines.write(f"{name}\t{folders[labels[order[done]]]}\n")
                 done += 1
             if progress is not None:
-                progress(done, len(keys))
-    if records.class_names:
-        names_of = records.class_names
-        write_class_names(out, [names_of.get(k, str(k)) for k in range(index.classes)])
-    return Extracted(len(keys), len(keys), len(present), 0, out / LIST)
+                progress(done, len(images))
+    if images.class_names:
+        names_of = images.class_names
+        write_class_names(out, [names_of.get(k, str(k)) for k in range(images.classes)])
+    return Extracted(len(images), len(images), len(present), 0, out / LIST)
 
 
 def _folder_names(labels: list[int], names: dict[int, str]) -> dict[int, str]:
@@ -140,23 +138,26 @@ def _write(prefix: str, stem: str, image: bytes) -> str:
 
 
 def _extract_pairs(
-    pairs: Pairs, out: Path, progress: Callable[[int, int], None] | None
+    images: ImageSet,
+    same: NDArray[np.bool_],
+    out: Path,
+    progress: Callable[[int, int], None] | None,
 ) -> Extracted:
-    digits = len(str(len(pairs)))
+    digits = len(str(len(images)))
     name_of: dict[bytes, str] = {}
     names = []
-    for i, image in enumerate(pairs.images):
+    for i, image in enumerate(map(images.read, range(len(images)))):
         if image not in name_of:
             name_of[image] = _write(f"{out}/", f"{len(name_of) + 1:0{digits}d}", image)
         names.append(name_of[image])
-        if progress is not None and (i % _BLOCK == 0 or i + 1 == len(pairs)):
-            progress(i + 1, len(pairs))
-    count = len(pairs.same)
+        if progress is not None and (i % _BLOCK == 0 or i + 1 == len(images)):
+            progress(i + 1, len(images))
+    count = len(same)
     folds = np.repeat(np.arange(1, FOLDS + 1), fold_sizes(count)).tolist()
     with_folds = count >= FOLDS
     lines = ["a,b,same,fold\n" if with_folds else "a,b,same\n"]
-    for k, same in enumerate(pairs.same.tolist()):
-        line = f"{names[2 * k]},{names[2 * k + 1]},{int(same)}"
+    for k, truth in enumerate(same.tolist()):
+        line = f"{names[2 * k]},{names[2 * k + 1]},{int(truth)}"
         lines.append(f"{line},{folds[k]}\n" if with_folds else f"{line}\n")
     write_bytes(out / PAIR_LIST, "".join(lines).encode())
-    return Extracted(len(pairs), len(name_of), 0, count, out / PAIR_LIST)
+    return Extracted(len(images), len(name_of), 0, count, out / PAIR_LIST)

@@ -1,4 +1,4 @@
-"""How the project writes files: whole or not at all, and never over what is no plain file."""
+"""How the project reads and writes files: whole or not at all, never over what is no plain file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from data_prep.errors import UserError
+from data_prep.errors import DataError, UserError
 
 STDOUT = Path("-")
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; DataError names it."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
 
 
 def partial_name(path: Path) -> Path:

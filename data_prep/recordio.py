@@ -107,27 +107,54 @@ class RecordReader:
 
         Touches only the headers, all at once, which takes milliseconds for CASIA's half million.
         """
-        offsets = self.offsets[self._order[np.searchsorted(self._sorted_keys, keys)]]
         result = np.empty(len(keys), np.float32)
-        plain = (offsets % 4 == 0) & (offsets + _PLAIN_HEADER <= self.size)
-        if plain.any():
-            words = np.memmap(self.path, "<u4", "r", shape=(self.size // 4,))
-            at = np.where(plain, offsets // 4, offsets[plain][0] // 4)
-            plain &= words[at] == MAGIC
-            plain &= (words[at + 1] & ((1 << _LENGTH_BITS) - 1)) >= _PLAIN_HEADER - _PART.size
-            at = at[plain]
-            result[plain] = words[at + np.where(words[at + 2] > 0, 8, 3)].view("<f4")
+        words, at, plain = self._plain_heads(self._offsets_of(keys))
+        heads = at[plain]
+        result[plain] = words[heads + np.where(words[heads + 2] > 0, 8, 3)].view("<f4")
         for i in np.flatnonzero(~plain):  # tiny, split in the header, or broken: the careful way
             label = self[int(keys[i])].label
             result[i] = label if isinstance(label, float) else label[0]
         return result
 
-    def extents(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where each record starts and how many bytes lie before the next one, (n,) int64 both."""
-        places = self._order[np.searchsorted(self._sorted_keys, keys)]
-        starts = self.offsets[places]
-        ends = np.append(np.unique(self.offsets), self.size)
-        return starts, ends[np.searchsorted(ends, starts, side="right")] - starts
+    def image_extents(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each image starts in the file and how many bytes it has, (n,) int64 both.
+
+        Looks at the headers only, as `first_labels`. Start and length are −1 for an image that does
+        not lie there in one piece (its record is split, tiny or broken): read it to know.
+        """
+        offsets = self._offsets_of(keys)
+        words, at, plain = self._plain_heads(offsets)
+        heads = at[plain]
+        word = words[heads + 1].astype(np.int64)
+        before = _HEADER.size + 4 * words[heads + 2].astype(np.int64)  # header and labels
+        starts = np.full(len(keys), -1, np.int64)
+        lengths = starts.copy()
+        starts[plain] = offsets[plain] + _PART.size + before
+        lengths[plain] = (word & ((1 << _LENGTH_BITS) - 1)) - before
+        whole = plain.copy()
+        whole[plain] = word >> _LENGTH_BITS == _WHOLE
+        whole &= (lengths >= 0) & (starts + lengths <= self.size)
+        starts[~whole] = lengths[~whole] = -1
+        return starts, lengths
+
+    def _offsets_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.offsets[self._order[np.searchsorted(self._sorted_keys, keys)]]
+
+    def _plain_heads(
+        self, offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_]]:
+        """The file as 32-bit words, where in it each record starts, and which have a plain head.
+
+        A plain head is aligned and lies within one part, with the first label.
+        """
+        plain = (offsets >= 0) & (offsets % 4 == 0) & (offsets + _PLAIN_HEADER <= self.size)
+        at = np.where(plain, offsets // 4, 0)
+        if not plain.any():
+            return np.zeros(0, np.uint32), at, plain
+        words = np.memmap(self.path, "<u4", "r", shape=(self.size // 4,))
+        plain &= words[at] == MAGIC
+        plain &= (words[at + 1] & ((1 << _LENGTH_BITS) - 1)) >= _PLAIN_HEADER - _PART.size
+        return words, at, plain
 
     def _payload(self, key: int, offset: int, guess: int) -> memoryview:
         """Join the parts of the record that starts at `offset`; `guess` bytes may do."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from data_prep.check import Report
 from data_prep.class_names import write_class_names
-from data_prep.collection import Folder, Pairs
 from data_prep.errors import DataError, UserError
 from data_prep.training_set import TrainingSetWriter
 
@@ -36,33 +35,38 @@ def repair(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Repaired:
-    """Write the sound images of a checked .rec to the new set OUT, byte for byte.
+    """Write the sound images of a checked training set to the new .rec OUT, byte for byte.
 
     Classes are numbered 0 to C − 1 without gaps; labels.json says what each was before (its name,
-    or its former number). Raises UserError for an OUT that holds a set, or a source that is not a
-    .rec; DataError if nothing is left.
+    or its former number). Raises UserError for an OUT that holds a set, a pair
+    file, or a folder, whose images may have any size; DataError if nothing is left.
     """
     out = Path(out)
-    collection = report.collection
-    if isinstance(collection, Pairs | Folder):
-        raise UserError(f"--repair mends a .rec; {collection.path} is a {collection.kind}")
+    images = report.images
+    if images.same is not None:
+        raise UserError(f"--repair mends training sets; {images.path} is a {images.kind}")
+    if report.size == (0, 0):
+        raise UserError(
+            f"--repair mends sets of crops; {images.path} is a {images.kind}: delete the files "
+            "that --csv lists, then `data pack` makes a set of the others"
+        )
     if (out / "train.rec").exists():
         raise UserError(f"{out / 'train.rec'} is there already: delete it or choose another folder")
-    drop = np.zeros(len(collection), bool)
+    drop = np.zeros(len(images), bool)
     for finding in report.findings:
         if finding.kind in DROPPED:
             drop[finding.image] = True
     kept = np.flatnonzero(~drop)
     if not len(kept):
-        raise DataError(f"{collection.path}: no sound image is left, so nothing was written")
+        raise DataError(f"{images.path}: no sound image is left, so nothing was written")
     kept = kept[np.argsort(report.labels[kept], kind="stable")]
     former, new_labels = np.unique(report.labels[kept], return_inverse=True)
     with TrainingSetWriter(out, report.size) as writer:
         for done, (i, label) in enumerate(zip(kept.tolist(), new_labels.tolist(), strict=True), 1):
-            writer.add(label, collection.read(i))
+            writer.add(label, images.read(i))
             if progress is not None and (done % 256 == 0 or done == len(kept)):
                 progress(done, len(kept))
-        names = collection.class_names
+        names = images.class_names
         write_class_names(out, [names.get(label, str(label)) for label in former.tolist()])
     renumbered = bool((former != np.arange(len(former))).any())
     return Repaired(len(kept), len(former), int(drop.sum()), renumbered)

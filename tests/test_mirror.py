@@ -21,7 +21,6 @@ ELSEWHERE = {
 
 TO_COME = {
     "data_prep/align/report.py",
-    "data_prep/collection.py",
     "data_prep/extract.py",
     "data_prep/image_damage.py",
     "data_prep/image_header.py",

@@ -28,10 +28,11 @@ from arcface_plus.bench import mxnet_like
 from arcface_plus.bench.timing import measure
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.pixels import CHUNK, Decoding
-from arcface_plus.data.sources import Source, open_source
+from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Workers
 from data_prep.crop_size import SIDE
 from data_prep.faces.synthetic import generate
+from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.images import one_thread_each
 
 _BATCH = 128  # arcface_torch's, for one GPU
@@ -59,7 +60,7 @@ def run(images: int = 512, repeats: int = 5, train: Path | None = None) -> dict[
 
 def _rows(name: str, path: Path, images: int, repeats: int, cache: Path) -> list[dict[str, Any]]:
     record_file = path / "train.rec" if path.is_dir() else path
-    source = _First(open_source(record_file), images)
+    source = _First(open_image_set(record_file), images)
     rows = []
     with _one_core(), _one_core_rivals(record_file, source) as rivals:
         rows += _compare(f"{name}, one core", rivals, len(source) * _EPOCHS, repeats)
@@ -151,26 +152,12 @@ def _use_up(batches: Iterable[object]) -> None:
     deque(batches, maxlen=0)
 
 
-class _First:
-    """The first images of a source, so that their caches stay small."""
+class _First(Source):
+    """The first images of a set, so that their caches stay small."""
 
-    def __init__(self, source: Source, images: int) -> None:
-        self._source, self._images = source, min(images, len(source))
-        self.labels, self.classes = source.labels[:images], source.classes
-        self.class_names = source.class_names
-        self.folder, self.name = source.folder, source.name
-
-    def __len__(self) -> int:
-        return self._images
-
-    def image(self, index: int) -> NDArray[np.uint8]:
-        return self._source.image(index)
-
-    def fingerprint(self) -> str:
-        return self._source.fingerprint()
-
-    def digest(self) -> str:
-        return self._source.digest()
+    def __init__(self, images: ImageSet, count: int) -> None:
+        super().__init__(images)
+        self.labels = self.labels[:count]
 
 
 def _compare(

@@ -18,7 +18,7 @@ _LISTED = 10
 
 def check(
     path: Annotated[
-        Path, typer.Argument(help="A .rec, a .bin, a folder with train.rec or of images.")
+        Path, typer.Argument(help="A .rec, a .bin, .tar shards, or a folder of these or of images.")
     ],
     against: Annotated[
         list[Path] | None,
@@ -60,7 +60,7 @@ def check(
 def _lines(report: Report) -> list[str]:
     from data_prep.check import KINDS
 
-    lines = [f"{report.collection.path}: {len(report.collection):,} images read and decoded"]
+    lines = [f"{report.images.path}: {len(report.images):,} images read and decoded"]
     for kind, meaning in KINDS.items():
         messages = [finding.message for finding in report.findings if finding.kind == kind]
         if messages:
@@ -76,5 +76,5 @@ def _write_csv(report: Report, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["kind", "image", "what"])
         for finding in report.findings:
-            name = report.collection.name(finding.image) if finding.image >= 0 else ""
+            name = report.images.name(finding.image) if finding.image >= 0 else ""
             writer.writerow([finding.kind, name, finding.message])

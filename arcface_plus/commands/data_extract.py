@@ -1,4 +1,4 @@
-"""`arcface-plus data extract`: .rec or .bin → image files and a list."""
+"""`arcface-plus data extract`: .rec, shards or .bin → image files and a list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from arcface_plus.console import output, progress_bar
 
 
 def extract(
-    src: Annotated[Path, typer.Argument(help="A .rec, a folder with train.rec, or a .bin.")],
+    src: Annotated[Path, typer.Argument(help="A .rec, .tar shards, a folder of these, or a .bin.")],
     out: Annotated[Path, typer.Argument(help="New folder for images and list.")],
     threads: Annotated[
         int | None, typer.Option(min=1, help="Default: one a core.", show_default=False)

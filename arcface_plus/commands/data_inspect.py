@@ -12,7 +12,7 @@ from arcface_plus.console import output
 
 def inspect(
     path: Annotated[
-        Path, typer.Argument(help="A .rec, a .bin, a folder with train.rec or of images.")
+        Path, typer.Argument(help="A .rec, a .bin, .tar shards, or a folder of these or of images.")
     ],
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet (.png): rows are classes or pairs.")
@@ -23,21 +23,21 @@ def inspect(
     ] = None,
 ) -> None:
     """Images, classes, sizes, formats, colour, label gaps, and what training takes."""
-    from data_prep.collection import open_collection
-    from data_prep.inspect.inspect import inspect_collection
+    from data_prep.image_sets import open_image_set
+    from data_prep.inspect.inspect import inspect_set
     from data_prep.inspect.pictures import check_picture_name, write_histogram, write_sheet
     from data_prep.inspect.text import describe
 
     for picture in (sheet, histogram):
         if picture is not None:
             check_picture_name(picture)
-    collection = open_collection(path)
-    found = inspect_collection(collection)
+    images = open_image_set(path)
+    found = inspect_set(images)
     for line in describe(found):
         output(line)
     if histogram is not None:
         write_histogram(found, histogram)
         output(f"histogram: {histogram}")
     if sheet is not None:
-        write_sheet(collection, sheet, rows=rows)
+        write_sheet(images, sheet, rows=rows)
         output(f"contact sheet: {sheet}")

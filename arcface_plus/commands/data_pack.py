@@ -1,4 +1,4 @@
-"""`arcface-plus data pack`: class folders or a list → train.rec."""
+"""`arcface-plus data pack`: class folders, a list or another set → train.rec."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from arcface_plus.console import output, progress_bar
 
 def pack(
     src: Annotated[
-        Path, typer.Argument(help="Folder of class folders, or a list: path and label a line.")
+        Path,
+        typer.Argument(
+            help="Folder of class folders, a list (path and label a line), .tar shards or a .rec."
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder for train.rec, .idx, property, labels.json.")],
     quality: Annotated[

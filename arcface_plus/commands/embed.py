@@ -147,8 +147,8 @@ def _rule(
 def _crop(path: Path, detector_model: Path | None) -> NDArray[np.uint8]:
     """A crop as it is, or the face of a photo."""
     from arcface_plus.data.images import UndecodableImage, decode
-    from data_prep.collection import read_file
     from data_prep.errors import DataError
+    from data_prep.files import read_file
 
     if detector_model is not None:
         return _face(path, detector_model)

@@ -32,7 +32,7 @@ class Run(Section):
 
 class Data(Section):
     train: Annotated[
-        str | None, Field(description=".rec, a folder with train.rec, or a folder of class folders")
+        str | None, Field(description=".rec, .tar shards, or a folder of these or of class folders")
     ] = None
     batch_size: Annotated[
         int, Field(ge=2, description="global batch, split over processes; batch norm needs two")

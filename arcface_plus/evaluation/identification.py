@@ -1,7 +1,8 @@
 """Gallery, probes and distractors as the user has them → `eval.identification`.
 
-A folder with a folder for each identity, a .rec or training set, both through an embedder; or a
-file of embeddings, which needs none. Distractors are embedded and forgotten block by block.
+An image set with classes (a folder with a folder for each identity, a .rec, tar shards), through
+an embedder; or a file of embeddings, which needs none. Distractors are embedded and forgotten block
+by block.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from numpy.typing import NDArray
 
 from arcface_plus.embedder.load import Embedder
 from arcface_plus.evaluation.protocol_embedding import Progress, embed_encoded
-from data_prep.collection import Folder, Records, open_collection
 from data_prep.errors import DataError, UserError
-from data_prep.training_set import read_index
+from data_prep.image_sets import ImageSet, open_image_set
 from eval.embeddings import FaceFile, Faces
 from eval.identification import IdentificationResult, identify
 from eval.search import NUMPY, ArrayLibrary
@@ -27,13 +27,13 @@ EMBEDDED_AT_ONCE = 512
 
 
 class FaceImages:
-    """The images of a folder or .rec as embeddings with their mirror images added, as verified."""
+    """The images of a set as embeddings with their mirror images added, as verified."""
 
     dimensions: int | None = None
 
     def __init__(
         self,
-        images: Folder | Records,
+        images: ImageSet,
         labels: NDArray[Any] | None,
         embedder: Embedder,
         batch_size: int,
@@ -73,11 +73,11 @@ def open_faces(
     numbers_count: bool = True,
     progress: Progress | None = None,
 ) -> Faces:
-    """A folder, .rec, training set, .npz or .npy as embeddings with labels.
+    """An image set, .npz or .npy as embeddings with labels.
 
     Args:
         embedder: called where images have to be embedded; None if there is no model.
-        numbers_count: whether a record file's class numbers say who it is where it names nobody.
+        numbers_count: whether a set's class numbers say who it is where it names nobody.
             They mean the same in gallery and probes, if the user says so by giving both; in
             another data set's distractors number 7 is somebody else.
 
@@ -86,13 +86,13 @@ def open_faces(
     """
     if path.suffix in (".npz", ".npy"):
         return FaceFile(path)
-    images = open_collection(path)
-    if not isinstance(images, Folder | Records):
+    images = open_image_set(path)
+    if images.same is not None:
         raise UserError(
             f"{path}: a pair file says who is the same, not who it is; give a folder with a folder "
-            "for each identity, a .rec or an .npz"
+            "for each identity, a .rec, tar shards or an .npz"
         )
-    labels = _folder_labels(images) if isinstance(images, Folder) else _record_labels(images)
+    labels = _identities(images)
     if labels is not None and labels.dtype.kind == "i" and not numbers_count:
         labels = None
     if embedder is None:
@@ -159,29 +159,21 @@ def torch_library(device: torch.device) -> ArrayLibrary:
     return ArrayLibrary(put=put, get=lambda tensor: tensor.cpu().numpy())
 
 
-def _folder_labels(folder: Folder) -> NDArray[np.str_] | None:
-    """The identities' folders; None where the images lie in no folder."""
-    loose = [name for name in folder.names if "/" not in name]
-    if len(loose) == len(folder):
+def _identities(images: ImageSet) -> NDArray[Any] | None:
+    """Who each image shows: a name where classes have names, else a number; None if nobody says."""
+    if not images.has_classes:
         return None
-    if loose:
-        raise DataError(
-            f"{folder.path}: {loose[0]} lies in no identity's folder, others do; move it into one"
-        )
-    return np.array([folder.class_names[label] for label in folder.labels.tolist()])
-
-
-def _record_labels(records: Records) -> NDArray[Any]:
-    labels = read_index(records.reader).labels
-    if not records.class_names:
+    images.require_classes()
+    labels = images.labels
+    if not images.class_names:
         return labels
-    nameless = sorted(set(labels.tolist()) - records.class_names.keys())
+    nameless = sorted(set(labels.tolist()) - images.class_names.keys())
     if nameless:
         raise DataError(
-            f"{records.path.parent / 'labels.json'}: names no class {nameless[0]}, which "
-            f"{records.path.name} has; delete it or pack the set again"
+            f"{images.folder / 'labels.json'}: names no class {nameless[0]}, which "
+            f"{images.path.name} has; delete it or pack the set again"
         )
-    return np.array([records.class_names[label] for label in labels.tolist()])
+    return np.array([images.class_names[label] for label in labels.tolist()])
 
 
 def _same(a: Path, b: Path) -> bool:

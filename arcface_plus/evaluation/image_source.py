@@ -1,4 +1,4 @@
-"""What `embed` embeds: a folder, a list of files, one file, a .rec or a .bin, image by image."""
+"""What `embed` embeds: an image set of any kind, a list of files or one file, image by image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.align.landmarks import split_fields
-from data_prep.collection import Folder, Pairs, Records, open_collection, read_file
 from data_prep.errors import DataError
+from data_prep.files import read_file
+from data_prep.image_sets import ImageSet, kind_of, open_image_set
 from data_prep.images import is_image_name
 
-_COLLECTIONS = (".rec", ".idx", ".bin")
 _LINE_LIMIT = 1 << 16
 
 
@@ -54,27 +54,24 @@ class ImageSource(Sequence[bytes]):
 
 def open_source(path: Path) -> ImageSource:
     """SRC of `embed`; DataError (one line) if it is missing, empty or none of the kinds."""
-    if path.is_dir() or path.suffix in _COLLECTIONS:
-        return _of_collection(open_collection(path))
+    if kind_of(path) is not None:
+        return _of_set(open_image_set(path))
     if not path.is_file():
-        raise DataError(f"{path}: no such folder, list, image, .rec or .bin")
+        raise DataError(f"{path}: no such folder, list, image or image set")
     if is_image_name(path.name):
         return ImageSource(path, [str(path)], lambda _: read_file(path))
     return _of_list(path)
 
 
-def _of_collection(found: Records | Pairs | Folder) -> ImageSource:
-    names = [found.name(i) for i in range(len(found))]
-    if isinstance(found, Pairs):
-        return ImageSource(found.path, names, found.read, same=found.same)
-    if isinstance(found, Folder):
-        if set(found.class_names.values()) == {""}:  # images side by side in no class folder
-            return ImageSource(found.path, names, found.read)
-        return ImageSource(found.path, names, found.read, found.labels, found.class_names)
-    raw = found.reader.first_labels(found.keys)
-    known = bool(np.isfinite(raw).all() and (raw == np.floor(raw)).all())
-    labels = raw.astype(np.int64) if known else None
-    return ImageSource(found.path, names, found.read, labels, found.class_names or None)
+def _of_set(images: ImageSet) -> ImageSource:
+    names = [images.name(i) for i in range(len(images))]
+    if not images.has_classes:
+        return ImageSource(images.path, names, images.read, same=images.same)
+    try:
+        labels = images.labels
+    except DataError:  # they are no classes; the images are there all the same
+        return ImageSource(images.path, names, images.read)
+    return ImageSource(images.path, names, images.read, labels, images.class_names or None)
 
 
 def _of_list(path: Path) -> ImageSource:

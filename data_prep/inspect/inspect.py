@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.collection import Folder, Pairs, Records, open_collection
 from data_prep.errors import DataError
 from data_prep.image_header import image_header
+from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.images import decode_rgb, one_thread_each
-from data_prep.training_set import read_index, read_property
 
 SAMPLE = 2000
 BATCH, STEPS = 440, 38_000  # the recipe's
@@ -29,7 +28,7 @@ _FACE_RED_OVER_BLUE = 5.0
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found. Class fields are empty for a pair file, `same` -1 for the others."""
+    """What `inspect` found. Class fields are empty for pairs, `same` −1 for what has classes."""
 
     path: Path
     kind: str
@@ -47,6 +46,11 @@ class Inspection:
     unreadable: list[str]  # of the sample
     mean_rgb: tuple[float, float, float]  # 0 to 255; nan if nothing could be read
     other_files: int  # in a folder
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the images are pairs, which have no classes."""
+        return self.same >= 0
 
     @property
     def gaps(self) -> list[int]:
@@ -79,19 +83,19 @@ class Inspection:
 
 
 def inspect(path: str | os.PathLike[str], *, sample: int = SAMPLE) -> Inspection:
-    """Look at a .rec, a .bin, a folder with train.rec in it or a folder of images.
+    """Look at a set of any kind.
 
     Raises DataError where the index or labels cannot be read; broken images are counted.
     """
-    return inspect_collection(open_collection(path), sample)
+    return inspect_set(open_image_set(path), sample)
 
 
-def inspect_collection(collection: Records | Pairs | Folder, sample: int = SAMPLE) -> Inspection:
+def inspect_set(images: ImageSet, sample: int = SAMPLE) -> Inspection:
     """As `inspect`, of what is open already."""
-    if isinstance(collection, Records) and collection.note:
-        raise DataError(f"{collection.path}: {collection.note}; `data check` says what is left")
-    labels, promised = labels_of(collection)
-    chosen = np.unique(np.linspace(0, len(collection) - 1, sample).round().astype(np.int64))
+    if images.note:
+        raise DataError(f"{images.path}: {images.note}; `data check` says what is left")
+    labels, same = images.labels, images.same
+    chosen = np.unique(np.linspace(0, len(images) - 1, sample).round().astype(np.int64))
     formats: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     unreadable: list[str] = []
@@ -100,11 +104,11 @@ def inspect_collection(collection: Records | Pairs | Folder, sample: int = SAMPL
     with one_thread_each():
         for i in chosen.tolist():
             try:
-                data = collection.read(i)
+                data = images.read(i)
                 lengths.append(len(data))
                 pixels = decode_rgb(data)
             except DataError as error:
-                unreadable.append(f"{collection.name(i)}: {error}")
+                unreadable.append(f"{images.name(i)}: {error}")
                 continue
             header = image_header(data)
             assert header is not None
@@ -112,44 +116,32 @@ def inspect_collection(collection: Records | Pairs | Folder, sample: int = SAMPL
             sizes[f"{pixels.shape[1]}x{pixels.shape[0]}"] += 1
             colours.append(pixels.mean(axis=(0, 1)))
     mean = np.mean(colours, axis=0) if colours else np.full(3, np.nan)
-    is_pairs = isinstance(collection, Pairs)
+    has_classes = same is None
+    unique = len({images.read(i) for i in range(len(images))}) if same is not None else -1
+    on_disk = images.bytes_on_disk
     return Inspection(
-        path=collection.path,
-        kind=collection.kind,
-        images=len(collection),
-        unique_images=len(set(collection.images)) if isinstance(collection, Pairs) else -1,
-        same=int(collection.same.sum()) if isinstance(collection, Pairs) else -1,
-        classes=0 if is_pairs else int(labels.max()) + 1,
-        per_class=np.zeros(0, np.int64) if is_pairs else np.bincount(labels),
-        promised_classes=promised,
-        bytes_on_disk=_bytes_on_disk(collection, lengths),
+        path=images.path,
+        kind=images.kind,
+        images=len(images),
+        unique_images=unique,
+        same=int(same.sum()) if same is not None else -1,
+        classes=images.classes if has_classes else 0,
+        per_class=np.bincount(labels) if has_classes else np.zeros(0, np.int64),
+        promised_classes=images.promised_classes,
+        bytes_on_disk=_estimate(lengths, len(images)) if on_disk is None else on_disk,
         image_bytes=_quantiles(lengths),
         sampled=len(chosen),
         formats=dict(formats.most_common()),
         sizes=dict(sizes.most_common()),
         unreadable=unreadable,
         mean_rgb=(float(mean[0]), float(mean[1]), float(mean[2])),
-        other_files=collection.other_files if isinstance(collection, Folder) else 0,
+        other_files=images.other_files,
     )
 
 
-def labels_of(collection: Records | Pairs | Folder) -> tuple[NDArray[np.int64], int | None]:
-    """Class of each image (pair of each image in a pair file), and the property file's count."""
-    if isinstance(collection, Pairs):
-        return np.arange(len(collection), dtype=np.int64) // 2, None
-    if isinstance(collection, Folder):
-        return collection.labels, None
-    index = read_index(collection.reader)
-    return index.labels, read_property(collection.path.parent / "property")
-
-
-def _bytes_on_disk(collection: Records | Pairs | Folder, lengths: list[int]) -> int:
-    """Of the file; of a folder as its sample tells, to spare a look at every file."""
-    if isinstance(collection, Records):
-        return collection.reader.size
-    if isinstance(collection, Pairs):
-        return collection.path.stat().st_size
-    return round(float(np.mean(lengths)) * len(collection)) if lengths else 0
+def _estimate(lengths: list[int], images: int) -> int:
+    """Bytes of all images as the sample tells, to spare a look at every file."""
+    return round(float(np.mean(lengths)) * images) if lengths else 0
 
 
 def _quantiles(lengths: list[int]) -> tuple[int, int, int]:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.collection import Folder, Pairs, Records
 from data_prep.errors import DataError, UserError
 from data_prep.files import write_bytes
+from data_prep.image_sets import ImageSet
 from data_prep.images import Image, decode_rgb, encode_as
-from data_prep.inspect.inspect import Inspection, labels_of
+from data_prep.inspect.inspect import Inspection
 from data_prep.inspect.text import histogram_edges
 
 SIZE, GAP, LABEL = 112, 4, 92
@@ -22,9 +22,7 @@ _INK, _PAPER = (40, 40, 40), 250
 _GREEN, _RED = (20, 130, 40), (180, 40, 30)
 
 
-def write_sheet(
-    collection: Records | Pairs | Folder, path: str | os.PathLike[str], *, rows: int = ROWS
-) -> None:
+def write_sheet(images: ImageSet, path: str | os.PathLike[str], *, rows: int = ROWS) -> None:
     """A PNG or JPEG of `rows` classes spread over the set, or of as many rows of pairs.
 
     A class's row shows images spread over the class. A row of pairs shows two same pairs, then two
@@ -32,10 +30,10 @@ def write_sheet(
     """
     path = Path(path)
     check_picture_name(path)
-    if isinstance(collection, Pairs):
-        sheet = _sheet_of_pairs(collection, rows)
+    if images.same is not None:
+        sheet = _sheet_of_pairs(images, images.same, rows)
     else:
-        sheet = _sheet_of_classes(collection, rows)
+        sheet = _sheet_of_classes(images, rows)
     write_bytes(path, encode_as(path.suffix, sheet))
 
 
@@ -52,8 +50,8 @@ def _spread(count: int, wanted: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
 
 
-def _sheet_of_classes(collection: Records | Folder, rows: int) -> Image:
-    labels, _ = labels_of(collection)
+def _sheet_of_classes(images: ImageSet, rows: int) -> Image:
+    labels = images.labels
     order = np.argsort(labels, kind="stable")
     present, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     chosen = _spread(len(present), rows)
@@ -61,16 +59,16 @@ def _sheet_of_classes(collection: Records | Folder, rows: int) -> Image:
     sheet = _paper(len(chosen), LABEL + columns * (SIZE + GAP))
     for row, at in enumerate(chosen):
         label = int(present[at])
-        name = collection.class_names.get(label, "")
+        name = images.class_names.get(label, "")
         _write(sheet, row, [str(label), name[:14], f"{counts[at]} images"])
         for column, k in enumerate(_spread(int(counts[at]), columns)):
-            picture = _thumbnail(collection, int(order[starts[at] + k]))
+            picture = _thumbnail(images, int(order[starts[at] + k]))
             _place(sheet, row, LABEL + column * (SIZE + GAP), picture)
     return sheet
 
 
-def _sheet_of_pairs(pairs: Pairs, rows: int) -> Image:
-    kinds = [np.flatnonzero(pairs.same), np.flatnonzero(~pairs.same)]
+def _sheet_of_pairs(images: ImageSet, same: NDArray[np.bool_], rows: int) -> Image:
+    kinds = [np.flatnonzero(same), np.flatnonzero(~same)]
     width = 2 * SIZE + LABEL
     chosen = [kind[_spread(len(kind), 2 * rows)] if len(kind) else kind for kind in kinds]
     height = max((len(kind) + 1) // 2 for kind in chosen)
@@ -80,15 +78,15 @@ def _sheet_of_pairs(pairs: Pairs, rows: int) -> Image:
             row, left = at // 2, (2 * side + at % 2) * width
             _write(sheet, row, [f"pair {k}", "different" if side else "same"], left, colour)
             for i in (0, 1):
-                picture = _thumbnail(pairs, 2 * k + i)
+                picture = _thumbnail(images, 2 * k + i)
                 _place(sheet, row, left + LABEL - GAP + i * SIZE, picture)
     return sheet
 
 
-def _thumbnail(collection: Records | Pairs | Folder, i: int) -> Image:
+def _thumbnail(images: ImageSet, i: int) -> Image:
     """Image i within 112x112, not distorted; a crossed box if it is broken."""
     try:
-        image = decode_rgb(collection.read(i))
+        image = decode_rgb(images.read(i))
     except DataError:
         image = np.full((SIZE, SIZE, 3), 200, np.uint8)
         cv2.line(image, (8, 8), (SIZE - 9, SIZE - 9), _RED, 3)

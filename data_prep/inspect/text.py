@@ -14,9 +14,9 @@ _BAR = 40
 def describe(found: Inspection) -> list[str]:
     """Everything about a data set in some twenty lines."""
     lines = [f"{found.path} ({found.kind})"]
-    lines += _pair_lines(found) if found.kind == "pair file" else _class_lines(found)
+    lines += _pair_lines(found) if found.of_pairs else _class_lines(found)
     lines += _image_lines(found)
-    if found.kind != "pair file":
+    if not found.of_pairs:
         epochs = _about(STEPS / found.steps_per_epoch)
         lines += [
             f"{'one epoch':<14} {_about(found.steps_per_epoch)} steps at batch {BATCH}; "

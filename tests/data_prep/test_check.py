@@ -149,7 +149,7 @@ def test_pair_files(tmp_path: Path) -> None:
     assert "pair 4, image 1: 9x9 pixels" in messages(report)
     assert "pair 1: both images are the same bytes (marked same, trivially)" in messages(report)
     assert "pair 2: both images are the same bytes (marked different, wrongly)" in messages(report)
-    with pytest.raises(UserError, match=r"--repair mends a \.rec"):
+    with pytest.raises(UserError, match=r"--repair mends training sets; .* is a pair file"):
         repair(report, tmp_path / "out")
 
 
@@ -196,7 +196,7 @@ def test_index_that_disagrees(tmp_path: Path, lost: str) -> None:
         assert kinds(report)["broken"] == 4
     else:
         assert kinds(report) == {"index": 1}
-    assert len(report.collection) >= 11
+    assert len(report.images) >= 11
     repair(report, tmp_path / "out")
     assert check(tmp_path / "out").ok
     assert len(read_index(RecordReader(tmp_path / "out/train.rec")).keys) == (

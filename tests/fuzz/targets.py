@@ -138,7 +138,7 @@ def use_set(folder: Path) -> None:
 
     def check_and_repair() -> None:
         report = check(folder, threads=1)
-        if len(report.collection) < 1000:
+        if len(report.images) < 1000:
             repair(report, folder / "mended")
             again = check(folder / "mended", threads=1)
             assert again.ok, f"a repaired set is not sound: {again.findings[:3]}"

@@ -103,9 +103,9 @@ def test_a_folder_of_class_folders_is_a_source_too(tmp_path):
 
 
 def test_what_cannot_be_trained_on_is_named(tmp_path):
-    with pytest.raises(DataError, match="no such training data"):
+    with pytest.raises(DataError, match="no such file or folder"):
         open_source(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"no train\.rec and no class folders"):
+    with pytest.raises(DataError, match=r"neither train\.rec, \.tar shards nor images"):
         open_source(tmp_path)
     with TrainingSetWriter(tmp_path) as writer:
         writer.add(0, b"no image")

@@ -111,7 +111,7 @@ def test_loose_images_can_distract(gallery, strangers, tmp_path):
     with pytest.raises(UserError, match="loose: does not say whose face each is"):
         identify(loose, None, strangers)
     shutil.copy(next(gallery.rglob("*.png")), gallery / "x.png")
-    with pytest.raises(UserError, match=r"gallery: x\.png lies in no identity's folder"):
+    with pytest.raises(UserError, match=r"gallery/x\.png: lies in no class folder; move it to"):
         identify(gallery, None, strangers)
 
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.collection import open_collection
 from data_prep.errors import DataError, UserError
 from data_prep.image_header import image_header
+from data_prep.image_sets import open_image_set
 from data_prep.images import read_rgb
 from data_prep.inspect.inspect import inspect
 from data_prep.inspect.pictures import write_histogram, write_sheet
@@ -110,9 +110,9 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         inspect(tmp_path / "none")
     (tmp_path / "x.txt").write_text("")
-    with pytest.raises(DataError, match=r"neither a .rec, a .bin nor a folder"):
+    with pytest.raises(DataError, match=r"is neither a .rec, .* nor a folder of images"):
         inspect(tmp_path / "x.txt")
-    with pytest.raises(DataError, match=r"holds neither train.rec nor images"):
+    with pytest.raises(DataError, match=r"holds neither train.rec, .tar shards nor images"):
         inspect(tmp_path)
     make_set(tmp_path / "set", [2])
     index = tmp_path / "set/train.idx"
@@ -149,7 +149,7 @@ def test_sheet_of_classes(tmp_path: Path) -> None:
         for label in range(3):
             for k in range(2):
                 writer.add(label, flat((60 * label, 200, 20 * k)) if label < 2 else b"broken")
-    write_sheet(open_collection(tmp_path / "set"), tmp_path / "sheet.png")
+    write_sheet(open_image_set(tmp_path / "set"), tmp_path / "sheet.png")
     sheet = read_rgb(tmp_path / "sheet.png")
     assert image_header((tmp_path / "sheet.png").read_bytes()) is not None
     assert sheet.shape == (3 * 116 + 4, 92 + 2 * 116 + 4, 3)
@@ -158,25 +158,25 @@ def test_sheet_of_classes(tmp_path: Path) -> None:
             at = sheet[4 + 116 * label + 56, 92 + 116 * k + 56]
             assert at.tolist() == [60 * label, 200, 20 * k]
     assert sheet[4 + 116 * 2 + 56, 92 + 56].tolist() == [180, 40, 30]  # the cross of a broken one
-    write_sheet(open_collection(tmp_path / "set"), tmp_path / "two.jpg", rows=2)
+    write_sheet(open_image_set(tmp_path / "set"), tmp_path / "two.jpg", rows=2)
     assert read_rgb(tmp_path / "two.jpg").shape[0] == 2 * 116 + 4
 
 
 def test_sheet_of_pairs_and_of_odd_sizes(tmp_path: Path) -> None:
     images = [flat((k, 2 * k, 3 * k), 112 if k else 30) for k in range(20)]
     write_pairs(tmp_path / "a.bin", images, [k < 3 for k in range(10)])
-    write_sheet(open_collection(tmp_path / "a.bin"), tmp_path / "sheet.png")
+    write_sheet(open_image_set(tmp_path / "a.bin"), tmp_path / "sheet.png")
     sheet = read_rgb(tmp_path / "sheet.png")
     assert sheet.shape == (4 * 116 + 4, 4 * (2 * 112 + 92) + 4, 3)
     left = 2 * (2 * 112 + 92) + 88  # the first different pair: number 3
     assert sheet[60, left + 56].tolist() == [6, 12, 18]
     assert sheet[60, left + 112 + 56].tolist() == [7, 14, 21]
     write_pairs(tmp_path / "same.bin", images[:4], [True, True])
-    write_sheet(open_collection(tmp_path / "same.bin"), tmp_path / "same.png")
+    write_sheet(open_image_set(tmp_path / "same.bin"), tmp_path / "same.png")
 
 
 def test_pictures_that_cannot_be(tmp_path: Path) -> None:
-    collection = open_collection(make_set(tmp_path / "set", [1]))
+    collection = open_image_set(make_set(tmp_path / "set", [1]))
     with pytest.raises(UserError, match=r"must end in .png or .jpg"):
         write_sheet(collection, tmp_path / "sheet.pdf")
     with pytest.raises(UserError, match="no such folder"):
