@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 # Two workers on two cores: a pool of threads in each would only spin against the other's.
@@ -18,6 +21,22 @@ def real_data() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("no real data here (set ARCFACE_PLUS_REAL_DATA to its folder)")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def write_tar() -> Callable[[Path, Mapping[str, bytes]], Path]:
+    """A function that writes a .tar of files, in their order, as Python's tarfile does."""
+
+    def write(path: Path, files: Mapping[str, bytes]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(path, "w") as tar:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,14 @@
 """What lies where in a .tar file: one pass over its headers, nothing extracted.
 
 POSIX ustar and pax (IEEE 1003.1) and GNU tar's long names and large sizes. Python's tarfile says
-the same in 32 microseconds a member, which for a million of them is half a minute at every start;
-this takes a tenth.
+the same, but takes five times as long: half a minute for a million files, at every start.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,6 @@ _FILE, _OLD_FILE, _CONTIGUOUS = b"0", b"\0", b"7"
 _LINKS = (b"1", b"2")
 _LONG_NAME, _PAX, _GNU_SPARSE = b"L", b"x", b"S"
 _PAX_RECORD = re.compile(rb"(\d{1,9}) ([^=]+)=")
-_NUMBER = re.compile(rb"[ \0]*([0-7]+)[ \0]*")
 
 
 class Member(NamedTuple):
@@ -114,20 +113,18 @@ class TarScan:
 
     def _check(self, header: bytes, at: int) -> None:
         """The sum of a header's bytes, with blanks in the place of the sum itself."""
-        found = sum(header) - sum(header[148:156]) + 8 * ord(" ")
-        stored = _NUMBER.fullmatch(header[148:156])
-        if stored is None or int(stored[1], 8) != found:
+        summed = header[:148] + b"        " + header[156:]
+        # Adler-32 holds the sum of the bytes plus one, modulo 65521; `sum` takes ten times as long.
+        if zlib.adler32(summed) & 0xFFFF != (_octal(header[148:156]) + 1) % 65521:
             hint = "" if at else " (compressed? shards must be plain .tar files)"
             raise self._broken(at, f"no tar header{hint}")
 
     def _number(self, field: bytes, at: int) -> int:
         """Octal digits, or GNU's binary number for what they cannot hold."""
-        if field[0] == 0x80:
-            return int.from_bytes(field[1:], "big")
-        match = _NUMBER.fullmatch(field)
-        if match is None:
+        number = int.from_bytes(field[1:], "big") if field[0] == 0x80 else _octal(field)
+        if number < 0:
             raise self._broken(at, "the size of a file is no number")
-        return int(match[1], 8)
+        return number
 
     def _records(self, start: int, length: int) -> bytes:
         if length > _NAME_LIMIT:
@@ -158,6 +155,14 @@ class TarScan:
 
     def _broken(self, at: int, why: str) -> DataError:
         return DataError(f"{self.path}: broken at byte {at}: {why}")
+
+
+def _octal(field: bytes) -> int:
+    """A number in octal digits, −1 if it is none."""
+    try:
+        return int(field.strip(b" \0"), 8)
+    except ValueError:
+        return -1
 
 
 def _name(header: bytes) -> str:

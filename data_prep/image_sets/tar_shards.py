@@ -95,7 +95,8 @@ class TarShards(ImageSet):
                         sample = _Sample(key)
                     self._take(sample, member, suffix, tar)
             except DataError as error:
-                self.note = self.note or str(error).removeprefix(f"{self.path}: ")
+                reason = str(error).removeprefix(f"{file}: " if file == self.path else "")
+                self.note = self.note or reason.removeprefix(f"{file.parent}/")
             self._add(sample)
         self._starts.append(len(self._names))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 
 from data_prep.check import KINDS, Report, check
-from data_prep.errors import DataError, UserError
-from data_prep.image_damage import damage
+from data_prep.errors import DataError
+from data_prep.image_damage import OtherSize, damage
 from data_prep.pairs import write_pairs
 from data_prep.recordio import RecordReader, RecordWriter
 from data_prep.repair import repair
@@ -149,8 +148,6 @@ def test_pair_files(tmp_path: Path) -> None:
     assert "pair 4, image 1: 9x9 pixels" in messages(report)
     assert "pair 1: both images are the same bytes (marked same, trivially)" in messages(report)
     assert "pair 2: both images are the same bytes (marked different, wrongly)" in messages(report)
-    with pytest.raises(UserError, match=r"--repair mends training sets; .* is a pair file"):
-        repair(report, tmp_path / "out")
 
 
 def test_folders(tmp_path: Path) -> None:
@@ -164,6 +161,35 @@ def test_folders(tmp_path: Path) -> None:
     assert kinds(report) == {"broken": 1, "two labels": 2, "duplicate": 1}
     assert "b/2.png: truncated JPEG" in messages(report)
     assert "a/2.jpg: the same bytes as a/1.jpg" in messages(report)
+
+
+def test_shards(tmp_path: Path, write_tar) -> None:
+    members = {
+        "0.jpg": face(0), "0.cls": b"0", "1.jpg": face(0), "1.cls": b"1", "2.jpg": face(2)[:-9],
+        "2.cls": b"1", "3.jpg": face(3, 96), "3.cls": b"1", "4.jpg": face(4), "4.cls": b"-1",
+        "5.jpg": face(5),
+    }  # fmt: skip
+    report = check(write_tar(tmp_path / "s/0.tar", members))
+    assert kinds(report) == {"broken": 1, "size": 1, "label": 2, "two labels": 2}
+    for message in (
+        "0.tar/2.jpg: truncated JPEG", "0.tar/3.jpg: 96x96 pixels, not 112x112",
+        "0.tar/4.jpg: label -1 is not a class index", "0.tar/5.jpg: no label",
+        "0.tar/0.jpg (label 0), 0.tar/1.jpg (label 1)",
+    ):  # fmt: skip
+        assert message in messages(report)
+    data = (tmp_path / "s/0.tar").read_bytes()
+    (tmp_path / "s/0.tar").write_bytes(data[: data.index(face(4)) + 50])
+    assert kinds(check(tmp_path / "s")) == {"index": 1, "broken": 1, "size": 1, "two labels": 2}
+
+
+def test_the_words_of_a_reason_do_not_make_its_kind(tmp_path: Path, monkeypatch) -> None:
+    """Damage used to be told from another size by ` pixels, not ` in its text."""
+    from data_prep import check as module
+
+    monkeypatch.setattr(module, "damage", lambda *_: "corrupt: 9 pixels, not 10, in a row")
+    assert kinds(check(make_set(tmp_path / "a", SOUND[:1]))) == {"broken": 1}
+    monkeypatch.setattr(module, "damage", lambda *_: OtherSize("too small"))
+    assert kinds(check(make_set(tmp_path / "b", SOUND[:1]))) == {"size": 1}
 
 
 def test_truncated_record_file(tmp_path: Path) -> None:
@@ -202,28 +228,6 @@ def test_index_that_disagrees(tmp_path: Path, lost: str) -> None:
     assert len(read_index(RecordReader(tmp_path / "out/train.rec")).keys) == (
         11 if lost == "an image" else 12
     )
-
-
-def test_repair_keeps_bytes_and_names(tmp_path: Path) -> None:
-    bad = [(0, face(0)), (0, face(0)), (1, b"broken")]
-    bad += [(2, face(7)), (2, face(8)), (3, face(8)), (3, face(9))]
-    make_set(tmp_path / "set", bad)
-    (tmp_path / "set/labels.json").write_text('{"0": "a", "1": "b", "2": "c"}')
-    report = check(tmp_path / "set")
-    assert kinds(report) == {"broken": 1, "two labels": 2, "duplicate": 1}
-    mended = repair(report, tmp_path / "out")
-    assert (mended.images, mended.classes, mended.dropped, mended.renumbered) == (3, 3, 4, True)
-    reader = RecordReader(tmp_path / "out/train.rec")
-    index = read_index(reader)
-    assert index.labels.tolist() == [0, 1, 2]
-    assert [reader[k].image for k in (1, 2, 3)] == [face(0), face(7), face(9)]
-    names = json.loads((tmp_path / "out/labels.json").read_text())
-    assert names == {"0": "a", "1": "c", "2": "3"}
-    with pytest.raises(UserError, match="is there already"):
-        repair(report, tmp_path / "set")
-    nothing = check(make_set(tmp_path / "hopeless", [(0, b"x")]))
-    with pytest.raises(DataError, match="no sound image is left"):
-        repair(nothing, tmp_path / "out2")
 
 
 def test_real_data(real_data: Path) -> None:

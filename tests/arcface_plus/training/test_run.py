@@ -19,7 +19,6 @@ from runs import assert_same_bits, configured, lines, state
 from arcface_plus.config.tree import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
-from arcface_plus.data.sources import open_source
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
 from arcface_plus.run_directory.prepare import Conditions, load_fitting
@@ -28,6 +27,7 @@ from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.errors import Diverged
 from arcface_plus.training.run import execute
 from data_prep.errors import DataError, UserError
+from data_prep.recordio import RecordReader
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 METRICS = {
@@ -179,7 +179,7 @@ def test_a_broken_record_ends_the_run_but_loses_nothing(tiny_settings, synthetic
     for name in ("train.rec", "train.idx", "property", "synth_frontal.bin"):
         (tmp_path / name).write_bytes((synthetic / name).read_bytes())
     key = int(batch_indices(0, 4, 8, 48)[0]) + 1  # the fifth step is the first to need it
-    offset = open_source(tmp_path)._reader.offset(key)
+    offset = RecordReader(tmp_path / "train.rec").offset(key)
     with open(tmp_path / "train.rec", "r+b") as file:
         file.seek(offset + 32)  # behind the heads of part and record: the JPEG itself
         file.write(bytes(600))

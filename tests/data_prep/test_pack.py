@@ -1,4 +1,4 @@
-"""Images go into a training set and come out again with their bytes, labels and names."""
+"""Images of folders, lists and other sets go into a training set: bytes, labels and names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -16,11 +15,10 @@ import numpy as np
 import pytest
 
 from data_prep.errors import DataError, UserError
-from data_prep.extract import extract
 from data_prep.images import decode_rgb
 from data_prep.pack import pack
-from data_prep.pairs import read_pairs, write_pairs
-from data_prep.recordio import RecordReader, RecordWriter
+from data_prep.pairs import write_pairs
+from data_prep.recordio import RecordReader
 from data_prep.training_set import read_index
 
 
@@ -219,83 +217,35 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     assert max(peaks[1:]) < peaks[0] + in_flight + 100_000
 
 
-def test_extract_and_pack_again(tmp_path: Path) -> None:
-    files = {f"src/{name}/{k}.jpg": face(k) for name in ("anna", "b b") for k in range(3)}
-    files["src/anna/9.jpg"] = face(9)
-    tree(tmp_path, files)
-    pack(tmp_path / "src", tmp_path / "set")
-    done = extract(tmp_path / "set", tmp_path / "files")
-    assert (done.images, done.files, done.classes) == (7, 7, 2)
-    assert (tmp_path / "files/anna/000004.jpg").read_bytes() == face(9)
-    lines = (tmp_path / "files/images.tsv").read_text().splitlines()
-    assert lines[0] == "anna/000001.jpg\tanna"
-    assert lines[-1] == "b b/000007.jpg\tb b"
-    for k, source in enumerate((tmp_path / "files", tmp_path / "files/images.tsv")):
-        pack(source, tmp_path / f"again{k}")
-        assert (tmp_path / f"again{k}/train.rec").read_bytes() == (
-            tmp_path / "set/train.rec"
-        ).read_bytes()
-        assert names(tmp_path / f"again{k}") == {"0": "anna", "1": "b b"}
+def test_other_sets_are_packed_in_the_order_of_their_classes(tmp_path: Path, write_tar) -> None:
+    """Shards are shuffled as a rule, and their classes may have gaps."""
+    labels = [7, 2, 7, 2, 5]
+    members = {}
+    for k, label in enumerate(labels):
+        members |= {f"{k}.jpg": face(k), f"{k}.cls": b"%d" % label}
+    write_tar(tmp_path / "s/0.tar", members)
+    (tmp_path / "s/labels.json").write_text('{"2": "anna", "7": "bob"}')
+    packed = pack(tmp_path / "s", tmp_path / "set")
+    assert (packed.images, packed.classes, packed.encoded) == (5, 3, 0)
+    in_order = [(0, face(1)), (0, face(3)), (1, face(4)), (2, face(0)), (2, face(2))]
+    assert contents(tmp_path / "set") == in_order
+    assert names(tmp_path / "set") == {"0": "anna", "1": "5", "2": "bob"}
+    pack(tmp_path / "set/train.rec", tmp_path / "again")
+    assert contents(tmp_path / "again") == in_order
+    assert names(tmp_path / "again") == names(tmp_path / "set")
 
 
-def test_extract_gives_folders_names_only_where_that_is_safe(tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    with RecordWriter(tmp_path / "set/train.rec") as writer:
-        for key, label in enumerate([2.0, 0.0, 7.0]):
-            writer.write(key, face(key), [label, 1.0])
-    for unsafe in ("../evil", "/etc/x", "", ".", "..", "a\nb", "zz", "x" * 300):
-        text = json.dumps({"0": "m", "2": unsafe, "7": "z"})
-        (tmp_path / "set/labels.json").write_text(text)
-        done = extract(tmp_path / "set/train.rec", tmp_path / "out")
-        assert done.classes == 3
-        folders = sorted(p.name for p in (tmp_path / "out").iterdir() if p.is_dir())
-        assert folders == ["000000", "000002", "000007"]
-        assert (tmp_path / "out/000002/000000.jpg").read_bytes() == face(0)
-        pack(tmp_path / "out", tmp_path / "packed")
-        assert names(tmp_path / "packed") == {"0": "000000", "1": "000002", "2": "000007"}
-        subprocess.run(["rm", "-r", str(tmp_path / "out"), str(tmp_path / "packed")], check=True)
-    (tmp_path / "set/labels.json").write_text("[1]")
-    with pytest.raises(DataError, match=r"labels.json: it maps no class indices"):
-        extract(tmp_path / "set/train.rec", tmp_path / "out")
-
-
-def test_extract_pairs(tmp_path: Path) -> None:
-    images = [face(k, suffix=".png" if k == 2 else ".jpg") for k in (0, 1, 0, 2)] * 5
-    write_pairs(tmp_path / "a.bin", images, [True, False] * 5)
-    done = extract(tmp_path / "a.bin", tmp_path / "out")
-    assert (done.images, done.files, done.pairs) == (20, 3, 10)
-    lines = (tmp_path / "out/pairs.csv").read_text().splitlines()
-    assert lines[:3] == ["a,b,same,fold", "01.jpg,02.jpg,1,1", "01.jpg,03.png,0,2"]
-    assert (tmp_path / "out/03.png").read_bytes() == images[3]
-
-
-def test_extracted_pairs_are_packed_again_unchanged(tmp_path: Path) -> None:
-    pack_pairs = pytest.importorskip("data_prep.pack_pairs").pack_pairs
-    images = [face(k % 7) for k in range(50)]
-    write_pairs(tmp_path / "a.bin", images, [k % 2 == 0 for k in range(25)])
-    extract(tmp_path / "a.bin", tmp_path / "out")
-    pack_pairs(tmp_path / "out/pairs.csv", tmp_path / "out", tmp_path / "b.bin")
-    assert read_pairs(tmp_path / "b.bin")[0] == images
-    assert read_pairs(tmp_path / "b.bin")[1].tolist() == [k % 2 == 0 for k in range(25)]
-
-
-def test_extract_mistakes(tmp_path: Path) -> None:
-    tree(tmp_path, {"src/a/x.jpg": face(0), "full/x": b""})
-    with pytest.raises(DataError, match="is a folder of images already"):
-        extract(tmp_path / "src", tmp_path / "out")
-    pack(tmp_path / "src", tmp_path / "set")
-    with pytest.raises(UserError, match="is there already and not empty"):
-        extract(tmp_path / "set", tmp_path / "full")
-    data = (tmp_path / "set/train.rec").read_bytes()
-    (tmp_path / "set/train.rec").write_bytes(data[:200])
-    with pytest.raises(DataError, match="record 1 at byte 40 is broken"):
-        extract(tmp_path / "set", tmp_path / "out")
-    assert not (tmp_path / "out/images.tsv").exists()
-
-
-def test_real_set_comes_back(real_data: Path, tmp_path: Path) -> None:
-    start = time.perf_counter()
-    extract(real_data / "cfp_train", tmp_path / "files")
-    pack(tmp_path / "files", tmp_path / "set")
-    assert time.perf_counter() - start < 60
-    assert contents(tmp_path / "set") == contents(real_data / "cfp_train")
+def test_a_set_that_is_not_whole_or_has_no_classes_is_not_packed(tmp_path: Path, write_tar) -> None:
+    write_tar(tmp_path / "0.tar", {"0.jpg": face(0), "0.cls": b"0", "1.jpg": face(1)[:-9]})
+    with pytest.raises(DataError, match=r"0\.tar/1\.jpg at byte \d+ has no class index"):
+        pack(tmp_path / "0.tar", tmp_path / "out")
+    write_tar(tmp_path / "1.tar", {"1.jpg": face(1)[:-9], "1.cls": b"0"})
+    with pytest.raises(DataError, match=r"1\.tar/1\.jpg at byte \d+: truncated JPEG.*data check"):
+        pack(tmp_path / "1.tar", tmp_path / "out")
+    (tmp_path / "1.tar").write_bytes((tmp_path / "1.tar").read_bytes()[:-9000])
+    with pytest.raises(DataError, match=r"1\.tar: broken at byte"):
+        pack(tmp_path / "1.tar", tmp_path / "out")
+    write_pairs(tmp_path / "a.bin", [face(0)] * 2, [True])
+    with pytest.raises(DataError, match="who is the same, not who it is"):
+        pack(tmp_path / "a.bin", tmp_path / "out")
+    assert not (tmp_path / "out/train.rec").exists()
