@@ -41,6 +41,8 @@ class ImageSource(Sequence[bytes]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # slices: nobody asks
+        if not 0 <= index < len(self):  # which ends a loop over a sequence
+            raise IndexError(index)
         return self.read(index)
 
     def part(self, start: int, stop: int) -> ImageSource:

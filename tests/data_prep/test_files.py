@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from data_prep import files
-from data_prep.errors import UserError
+from data_prep.errors import DataError, UserError
 from data_prep.files import (
     check_folder_writable,
     check_writable,
+    read_file,
     replacing,
     write_bytes,
     write_text,
@@ -26,6 +27,15 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
     assert (tmp_path / "b").read_bytes() == b"\0\1"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "b"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "b", b"\0\1")
+    assert read_file(tmp_path / "b") == b"\0\1"
+    with pytest.raises(DataError, match=r"gone: No such file"):
+        read_file(tmp_path / "gone")
+    with pytest.raises(DataError, match="Is a directory"):
+        read_file(tmp_path)
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

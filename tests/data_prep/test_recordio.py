@@ -54,6 +54,23 @@ def naive_set(folder: Path, records: list[tuple[float | list[float], bytes]]) ->
     return folder / "train.rec"
 
 
+def test_image_extents_are_where_the_images_lie(tmp_path: Path) -> None:
+    records: list[tuple[float | list[float], bytes]] = [
+        (0.0, b"plain image"), ([1.0, 2.0, 3.0], b"with three labels"), (0.0, b"ab"),
+        (0.0, b"in parts" + MAGIC + b"two"), (0.0, b"cut off" * 9),
+    ]  # fmt: skip
+    path = naive_set(tmp_path, records)
+    reader = RecordReader(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: reader.offset(4) + 60])
+    starts, lengths = RecordReader(path).image_extents(np.arange(5))
+    for k in (0, 1):
+        assert data[starts[k] : starts[k] + lengths[k]] == records[k][1]
+    assert starts[2:].tolist() == lengths[2:].tolist() == [-1, -1, -1]  # tiny, in parts, cut off
+    (tmp_path / "train.idx").write_text("0\t1000000\n")
+    assert RecordReader(path).image_extents(np.array([0]))[0].tolist() == [-1]
+
+
 IMAGES = {
     "empty": b"",
     "one byte": b"a",

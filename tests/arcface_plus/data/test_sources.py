@@ -1,59 +1,95 @@
-"""The digest of a training set: what it sees, and what it does not."""
+"""Any image set, decoded: the same pixels, classes and digest, and errors that name the image."""
 
 from __future__ import annotations
-
-import os
-import shutil
 
 import cv2
 import numpy as np
 import pytest
 
+from arcface_plus.data import sources
 from arcface_plus.data.sources import open_source
+from data_prep.errors import DataError
+from data_prep.extract import extract
+from data_prep.image_sets import open_image_set
+from data_prep.inspect.inspect import inspect
+from data_prep.pairs import write_pairs
 from data_prep.training_set import TrainingSetWriter
 
 
-def images(seed=0):
-    drawn = np.random.default_rng(seed).integers(0, 256, (6, 112, 112, 3), np.uint8)
-    return [cv2.imencode(".jpg", image)[1].tobytes() for image in drawn]
+def drawn(seed):
+    return np.random.default_rng(seed).integers(0, 256, (112, 112, 3), np.uint8)
 
 
-def write(folder, kind, encoded, labels=(0, 0, 0, 1, 1, 1)):
-    """The images as a record file or as class folders."""
-    if kind == "records":
-        with TrainingSetWriter(folder) as writer:
-            for label, image in zip(labels, encoded, strict=True):
-                writer.add(label, image)
-    else:
-        for i, (label, image) in enumerate(zip(labels, encoded, strict=True)):
-            (folder / f"c{label}").mkdir(parents=True, exist_ok=True)
-            (folder / f"c{label}" / f"{i}.jpg").write_bytes(image)
-    return folder
+def encoded(seed, suffix=".png"):
+    return cv2.imencode(suffix, drawn(seed)[..., ::-1])[1].tobytes()
 
 
-@pytest.mark.parametrize("kind", ["records", "folders"])
-def test_digest_sees_order_labels_and_content(tmp_path, kind):
-    encoded = images()
-    one = encoded[0]
-    bitten = one[: len(one) // 2] + bytes([one[len(one) // 2] ^ 1]) + one[len(one) // 2 + 1 :]
-    sets = {
-        "as it was": write(tmp_path / "a", kind, encoded),
-        "permuted in a class": write(tmp_path / "b", kind, [*encoded[1:3], one, *encoded[3:]]),
-        "other labels": write(tmp_path / "c", kind, encoded, (0, 0, 1, 1, 1, 1)),
-        "another set": write(tmp_path / "d", kind, images(1)),
-        "one byte": write(tmp_path / "e", kind, [bitten, *encoded[1:]]),
-    }
-    digests = {name: open_source(folder).digest() for name, folder in sets.items()}
-    assert len(set(digests.values())) == len(sets)
-    assert all(len(digest) == 32 for digest in digests.values())
+@pytest.fixture
+def sets(tmp_path, write_tar):
+    """One set as a record file, as files and as shards."""
+    members = {}
+    with TrainingSetWriter(tmp_path / "records") as writer:
+        for k in range(6):
+            writer.add(k // 3, encoded(k))
+            members |= {f"{k}.png": encoded(k), f"{k}.cls": b"%d" % (k // 3)}
+    write_tar(tmp_path / "shards" / "0.tar", members)
+    extract(tmp_path / "records", tmp_path / "files")
+    return [tmp_path / name for name in ("records", "files", "shards")]
 
 
-@pytest.mark.parametrize("kind", ["records", "folders"])
-def test_a_copy_that_was_touched_has_the_same_digest(tmp_path, kind):
-    first = write(tmp_path / "first", kind, images())
-    copy = shutil.copytree(first, tmp_path / "moved" / "second")
-    for folder, _, names in os.walk(copy):
-        for name in names:
-            os.utime(os.path.join(folder, name), ns=(5, 5))
-    assert open_source(first).digest() == open_source(copy).digest()
-    assert open_source(first).fingerprint() != open_source(copy).fingerprint()
+def test_every_kind_gives_the_same_pixels_classes_and_digest(sets):
+    opened = [open_source(path) for path in sets]
+    for source in opened:
+        assert (len(source), source.classes) == (6, 2)
+        assert source.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        for k in range(6):
+            assert np.array_equal(source.image(k), drawn(k))
+    assert len({source.digest() for source in opened}) == 1
+    assert len({source.fingerprint() for source in opened}) == 3
+    assert all(len(source.fingerprint()) == 16 for source in opened)
+
+
+def test_training_sees_what_the_tools_see(tmp_path):
+    """Once four images in three classes, one of them .cache, where `inspect` saw six in four."""
+    for name in (".cache/thumb.png", "anna/1.png", "anna/deep/2.PNG", "bob/1.jpe", "carl/1.webp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        suffix = (tmp_path / name).suffix.lower()
+        (tmp_path / name).write_bytes(encoded(len(name), suffix))
+    source, tools = open_source(tmp_path), open_image_set(tmp_path)
+    found = inspect(tmp_path)
+    assert source.class_names == tools.class_names == {0: "anna", 1: "bob", 2: "carl"}
+    assert source.labels.tolist() == tools.labels.tolist() == [0, 0, 1, 2]
+    assert (len(source), source.classes) == (found.images, found.classes) == (4, 3)
+    assert not found.unreadable
+
+
+def test_what_cannot_be_trained_on(tmp_path, write_tar):
+    write_pairs(tmp_path / "a.bin", [encoded(0), encoded(1)], [True])
+    with pytest.raises(DataError, match="who is the same, not who it is"):
+        open_source(tmp_path / "a.bin")
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "x.png").write_bytes(encoded(0))
+    with pytest.raises(DataError, match=r"x\.png: lies in no class folder"):
+        open_source(tmp_path / "loose")
+    write_tar(tmp_path / "0.tar", {"1.png": encoded(0)})
+    with pytest.raises(DataError, match=r"0\.tar/1\.png at byte \d+ has no class index"):
+        open_source(tmp_path / "0.tar")
+
+
+def test_an_image_that_cannot_be_decoded_is_named(sets):
+    (sets[1] / "000000" / "000001.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"files/000000/000001\.png cannot be decoded: not a"):
+        open_source(sets[1]).image(0)
+    shard = sets[2] / "0.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"\x89PNG", b"what"))
+    with pytest.raises(DataError, match=r"shards/0\.tar/2\.png at byte \d+ cannot be decoded"):
+        open_source(sets[2]).image(2)
+
+
+def test_another_decoder_has_another_fingerprint(sets, monkeypatch):
+    before = [open_source(path).fingerprint() for path in sets]
+    assert [open_source(path).fingerprint() for path in sets] == before
+    monkeypatch.setattr(sources.cv2, "__version__", "0")
+    assert not set(before) & {open_source(path).fingerprint() for path in sets}
+    digests = {open_source(path).digest() for path in sets}
+    assert len(digests) == 1  # the digest is of the bytes, whatever decodes them
