@@ -12,6 +12,7 @@ pure function of (seed, target, i), so every finding can be had again with --onl
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import os
 import random
@@ -63,6 +64,7 @@ def run_range(
     target: Target, first: int, last: int, options: argparse.Namespace, report: int
 ) -> None:
     """Inputs first … last − 1 in this (forked) process; findings as JSON lines into `report`."""
+    codecs.lookup("unicode_escape")  # which messages use: its import is none of an input's doing
     watch = Watch()
     sys.addaudithook(watch)
     devnull = os.open(os.devnull, os.O_WRONLY)

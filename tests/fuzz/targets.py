@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +57,14 @@ def honest_files() -> dict[str, dict[str, bytes]]:
                 records.write(key, faces[key % 3], [float(key), 1.0] if key % 2 else float(key))
         sets["im2rec"] = {n: (folder / n).read_bytes() for n in ("train.rec", "train.idx")}
         write_pairs(folder / "lfw.bin", [faces[0], faces[1]] * 4, [True] * 4)
+        with tarfile.open(folder / "0.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+            for key in range(5):
+                parts = ((f"{key}Ö.jpg", faces[key % 3]), (f"{key}Ö.cls", b"%d" % (key // 2)))
+                for member, data in parts:
+                    info = tarfile.TarInfo(member)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+        sets["shards"] = {"0.tar": (folder / "0.tar").read_bytes()}
         sets["pairs"] = {"lfw.bin": (folder / "lfw.bin").read_bytes()}
     return sets
 
@@ -81,6 +91,16 @@ def targets() -> list[Target]:
 
         return make
 
+    def make_shard(rng: random.Random) -> dict[str, bytes]:
+        """Sums of headers are made right again, or no mutation came further than to them."""
+        honest = sets["shards"]["0.tar"]
+        shard = bytearray(mutate(honest, [honest], rng))
+        for at in range(0, len(shard) - 511, 512):
+            if shard[at + 257 : at + 262] == b"ustar":
+                shard[at + 148 : at + 156] = b"        "
+                shard[at + 148 : at + 156] = b"%06o\0 " % sum(shard[at : at + 512])
+        return {"0.tar": bytes(shard)}
+
     def make_bin(rng: random.Random) -> dict[str, bytes]:
         if rng.random() < 0.3:
             return {"x.bin": random_pickle(rng)}
@@ -105,6 +125,7 @@ def targets() -> list[Target]:
         Target("idx", one_of_set((".idx",)), use_records, 4),
         Target("rec", one_of_set((".rec",)), use_records, 4),
         Target("set", one_of_set((*with_index, "property", ".json")), use_set, 1),
+        Target("shards", make_shard, use_set, 2),
         Target("bin", make_bin, use_bin, 8),
         Target("image", make_image, use_image, 8),
         Target("list", make_list, use_list, 4),
