@@ -32,6 +32,7 @@ KINDS = {
     "duplicate": "the same bytes stood in this class before",
     "leak": "stands in an evaluation file: accuracy on that would be too high",
     "truth": "a pair of an image and itself",
+    "one kind": "all pairs are marked alike: accuracy on them means nothing",
 }
 
 
@@ -206,13 +207,16 @@ def _duplicates(
 
 
 def _truth_findings(pairs: Pairs, digests: NDArray[np.uint64]) -> list[Finding]:
-    """Pairs of an image with itself: trivially same, or wrongly different."""
+    """Pairs of an image with itself, trivially same or wrongly different; truth of one kind."""
     found = []
     for k in np.flatnonzero((digests[0::2] == digests[1::2]).all(axis=1)).tolist():
         if digests[2 * k].any():
             says = "same, trivially" if pairs.same[k] else "different, wrongly"
             message = f"pair {k}: both images are the same bytes (marked {says})"
             found.append(Finding("truth", 2 * k, message))
+    if pairs.same.all() or not pairs.same.any():
+        mark = "same" if pairs.same.all() else "different"
+        found.append(Finding("one kind", -1, f"all {len(pairs.same):,} pairs are marked {mark}"))
     return found
 
 

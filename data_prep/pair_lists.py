@@ -25,13 +25,23 @@ _TRUTHS = {
 }
 
 
+class Place(NamedTuple):
+    """A line of a list; places of one file sort by line."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}: line {self.line}"
+
+
 class Pair(NamedTuple):
-    """Two images by their paths relative to the images' folder; `where` is file and line."""
+    """Two images by their paths relative to the images' folder, and the line that names them."""
 
     a: str
     b: str
     same: bool
-    where: str
+    where: Place
 
 
 def read_pair_list(source: str | os.PathLike[str], kind: str = "auto") -> list[Pair]:
@@ -96,7 +106,7 @@ def read_lfw(path: Path) -> list[Pair]:
     pairs = []
     for at, (number, line) in enumerate(lines[1:]):
         same = at % (2 * half) < half
-        pairs.append(_lfw_pair(line, same, f"{path}: line {number}"))
+        pairs.append(_lfw_pair(line, same, Place(path, number)))
     return pairs if folds == FOLDS else deal(pairs)
 
 
@@ -104,7 +114,7 @@ def _is_count(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,9}", text) is not None
 
 
-def _lfw_pair(line: str, same: bool, where: str) -> Pair:
+def _lfw_pair(line: str, same: bool, where: Place) -> Pair:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) == 3:
         fields.insert(2, fields[0])
@@ -138,7 +148,7 @@ def read_cfp(folder: Path, split: str) -> list[Pair]:
         for file, same in (("same.txt", True), ("diff.txt", False)):
             path = protocol / "Split" / split / f"{fold:02d}" / file
             for number, line in _lines(path):
-                where = f"{path}: line {number}"
+                where = Place(path, number)
                 fields = line.replace(",", " ").split()
                 if len(fields) != 2 or not (fields[0] in first and fields[1] in second):
                     raise DataError(f"{where}: not two numbers of images in the protocol's lists")
@@ -177,8 +187,8 @@ def read_list(path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     folds: list[int] = []
     for number, line in _lines(path):
-        where = f"{path}: line {number}"
-        fields = split_fields(line, where)
+        where = Place(path, number)
+        fields = split_fields(line, str(where))
         if number == 1 and _is_header(fields):
             continue
         truth = _TRUTHS.get(fields[2].lower()) if len(fields) in (3, 4) else None

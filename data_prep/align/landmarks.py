@@ -27,6 +27,8 @@ from data_prep.images import Image
 class Landmarks:
     """A landmark file as a source of faces: one for each photo that it names, none for others."""
 
+    no_face = "unlisted"
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Read and check the whole file; DataError names file and line."""
         self.path = Path(path)

@@ -11,20 +11,21 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.csv_cells import as_cell, from_cell
 from data_prep.errors import DataError, UserError
 from data_prep.files import replacing, write_text
-from data_prep.images import ALIGN_REPORT_PICTURE
+from data_prep.images import ALIGN_REPORT_PICTURE, crop_name
 
 CSV_NAME, JSON_NAME, PNG_NAME = "align-report.csv", "align-report.json", ALIGN_REPORT_PICTURE
 REPORT_NAMES = frozenset({CSV_NAME, JSON_NAME, PNG_NAME})
-STATUSES = ("found", "several", "none", "unreadable")
+STATUSES = ("found", "several", "none", "unlisted", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Summary:
     found: int = 0
     several: int = 0
     none: int = 0
+    unlisted: int = 0  # the landmark list does not name them
     unreadable: int = 0
     crops: int = 0
     enlarged: int = 0
@@ -90,7 +92,7 @@ class Journal:
         return at < len(self._done) and bool(self._done[at] == key)
 
     def add(self, row: Row) -> None:
-        self._writer.writerow(astuple(row))
+        self._writer.writerow(astuple(replace(row, path=as_cell(row.path))))
         self._file.flush()
 
     def __enter__(self) -> Journal:
@@ -111,7 +113,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
         try:
             for row in rows:
                 if len(row) == len(COLUMNS) and row[1] in STATUSES:
-                    yield dict(zip(COLUMNS, row, strict=True))
+                    yield dict(zip(COLUMNS, [from_cell(row[0]), *row[1:]], strict=True))
         except csv.Error as error:
             raise DataError(f"{path}: line {rows.line_num}: {error}; delete the file") from None
 
@@ -124,9 +126,10 @@ def _prune(path: Path, out: Path) -> Iterator[str]:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in read_rows(path):
-            if row["crop"] and _has_bytes(out / row["path"]):
-                writer.writerow(row.values())
-                yield row["path"]
+            name, *others = row.values()
+            if row["crop"] and _has_bytes(out / crop_name(name)):
+                writer.writerow([as_cell(name), *others])
+                yield name
 
 
 def _has_bytes(path: Path) -> bool:

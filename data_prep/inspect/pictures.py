@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data_prep.collection import Folder, Pairs, Records
 from data_prep.errors import DataError, UserError
-from data_prep.files import write_bytes
+from data_prep.files import check_writable, write_bytes
 from data_prep.images import Image, decode_rgb, encode_as
 from data_prep.inspect.inspect import Inspection, labels_of
 from data_prep.inspect.text import histogram_edges
@@ -40,11 +40,10 @@ def write_sheet(
 
 
 def check_picture_name(path: Path) -> None:
-    """UserError unless `path` can become a picture."""
+    """UserError unless a picture can be written to `path`."""
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{path}: a picture's name must end in .png or .jpg")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: no such folder {path.parent}")
+    check_writable(path)
 
 
 def _spread(count: int, wanted: int) -> list[int]:

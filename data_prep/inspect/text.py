@@ -33,6 +33,9 @@ def _pair_lines(found: Inspection) -> list[str]:
         f"{'pairs':<14} {pairs:,}: {found.same:,} same, {pairs - found.same:,} different",
         f"{'images':<14} {found.images:,}, of which {found.unique_images:,} differ",
     ]
+    if found.same in (0, pairs):
+        kind = "same" if found.same else "different"
+        lines.append(f"{'':<14} all are {kind}: accuracy on them means nothing")
     if pairs < 10 or pairs % 10:
         lines.append(f"{'':<14} {pairs} pairs do not make ten equal folds")
     return lines

@@ -102,7 +102,9 @@ def test_a_folder_of_photos(tmp_path: Path) -> None:
     assert found.formats == {"PNG": 1, "JPEG": 1, "BMP": 1}
     assert found.sizes == {"60x60": 1, "112x112": 1, "9x9": 1}
     assert found.other_files == 1
-    assert found.unreadable == ["b/broken.jpg: not a JPEG, PNG, WebP or BMP image (3 bytes)"]
+    assert found.unreadable == [
+        "b/broken.jpg: not a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image (3 bytes)"
+    ]
     assert any("UNREADABLE" in line for line in describe(found))
 
 
@@ -179,7 +181,7 @@ def test_pictures_that_cannot_be(tmp_path: Path) -> None:
     collection = open_collection(make_set(tmp_path / "set", [1]))
     with pytest.raises(UserError, match=r"must end in .png or .jpg"):
         write_sheet(collection, tmp_path / "sheet.pdf")
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="its directory does not exist"):
         write_sheet(collection, tmp_path / "none" / "sheet.png")
     write_pairs(tmp_path / "a.bin", [flat(SKIN)] * 2, [True])
     with pytest.raises(UserError, match="no classes to draw"):
