@@ -66,7 +66,8 @@ def decode_unchecked(data: bytes) -> Image | None:
         return None
     if image is None:
         return None
-    return (upright(data, image) if turned else image).astype(np.uint8, copy=False)
+    pixels = image.astype(np.uint8, copy=False)
+    return upright(data, pixels) if turned else pixels
 
 
 def read_rgb(path: str | os.PathLike[str]) -> Image:

@@ -18,7 +18,7 @@ class _Entry(NamedTuple):
     """Where the values of a tag stand, how many they are, and `struct`'s letter for their type."""
 
     at: int
-    count: int
+    number: int
     letter: str
 
 
@@ -67,9 +67,9 @@ def _directory(data: bytes) -> tuple[str, dict[int, _Entry]]:
 
 
 def _values(data: bytes, order: str, entry: _Entry) -> tuple[int, ...]:
-    if not 0 < entry.count <= len(data):
+    if not 0 < entry.number <= len(data):
         raise struct.error("no such number of values fits")
-    return _unpack(f"{order}{entry.count}{entry.letter}", data, entry.at)
+    return _unpack(f"{order}{entry.number}{entry.letter}", data, entry.at)
 
 
 def _unpack(form: str, data: bytes, at: int) -> tuple[int, ...]:
