@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.crop_size import SIDE
 from data_prep.csv_cells import as_cell, from_cell
 from data_prep.errors import DataError, UserError
 from data_prep.files import replacing, write_text
@@ -186,7 +187,7 @@ def finish(out: Path, settings: dict[str, Any], summary: Summary) -> None:
         if row["yaw"]:
             sides[round(float(row["crop_side"]))] += 1
             yaws[round(float(row["yaw"]))] += 1
-            summary.enlarged += float(row["crop_side"]) < 112
+            summary.enlarged += float(row["crop_side"]) < SIDE
     summary.crop_side, summary.yaw = _percentiles(sides), _percentiles(yaws)
     content = {"settings": settings, "summary": asdict(summary)}
     write_text(out / JSON_NAME, json.dumps(content, indent=1) + "\n")
@@ -203,23 +204,45 @@ def _percentiles(counts: Counter[int]) -> list[float]:
     return [float(values[at]) for at in np.searchsorted(cumulative, wanted)]
 
 
+_BAR = "#4878a8"
+_OUTCOMES = {
+    "found": "one face",
+    "several": "several\nfaces",
+    "none": "no face",
+    "unlisted": "not in\nthe list",
+    "unreadable": "unreadable",
+}
+
+
 def draw(path: Path, sides: Counter[int], yaws: Counter[int], summary: Summary) -> None:
     """A picture of three panels: outcomes, face sizes, yaw."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     outcome, size, yaw = figure.subplots(1, 3)
-    bars = outcome.bar(STATUSES, [getattr(summary, status) for status in STATUSES], color="#4c72b0")
-    outcome.bar_label(bars)
-    outcome.set_title(f"{summary.photos} photos")
-    largest = max(sides, default=1)
-    size.hist(list(sides), np.linspace(0, max(224, largest), 41), weights=list(sides.values()))
-    size.axvline(112, color="black", linestyle=":", label="112: left of it, enlarged")
-    size.set(title="face size", xlabel="side of the crop in the photo, pixels", ylabel="photos")
-    size.legend(fontsize=8)
-    yaw.hist(list(yaws), np.arange(-90, 91, 5), weights=list(yaws.values()))
-    yaw.set(title="yaw (rough)", xlabel="degrees, positive: nose to image right", ylabel="photos")
+    shown = [status for status in STATUSES if status != "unlisted" or summary.unlisted]
+    heights = [getattr(summary, status) for status in shown]
+    bars = outcome.bar([_OUTCOMES[status] for status in shown], heights, color=_BAR)
+    outcome.bar_label(bars, [f"{height:,}" for height in heights], padding=2)
+    outcome.set(title=f"Outcome ({summary.photos:,} photos)")
+    largest = max(224, *sides) if sides else 224
+    # Parts or multiples of 112, so that no bar stands on both sides of it; some 45 bars at most.
+    step = next((s for s in (8, 16, 28, 56) if largest <= 45 * s), -(-largest // 5040) * SIDE)
+    edges = np.arange(0, largest + step + 1, step)
+    size.hist(list(sides), edges, weights=list(sides.values()), color=_BAR)
+    size.axvline(SIDE, color="black", linestyle=":", label=f"{SIDE}: smaller faces are enlarged")
+    size.set(title="Face size", xlabel="side of the crop in the photo (pixels)")
+    size.legend(fontsize=8, loc="upper right", framealpha=1)
+    yaw.hist(list(yaws), np.arange(-90, 91, 5), weights=list(yaws.values()), color=_BAR)
+    yaw.set(title="Yaw (rough)", xlabel="degrees; positive: nose to image right", xlim=(-90, 90))
+    yaw.set_xticks(range(-90, 91, 30))
+    for axes in (outcome, size, yaw):
+        axes.set_ylabel("photos")
+        axes.margins(y=0.2)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     FigureCanvasAgg(figure)
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=100)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,15 +67,21 @@ def _class_lines(found: Inspection) -> list[str]:
 
 def histogram_lines(counts: NDArray[np.int64]) -> list[str]:
     """Classes by their number of images, as bars; the bins double where the range is wide."""
-    edges = histogram_edges(counts)
-    heights, _ = np.histogram(counts, [*edges, edges[-1] + 1])
-    heights = heights[:-1] if heights[-1] == 0 else heights
-    lines = [f"{'images a class':<14} classes"]
-    for low, end, height in zip(edges[:-1], edges[1:], heights, strict=False):
-        span = f"{low}" if end == low + 1 else f"{low} to {end - 1}"
-        bar = "█" * round(_BAR * height / heights.max()) or ("▏" if height else "")
+    spans, heights = histogram(counts)
+    lines = [f"{'images/class':>14} classes"]
+    for span, height in zip(spans, heights, strict=True):
+        bar = "█" * round(_BAR * height / max(heights)) or ("▏" if height else "")
         lines.append(f"{span:>14} {height:>7,} {bar}")
     return lines
+
+
+def histogram(counts: NDArray[np.int64]) -> tuple[list[str], list[int]]:
+    """What each bin holds, such as "4 to 7", and how many of the counts are in it."""
+    edges = histogram_edges(counts)
+    heights, _ = np.histogram(counts, [*edges, edges[-1] + 1])  # no count is as large as the last
+    bins = pairwise(edges)
+    spans = [f"{low}" if end == low + 1 else f"{low} to {end - 1}" for low, end in bins]
+    return spans, heights[:-1].tolist()
 
 
 def histogram_edges(counts: NDArray[np.int64]) -> list[int]:
