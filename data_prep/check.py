@@ -27,10 +27,10 @@ KINDS = {
     "index": "the set's own count of its images is wrong",
     "broken": "cannot be read or decoded",
     "size": "decodes, but not to the set's size: training refuses it",
-    "label": "label is no class of this set",
-    "two labels": "the same bytes stand under two labels: one of them is wrong",
-    "duplicate": "the same bytes stood in this class before",
-    "leak": "stands in an evaluation file: accuracy on that would be too high",
+    "label": "the label is not a class of this set",
+    "two labels": "the same bytes under two labels: one of them is wrong",
+    "duplicate": "the same bytes as an earlier image of the class",
+    "leak": "also in an evaluation file: accuracy on it would be too high",
     "truth": "a pair of an image and itself",
     "one kind": "all pairs are marked alike: accuracy on them means nothing",
 }
@@ -72,7 +72,7 @@ def check(
     """Read and decode every image of a .rec, .bin or folder on `threads` threads (all cores).
 
     `against` names evaluation .bin files whose images must not be in this set. Memory: 24 bytes
-    an image. Raises DataError only if the set or a file of `against` cannot be opened at all.
+    per image. Raises DataError only if the set or a file of `against` cannot be opened at all.
     """
     forbidden = [(Path(name), _digests_of_pairs(Path(name))) for name in against]
     collection = open_collection(path)
@@ -160,7 +160,7 @@ def _with_name(collection: Records | Pairs | Folder, i: int, reason: str) -> str
 def _label_findings(
     collection: Records | Pairs | Folder, labels: NDArray[np.int64]
 ) -> list[Finding]:
-    """Labels that are no class index, or beyond what the property file promises."""
+    """Labels that are not class indices, or are beyond the property file's classes."""
     if not isinstance(collection, Records):
         return []
     promised = read_property(collection.path.parent / "property")
@@ -221,7 +221,7 @@ def _truth_findings(pairs: Pairs, digests: NDArray[np.uint64]) -> list[Finding]:
 
 
 def _digests_of_pairs(path: Path) -> NDArray[np.uint64]:
-    """Digests of the distinct images of an evaluation file, one a row, sorted by the first word."""
+    """Digests of the distinct images of an evaluation file, a row each, sorted by first word."""
     pairs = open_collection(path)
     if not isinstance(pairs, Pairs):
         raise DataError(f"{path}: --against takes .bin files of pairs")

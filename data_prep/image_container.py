@@ -1,7 +1,8 @@
-"""Is the file around an image's pixels whole? Told without decoding it, in microseconds.
+"""Is the file around an image's pixels complete? Found without decoding it, in microseconds.
 
-Decoders differ in what they forgive (a cut JPEG is grey below in some and refused by others), and
-in what they believe (a hundred bytes can claim gigabytes), so this is looked at apart from them.
+Decoders differ in what they accept (some fill a truncated JPEG with grey, others refuse it), and
+some trust the sizes that a file claims (a hundred bytes can claim gigabytes). So this is checked
+before any decoder runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 #: every 8x8 block takes a bit, deflate shrinks by 1032 and a PNG pixel has a bit at least.
 _PIXELS_A_BYTE = {"jpeg": 1024, "png": 8 * 1032, "bmp": 1024, "gif": 4096}
 _NO_LIMIT = 1 << 40
-_MODEST = 1 << 20  # pixels that harm nobody
+_MODEST = 1 << 20  # pixels that are always affordable
 
 
 def container_damage(data: bytes) -> str | None:
@@ -70,7 +71,7 @@ def _jpeg_damage(data: bytes) -> str | None:
 
 
 def _png_damage(data: bytes) -> str | None:
-    """Hop from chunk to chunk: decoders trust their lengths and take gigabytes for a lie."""
+    """Hop from chunk to chunk: decoders trust their lengths and allocate what they claim."""
     at = 8
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")

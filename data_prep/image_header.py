@@ -46,7 +46,7 @@ def image_header(data: bytes) -> ImageHeader | None:
 
 
 def _jpeg(data: bytes) -> ImageHeader | None:
-    """Hop from marker to marker until a start of frame (ITU T.81, B.2.2) tells the size."""
+    """Hop from marker to marker until a start of frame (ITU T.81, B.2.2) gives the size."""
     at = 2
     while True:
         while data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes
@@ -54,12 +54,12 @@ def _jpeg(data: bytes) -> ImageHeader | None:
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # stands alone, without a length
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # has no length
             at += 2
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
             return ImageHeader("jpeg", width, height)
-        elif marker in (0xD9, 0xDA):  # the pixels begin, or the file ends, and no size was told
+        elif marker in (0xD9, 0xDA):  # the pixels begin, or the file ends, without a size
             return None
         else:
             at += 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])

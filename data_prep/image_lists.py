@@ -1,7 +1,7 @@
 """Which images make a training set, class by class: from class folders or from a list file.
 
-Both are walked, never held: what is kept in memory grows with the classes, not with the images
-(but for a list whose classes are mixed up: 20 bytes a line).
+Memory grows with the classes, not with the images, except for a list whose classes are mixed up:
+that takes 20 bytes per line.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Listed(NamedTuple):
 
 @dataclass
 class ImageList(ABC):
-    """The images of SRC in the order of their classes; `images` walks them anew each time."""
+    """The images of SRC in the order of their classes; `images` walks them again each time."""
 
     total: int
     names: list[str]  # of the classes
@@ -49,7 +49,7 @@ class ImageList(ABC):
 
 @dataclass
 class ClassFolders(ImageList):
-    """SRC/class/…/image: the first folder is the class, however deep the images lie in it."""
+    """SRC/class/…/image: the first folder is the class, however deep the images are in it."""
 
     root: str = ""
 
@@ -112,7 +112,7 @@ class ListFile(ImageList):
 
 
 def list_file(path: Path, root: str | os.PathLike[str] | None = None) -> ImageList:
-    """Read a list once through: its classes and whether its lines stand in their order.
+    """Read a list once: its classes, and whether its lines are in their order.
 
     A line is a path and a label; in a .lst file of MXNet's im2rec it is an index, one or more
     labels (the first is the class) and a path, between tabs. Paths start from `root`, by default
@@ -129,7 +129,7 @@ def list_file(path: Path, root: str | os.PathLike[str] | None = None) -> ImageLi
             last = k
             total += 1
     if not total:
-        raise DataError(f"{path}: no images in it; wanted: a path and a label a line")
+        raise DataError(f"{path}: no images in it; expected a path and a label on each line")
     names = class_order(list(first_seen), path)
     index = {name: k for k, name in enumerate(names)}
     if in_order and names == list(first_seen):
@@ -158,7 +158,7 @@ def class_order(labels: list[str], path: Path) -> list[str]:
 
 
 class Line(NamedTuple):
-    """A line of a list: what it says, and where it stands."""
+    """A line of a list: what it says, and where it is."""
 
     name: str
     label: str
@@ -194,7 +194,7 @@ def _path_and_label(line: str, path: Path, number: int) -> tuple[str, str]:
     spaced = not any(separator in line for separator in "\t,;")
     fields = line.rsplit(None, 1) if spaced else split_fields(line, where)
     if len(fields) != 2 or not all(fields) or "\0" in line:
-        raise DataError(f"{where}: wanted: a path and a label")
+        raise DataError(f"{where}: expected a path and a label")
     return fields[0], fields[1]
 
 
@@ -205,9 +205,9 @@ def _of_lst(line: str, where: str) -> tuple[str, str]:
         fields = [fields[0], fields[2], fields[1]]
     if len(fields) < 3 or not fields[0].isdigit() or not fields[-1] or "\0" in line:
         raise DataError(
-            f"{where}: wanted: an index, a label and a path, separated by tabs (im2rec's .lst)"
+            f"{where}: expected an index, a label and a path, separated by tabs (im2rec's .lst)"
         )
     label = _LST_LABEL.fullmatch(fields[1])
     if label is None:
-        raise DataError(f"{where}: label {fields[1]!r} is not a class: a whole number from 0")
+        raise DataError(f"{where}: label {fields[1]!r} is not a class (0, 1, 2 …)")
     return fields[-1], label[1]

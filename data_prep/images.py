@@ -147,16 +147,16 @@ def _walk(folder: Path, relative: str, above: frozenset[str]) -> Iterator[tuple[
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name ends like an image's (.jpg, .png …: `SUFFIXES`; any case).
+    """Whether a file's name has one of `SUFFIXES`, in any case.
 
-    The picture that `data align` leaves beside its crops is none of the set's images.
+    The report picture of `data align` does not count.
     """
     return os.path.splitext(name)[1].lower() in SUFFIXES and name != ALIGN_REPORT_PICTURE
 
 
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
-    """While we run a thread a core, OpenCV starts none of its own and logs nothing."""
+    """While we run a thread per core, OpenCV starts none of its own and logs nothing."""
     threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -21,7 +21,7 @@ from data_prep.images import center_square, decode_rgb, encode_jpeg, one_thread_
 from data_prep.training_set import TrainingSetWriter
 
 _AS_IT_IS = ImageHeader("jpeg", SIDE, SIDE)
-_BLOCK = 64  # images a thread loads at a time, so that handing over costs little
+_BLOCK = 64  # images that a thread loads at a time
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Packed:
     classes: int
     encoded: int  # were not JPEG, or not 112x112
     resized: int  # were not 112x112
-    other_files: int  # in the folders, and no images by their names
+    other_files: int  # in the folders, without an image's suffix
 
 
 def pack(
@@ -80,7 +80,7 @@ def pack(
 def _load(
     images: Iterator[Listed], quality: int, threads: int | None
 ) -> Iterator[tuple[int, bytes, ImageHeader | None]]:
-    """Label, bytes to store and, where they were encoded anew, what they were; in order.
+    """Label, bytes to store and, if they were encoded again, the original header; in order.
 
     Threads read ahead a bounded number of blocks, so memory stays flat.
     """
@@ -104,7 +104,7 @@ def _load_block(block: list[Listed], quality: int) -> list[tuple[int, bytes, Ima
 
 
 def _stored(image: Listed, quality: int) -> tuple[bytes, ImageHeader | None]:
-    """The bytes to store; with the header of what they were if they were encoded anew."""
+    """The bytes to store; with the original header if they were encoded again."""
     try:
         data = read_file(image.path)
         header = image_header(data)

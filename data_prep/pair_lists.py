@@ -48,7 +48,7 @@ def read_pair_list(source: str | os.PathLike[str], kind: str = "auto") -> list[P
     """Pairs of any source, in fold order. DataError names the file and the line.
 
     kind: lfw (pairs.txt), cfp-fp or cfp-ff (CFP's Protocol folder, or the one it is in), list
-    (two paths and 1 or 0 a line, CSV or spaces, as AgeDB-30's), or auto: a file is recognised by
+    (two paths and 1 or 0 per line, CSV or spaces, as AgeDB-30's), or auto: a file is recognised by
     its first line, a folder is CFP's and needs its kind.
     """
     source = Path(source)
@@ -94,14 +94,16 @@ def read_lfw(path: Path) -> list[Pair]:
     lines = list(_lines(path))
     header = lines[0][1].split() if lines else []
     if not 1 <= len(header) <= 2 or not all(map(_is_count, header)):
-        raise DataError(f"{path}: line 1: LFW's list begins with the numbers of folds and of pairs")
+        raise DataError(
+            f"{path}: line 1: expected the numbers of folds and of pairs (LFW's pairs.txt)"
+        )
     folds, half = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     if folds not in (1, FOLDS):
         raise DataError(f"{path}: line 1: {folds} folds; a .bin has {FOLDS}")
     if len(lines) - 1 != 2 * half * folds or not half:
         raise DataError(
-            f"{path}: line 1 promises {2 * half * folds} pairs, {len(lines) - 1} lines follow; "
-            "the list is cut short or edited"
+            f"{path}: line 1 announces {2 * half * folds} pairs, but {len(lines) - 1} lines "
+            "follow; the list is truncated or edited"
         )
     pairs = []
     for at, (number, line) in enumerate(lines[1:]):
@@ -125,7 +127,7 @@ def _lfw_pair(line: str, same: bool, where: Place) -> Pair:
         raise DataError(f"{where}: neither `name n1 n2` nor `name1 n1 name2 n2`")
     if is_same != same:
         kind = "same-person" if same else "different-person"
-        raise DataError(f"{where}: a {kind} pair is due here; the list is out of step")
+        raise DataError(f"{where}: expected a {kind} pair here; a line is missing or extra")
     a, b = (f"{name}/{name}_{int(n):04d}.jpg" for name, n in (fields[:2], fields[2:]))
     return Pair(a, b, same, where)
 
@@ -156,8 +158,8 @@ def read_cfp(folder: Path, split: str) -> list[Pair]:
         sizes.append(len(pairs) - before)
     if sizes != fold_sizes(len(pairs)):
         raise DataError(
-            f"{protocol / 'Split' / split}: folds of {', '.join(map(str, sizes))} pairs; a .bin "
-            "cannot say so: its ten folds are equal; is the download complete?"
+            f"{protocol / 'Split' / split}: folds of {', '.join(map(str, sizes))} pairs, but "
+            "the ten folds of a .bin are equal; is the download complete?"
         )
     return pairs
 
@@ -177,7 +179,7 @@ def _cfp_images(protocol: Path, letter: str) -> dict[str, str]:
 
 
 def read_list(path: Path) -> list[Pair]:
-    """Two paths and 1 or 0 a line (same, different, true, false, yes, no): CSV, tabs or spaces.
+    """Two paths and 1 or 0 per line (same, different, true, false, yes, no): CSV, tabs or spaces.
 
     A first line of column names is skipped. A fourth column, if there is one, holds the fold's
     number. Without it, if every tenth of the list holds pairs of both kinds, its order is the
@@ -193,7 +195,7 @@ def read_list(path: Path) -> list[Pair]:
             continue
         truth = _TRUTHS.get(fields[2].lower()) if len(fields) in (3, 4) else None
         if truth is None or not fields[0] or not fields[1]:
-            raise DataError(f"{where}: two paths and 1 (same) or 0 (different) are wanted")
+            raise DataError(f"{where}: expected two paths and 1 (same) or 0 (different)")
         pairs.append(Pair(fields[0], fields[1], truth, where))
         if len(fields) == 4:
             if not _is_count(fields[3]):
@@ -247,7 +249,7 @@ def deal(pairs: list[Pair]) -> list[Pair]:
     """Pairs in the order of ten folds with equal shares of same pairs, each fold same first.
 
     Within a kind the order stays, so that a list which has such folds already comes out unchanged
-    but for the order inside a fold.
+    except for the order inside a fold.
     """
     same = [pair for pair in pairs if pair.same]
     different = [pair for pair in pairs if not pair.same]

@@ -36,7 +36,7 @@ def read_pairs(path: str | os.PathLike[str]) -> tuple[list[bytes], NDArray[np.bo
         raise DataError(f"{path}: over 64 GiB, too large for a pair file")
     data = path.read_bytes()
     if data.startswith(b"PK\x03\x04"):
-        raise DataError(f"{path}: a zip archive, such as torch.save writes, not a file of pairs")
+        raise DataError(f"{path}: a zip archive, such as torch.save writes, not a pair file")
     try:
         content = load(data)
     except DataError as error:

@@ -40,7 +40,7 @@ class Aligner:
     quality: int = 95
 
     def align(self, name: str, image: Image) -> tuple[Image | None, Row]:
-        """(h, w, 3) uint8 RGB → crop (or None) and the row that tells what was found."""
+        """(h, w, 3) uint8 RGB → crop (or None) and its row of the report."""
         height, width = image.shape[:2]
         faces = self.finder.faces(name, image)
         if faces:
@@ -219,10 +219,10 @@ def _check(
     if not 1 <= quality <= 100:
         raise UserError(f"--quality {quality} is out of range; choose 1 to 100")
     if threads is not None and threads < 1:
-        raise UserError(f"--threads {threads}: at least 1 is needed")
+        raise UserError(f"--threads {threads}: choose at least 1")
     here, there = src.resolve(), out.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise UserError(f"{src} and {out} lie in each other; choose an OUT folder elsewhere")
+        raise UserError(f"{src} and {out} contain each other; choose an OUT folder elsewhere")
 
 
 def _cores() -> int:

@@ -37,7 +37,7 @@ class FaceFinder(Protocol):
     """The status of a photo for which `faces` is empty: "none" or "unlisted"."""
 
     def settings(self) -> dict[str, str | float]:
-        """What tells two finders apart, for a resumed run to compare."""
+        """What distinguishes this finder from others; a resumed run compares it."""
         ...
 
     def faces(self, name: str, image: Image) -> list[Face]:

@@ -1,7 +1,7 @@
-"""What became of each photo that was aligned: a CSV that grows with the work, a JSON, a picture.
+"""The report of an alignment: a CSV that grows as photos are done, a JSON, a picture.
 
-The CSV is also the memory of an interrupted run: a photo is done when its row and its crop are
-there. Rows are read and written one at a time, so millions of photos need no more memory than ten.
+An interrupted run resumes from the CSV: a photo is done if its row and its crop exist. Rows are
+read and written one at a time, so memory does not grow with the photos.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ COLUMNS = tuple(column.name for column in fields(Row))
 
 @dataclass
 class Summary:
-    """Counts over the whole of OUT, earlier runs included, but for `already_there` and `seconds`.
+    """Counts over the whole of OUT, earlier runs included, except `already_there` and `seconds`.
 
     `crop_side` and `yaw` hold the 5th, 25th, 50th, 75th and 95th percentile, in photo pixels and
     degrees.
@@ -104,7 +104,7 @@ class Journal:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a report, column name → text; a row that was cut short is left out."""
+    """Rows of a report, column name → text; a truncated row is left out."""
     if not path.is_file():
         return
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -164,12 +164,12 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
         if changed:
             was = ", ".join(f"{k}={earlier.get(k)}" for k in changed)
             raise UserError(
-                f"{out} was begun with {was}: crops of two kinds would mix; use the same options "
+                f"{out} was begun with {was}: two kinds of crops would mix; use the same options "
                 "or another OUT folder"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
-            f"{out} is there already and no earlier run of align made it: nothing is overwritten; "
+            f"{out} exists and was not made by data align: nothing is overwritten; "
             "choose another OUT folder"
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ def draw(path: Path, sides: Counter[int], yaws: Counter[int], summary: Summary) 
     outcome.bar_label(bars, [f"{height:,}" for height in heights], padding=2)
     outcome.set(title=f"Outcome ({summary.photos:,} photos)")
     largest = max(224, *sides) if sides else 224
-    # Parts or multiples of 112, so that no bar stands on both sides of it; some 45 bars at most.
+    # Parts or multiples of 112, so that no bar is on both sides of it; some 45 bars at most.
     step = next((s for s in (8, 16, 28, 56) if largest <= 45 * s), -(-largest // 5040) * SIDE)
     edges = np.arange(0, largest + step + 1, step)
     size.hist(list(sides), edges, weights=list(sides.values()), color=_BAR)

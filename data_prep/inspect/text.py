@@ -58,7 +58,8 @@ def _class_lines(found: Inspection) -> list[str]:
         lines.append(f"{'label gaps':<14} none")
     if found.promised_classes not in (None, found.classes):
         lines.append(
-            f"{'property':<14} says {found.promised_classes} classes, the labels {found.classes}"
+            f"{'property':<14} says {found.promised_classes} classes, "
+            f"the labels say {found.classes}"
         )
     if found.other_files:
         lines.append(f"{'other files':<14} {found.other_files:,}, ignored")
@@ -101,12 +102,12 @@ def _image_lines(found: Inspection) -> list[str]:
     lines = [
         f"{'formats':<14} {_counts(found.formats)} ({of})",
         f"{'sizes':<14} {_counts(found.sizes)}",
-        f"{'bytes':<14} {low:,} to {high:,} an image, median {middle:,}",
+        f"{'bytes':<14} {low:,} to {high:,} per image, median {middle:,}",
         f"{'mean colour':<14} R {found.mean_rgb[0]:.1f} G {found.mean_rgb[1]:.1f} "
         f"B {found.mean_rgb[2]:.1f}: {found.colour}",
     ]
     if found.unreadable:
-        lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` names all:")
+        lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` lists all:")
         lines += [f"{'':<14} {reason}" for reason in found.unreadable[:_LISTED]]
     return lines
 

@@ -121,7 +121,7 @@ def test_pair_files(tmp_path: Path) -> None:
     assert "pair 4, image 1: 9x9 pixels" in messages(report)
     assert "pair 1: both images are the same bytes (marked same, trivially)" in messages(report)
     assert "pair 2: both images are the same bytes (marked different, wrongly)" in messages(report)
-    with pytest.raises(UserError, match=r"--repair mends a \.rec"):
+    with pytest.raises(UserError, match=r"--repair needs a \.rec"):
         repair(report, tmp_path / "out")
 
 

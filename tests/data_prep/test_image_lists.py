@@ -59,9 +59,9 @@ def test_list_files(tmp_path: Path, text: str, expected: list[tuple[object, ...]
     ("text", "message"),
     [
         ("i/0.jpg\t1\ni/none.jpg\t1\n", r"list.txt: line 2: .*none.jpg: No such file"),
-        ("i/0.jpg\t1\ni/0.jpg\n", r"list.txt: line 2: wanted: a path and a label"),
-        ("i/0.jpg\t1\ni/0.jpg\t2\t3\n", r"list.txt: line 2: wanted"),
-        ("i/0.jpg\t1\nbad\0name.jpg\t1\n", r"list.txt: line 2: wanted"),
+        ("i/0.jpg\t1\ni/0.jpg\n", r"list.txt: line 2: expected a path and a label"),
+        ("i/0.jpg\t1\ni/0.jpg\t2\t3\n", r"list.txt: line 2: expected"),
+        ("i/0.jpg\t1\nbad\0name.jpg\t1\n", r"list.txt: line 2: expected"),
         ("i/0.jpg\t7\ni/0.jpg\t007\n", r"list.txt: one label is written in two ways"),
         ("", r"list.txt: no images in it"),
         ("x" * 70000, r"list.txt: line 1 is over 64 KiB"),
@@ -110,9 +110,9 @@ def test_lists_of_im2rec(tmp_path: Path, text: str, expected: list[tuple[str, st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0\t1\n", "line 1: wanted: an index, a label and a path"),
-        ("0 1 a.jpg\n", "line 1: wanted: an index, a label and a path"),
-        ("0\t1\ta.jpg\nx\t1\ta.jpg\n", "line 2: wanted: an index, a label and a path"),
+        ("0\t1\n", "line 1: expected an index, a label and a path"),
+        ("0 1 a.jpg\n", "line 1: expected an index, a label and a path"),
+        ("0\t1\ta.jpg\nx\t1\ta.jpg\n", "line 2: expected an index, a label and a path"),
         ("0\t0.5\ta.jpg\n", "line 1: label '0.5' is not a class"),
         ("0\t-1\ta.jpg\n", "line 1: label '-1' is not a class"),
         ("0\tanna\ta.jpg\n", "line 1: label 'anna' is not a class"),

@@ -71,13 +71,13 @@ def test_lfw_development_sets_are_dealt_into_ten_folds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("10\t3", "10\t4", "line 1 promises 80 pairs, 60 lines follow"),
-        ("10\t3", "10\t0", "line 1 promises 0 pairs, 60 lines"),
-        ("10\t3", "9" * 5000, "line 1: LFW's list begins with"),
+        ("10\t3", "10\t4", "line 1 announces 80 pairs, but 60 lines follow"),
+        ("10\t3", "10\t0", "line 1 announces 0 pairs, but 60 lines"),
+        ("10\t3", "9" * 5000, "line 1: expected the numbers of folds"),
         ("10\t3", "7\t3", "line 1: 7 folds; a .bin has 10"),
-        ("10\t3", "Al\t3", "line 1: LFW's list begins with"),
-        ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: a same-person pair is due"),
-        ("Al_0\t1\tBo\t3\n", "Al_0\t1\t3\n", "line 5: a different-person pair is due"),
+        ("10\t3", "Al\t3", "line 1: expected the numbers of folds"),
+        ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: expected a same-person pair"),
+        ("Al_0\t1\tBo\t3\n", "Al_0\t1\t3\n", "line 5: expected a different-person pair"),
         ("Al_9\t3\tBo\t5", "Al_9\tx\tBo\t5", "line 61: neither"),
         ("Al_0\t1\t12\n", "Al_0\t1\n", "line 2: neither"),
     ],
@@ -215,11 +215,11 @@ def test_deal_is_a_permutation_with_equal_shares(same: int, different: int, seed
     [
         ("", "no pairs in it"),
         ("a,b,same\n", "no pairs in it"),
-        ("a.jpg,b.jpg\n", "line 1: two paths and 1"),
-        ("a.jpg,b.jpg,2\n", "line 1: two paths and 1"),
-        ("a.jpg,b.jpg,1\nc.jpg,,0\n", "line 2: two paths and 1"),
-        ("a.jpg,b.jpg,1\na,b,same person\n", "line 2: two paths and 1"),
-        ("a.jpg,b.jpg,1,1,1\n", "line 1: two paths and 1"),
+        ("a.jpg,b.jpg\n", "line 1: expected two paths and 1"),
+        ("a.jpg,b.jpg,2\n", "line 1: expected two paths and 1"),
+        ("a.jpg,b.jpg,1\nc.jpg,,0\n", "line 2: expected two paths and 1"),
+        ("a.jpg,b.jpg,1\na,b,same person\n", "line 2: expected two paths and 1"),
+        ("a.jpg,b.jpg,1,1,1\n", "line 1: expected two paths and 1"),
     ],
 )
 def test_list_mistakes(tmp_path: Path, text: str, message: str) -> None:

@@ -78,7 +78,7 @@ def test_mistakes(tmp_path, capsys):
     arcface_plus(capsys, "data", "check", tmp_path / "none.bin").assert_one_line("none.bin")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.bin")
     said = arcface_plus(capsys, "data", "check", tmp_path / "model.bin")
-    said.assert_one_line("model.bin: a zip archive, such as torch.save writes, not a file of pairs")
+    said.assert_one_line("model.bin: a zip archive, such as torch.save writes, not a pair file")
     (tmp_path / "evil.bin").write_bytes(b"\x80\x04c\x1b[31mos\nsystem\n.")
     said = arcface_plus(capsys, "data", "check", tmp_path / "evil.bin")
     said.assert_one_line("wants to use \\x1b[31mos.system")

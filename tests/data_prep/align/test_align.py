@@ -214,7 +214,7 @@ def test_wrong_folders(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF photo"):
         align(tmp_path / "empty", tmp_path / "crops", Template())
     for out in (photos, photos / "crops", tmp_path):
-        with pytest.raises(UserError, match="lie in each other"):
+        with pytest.raises(UserError, match="contain each other"):
             align(photos, out, Template())
 
 

@@ -44,7 +44,7 @@ def test_a_training_set(tmp_path: Path) -> None:
     assert found.cache_bytes == 11 * 112 * 112 * 3
     assert found.steps_per_epoch == 11 / 440
     assert found.mean_rgb == SKIN
-    assert found.colour.startswith("as faces are")
+    assert found.colour.startswith("redder than blue, as faces are")
     text = "\n".join(describe(found))
     for words in (
         "images         11",
@@ -57,7 +57,7 @@ def test_a_training_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rgb", "says"),
-    [(SKIN, "as faces"), (BLUISH, "swapped"), (GREY, "grey"), ((100, 96, 97), "told")],
+    [(SKIN, "as faces"), (BLUISH, "swapped"), (GREY, "grey"), ((100, 96, 97), "unclear")],
 )
 def test_channel_order(tmp_path: Path, rgb: tuple[int, int, int], says: str) -> None:
     assert says in inspect(make_set(tmp_path, [2], rgb)).colour
@@ -72,7 +72,7 @@ def test_gaps_and_property(tmp_path: Path) -> None:
     assert found.gaps == [1, 2, 4, 5, 6, 7, 8]
     text = "\n".join(describe(found))
     assert "7 labels have no image: 1, 2, 4, 5, 6, …" in text
-    assert "says 12 classes, the labels 10" in text
+    assert "says 12 classes, the labels say 10" in text
 
 
 def test_a_pair_file(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_only_a_sample_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_real_data(real_data: Path) -> None:
     found = inspect(real_data / "cfp_train")
     assert (found.images, found.classes, set(found.per_class)) == (4536, 324, {14})
-    assert found.colour.startswith("as faces are")
+    assert found.colour.startswith("redder than blue, as faces are")
     pairs = inspect(real_data / "lfw" / "lfw.bin")
     assert (pairs.images, pairs.unique_images, pairs.same) == (12000, 7701, 3000)
-    assert pairs.colour.startswith("as faces are")
+    assert pairs.colour.startswith("redder than blue, as faces are")

@@ -54,7 +54,7 @@ def test_a_folder_in_words(tmp_path: Path) -> None:
         "classes        2; images in each: 2 to 3, median 2.5",
         "other files    1, ignored",
         "formats        JPEG 3, PNG 1 (of all)",
-        "UNREADABLE     1 of all; `data check` names all:",
+        "UNREADABLE     1 of all; `data check` lists all:",
     ):
         assert words in lines
     assert any(line.startswith("one epoch      0.0 steps at batch 440") for line in lines)
