@@ -11,10 +11,7 @@ SHORT = 20
 
 ELSEWHERE = {
     "data_prep/faces/clutter.py": "tests/data_prep/faces/test_synthetic.py",
-    "data_prep/faces/geometry.py": "tests/data_prep/faces/test_synthetic.py",
-    "data_prep/faces/parameters.py": "tests/data_prep/faces/test_synthetic.py",
     "data_prep/faces/renderer.py": "tests/data_prep/faces/test_synthetic.py",
-    "data_prep/faces/texture.py": "tests/data_prep/faces/test_synthetic.py",
     "arcface_plus/bench/our_step.py": "tests/arcface_plus/bench/test_step.py",
 }
 """Source file → the test of its parts' sum, which says more than one of its own could."""
