@@ -34,7 +34,10 @@ def synth(
     ] = 600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
 ) -> None:
-    """Generate faces: a training set and synth_frontal, synth_pose and synth_age.bin."""
+    """Generate a data set of faces.
+
+    A training set, and the pair files synth_frontal.bin, synth_pose.bin and synth_age.bin.
+    """
     from data_prep.faces.synthetic import generate
     from data_prep.files import check_folder_writable
 

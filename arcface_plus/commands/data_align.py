@@ -40,12 +40,17 @@ def align(
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="Ignore detections below this score.")
     ] = 0.6,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of lossy crops.")] = 95,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF crops.")
+    ] = 95,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Default: one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Cut 112x112 aligned crops from photos. Run it again to continue where it stopped."""
+    """Cut aligned 112x112 crops from photos.
+
+    Run it again to continue where it stopped.
+    """
     from data_prep.align.align import align as align_photos
     from data_prep.files import check_folder_writable
 

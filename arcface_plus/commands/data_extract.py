@@ -17,7 +17,10 @@ def extract(
         int | None, typer.Option(min=1, help="Default: one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Write every image to a file, byte for byte, with a list for `data pack` or `data pairs`."""
+    """Write every image to a file.
+
+    Bytes are unchanged. The list that is written too is for `data pack` or `data pairs`.
+    """
     from data_prep.extract import extract as extract_images
     from data_prep.files import check_folder_writable
 

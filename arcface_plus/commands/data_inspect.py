@@ -23,7 +23,10 @@ def inspect(
         Path | None, typer.Option(help="Write a histogram of images per class (.png).")
     ] = None,
 ) -> None:
-    """Show images, classes, sizes, formats, colour, label gaps, and what training will need."""
+    """Show what is in a data set.
+
+    Images, classes, sizes, formats, colour, label gaps, and what training will need.
+    """
     from data_prep.collection import open_collection
     from data_prep.inspect.inspect import inspect_collection
     from data_prep.inspect.pictures import check_picture_name, write_histogram, write_sheet

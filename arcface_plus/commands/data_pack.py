@@ -27,9 +27,10 @@ def pack(
         int | None, typer.Option(min=1, help="Default: one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Pack crops into a training set, which InsightFace's tools can read too.
+    """Pack crops into a training set.
 
-    112x112 JPEG images are stored byte for byte, everything else is encoded once.
+    InsightFace's tools can read it too. 112x112 JPEG images are stored byte for byte, everything
+    else is encoded once.
     """
     from data_prep.files import check_folder_writable
     from data_prep.pack import pack as pack_images

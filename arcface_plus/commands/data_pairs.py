@@ -26,7 +26,10 @@ def pairs(
     ] = False,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality for --encode.")] = 95,
 ) -> None:
-    """Write a pair file for `eval verify` and InsightFace's loader, in the source's folds."""
+    """Write a pair file (.bin) from a pair list.
+
+    `eval verify` and InsightFace's loader read it. The folds are those of the list.
+    """
     from data_prep.files import check_folder_writable
     from data_prep.pack_pairs import pack_pairs
 

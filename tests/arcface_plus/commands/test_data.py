@@ -22,6 +22,7 @@ def test_help_names_every_tool(capsys):
     shown = arcface_plus(capsys, "data", "--help").out
     for name in ("align", "pack", "pairs", "inspect", "check", "extract", "synth"):
         assert re.search(rf"^\s*{name}\b", shown, re.MULTILINE), name
+    assert "..." not in shown.partition("Commands:")[2]  # each says what it does in one short line
 
 
 def test_synth_draws_a_set(tmp_path, capsys):
