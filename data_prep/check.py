@@ -28,11 +28,12 @@ KINDS = {
     "index": "the set's own count of its images is wrong",
     "broken": "cannot be read or decoded",
     "size": "decodes, but not to the set's size: training refuses it",
-    "label": "label is no class of this set",
-    "two labels": "the same bytes stand under two labels: one of them is wrong",
-    "duplicate": "the same bytes stood in this class before",
-    "leak": "stands in an evaluation file: accuracy on that would be too high",
+    "label": "the label is not a class of this set",
+    "two labels": "the same bytes under two labels: one of them is wrong",
+    "duplicate": "the same bytes as an earlier image of the class",
+    "leak": "also in an evaluation file: accuracy on it would be too high",
     "truth": "a pair of an image and itself",
+    "one kind": "all pairs are marked alike: accuracy on them means nothing",
 }
 
 
@@ -72,7 +73,7 @@ def check(
     """Read and decode every image of a set on `threads` threads (all cores).
 
     `against` names evaluation .bin files whose images must not be in this set. Memory: 24 bytes
-    an image. Raises DataError only if the set or a file of `against` cannot be opened at all.
+    per image. Raises DataError only if the set or a file of `against` cannot be opened at all.
     """
     forbidden = [(Path(name), _digests_of_pairs(Path(name))) for name in against]
     images = open_image_set(path)
@@ -139,7 +140,7 @@ def _look(images: ImageSet, i: int, size: tuple[int, int]) -> Seen:
 
 
 def _label_findings(images: ImageSet, labels: NDArray[np.int64]) -> list[Finding]:
-    """Labels that are no class index, or beyond what the set promises."""
+    """Labels that are not class indices, or are beyond the classes that the set promises."""
     found = []
     for i in np.flatnonzero(labels == _NO_CLASS).tolist():
         value = images.read_with_label(i)[1]
@@ -182,18 +183,21 @@ def _duplicates(
 
 
 def _truth_findings(same: NDArray[np.bool_], digests: NDArray[np.uint64]) -> list[Finding]:
-    """Pairs of an image with itself: trivially same, or wrongly different."""
+    """Pairs of an image with itself, trivially same or wrongly different; truth of one kind."""
     found = []
     for k in np.flatnonzero((digests[0::2] == digests[1::2]).all(axis=1)).tolist():
         if digests[2 * k].any():
             says = "same, trivially" if same[k] else "different, wrongly"
             message = f"pair {k}: both images are the same bytes (marked {says})"
             found.append(Finding("truth", 2 * k, message))
+    if same.all() or not same.any():
+        mark = "same" if same.all() else "different"
+        found.append(Finding("one kind", -1, f"all {len(same):,} pairs are marked {mark}"))
     return found
 
 
 def _digests_of_pairs(path: Path) -> NDArray[np.uint64]:
-    """Digests of the distinct images of an evaluation file, one a row, sorted by the first word."""
+    """Digests of the distinct images of an evaluation file, a row each, sorted by first word."""
     pairs = open_image_set(path)
     if pairs.same is None:
         raise DataError(f"{path}: --against takes .bin files of pairs")

@@ -44,10 +44,10 @@ def repair(
     out = Path(out)
     images = report.images
     if images.same is not None:
-        raise UserError(f"--repair mends training sets; {images.path} is a {images.kind}")
+        raise UserError(f"--repair needs a training set; {images.path} is a {images.kind}")
     if report.size == (0, 0):
         raise UserError(
-            f"--repair mends sets of crops; {images.path} is a {images.kind}: delete the files "
+            f"--repair needs a set of crops; {images.path} is a {images.kind}: delete the files "
             "that --csv lists, then `data pack` makes a set of the others"
         )
     if (out / "train.rec").exists():

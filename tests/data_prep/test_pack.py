@@ -1,8 +1,7 @@
-"""Images of folders, lists and other sets go into a training set: bytes, labels and names."""
+"""Class folders, lists of images and other sets become a training set."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,39 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from image_files import class_names, contents, face, tree
 
 from data_prep.errors import DataError, UserError
 from data_prep.images import decode_rgb
 from data_prep.pack import pack
 from data_prep.pairs import write_pairs
-from data_prep.recordio import RecordReader
-from data_prep.training_set import read_index
-
-
-def face(seed: int, height: int = 112, width: int = 112, suffix: str = ".jpg") -> bytes:
-    small = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), np.uint8)
-    pixels = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(suffix, pixels)[1].tobytes()
-
-
-def tree(root: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
-
-
-def contents(folder: Path) -> list[tuple[int, bytes]]:
-    with RecordReader(folder / "train.rec") as reader:
-        index = read_index(reader)
-        return [
-            (label, reader[key].image)
-            for key, label in zip(index.keys.tolist(), index.labels.tolist(), strict=True)
-        ]
-
-
-def names(folder: Path) -> dict[str, str]:
-    return json.loads((folder / "labels.json").read_text(encoding="utf-8"))
 
 
 def test_class_folders(tmp_path: Path) -> None:
@@ -66,7 +38,7 @@ def test_class_folders(tmp_path: Path) -> None:
         (1, images[2]),
         (2, images[3]),
     ]
-    assert names(tmp_path / "out") == {"0": "anna", "1": "bo b", "2": "Öl"}
+    assert class_names(tmp_path / "out") == {"0": "anna", "1": "bo b", "2": "Öl"}
     assert (packed.images, packed.classes, packed.encoded, packed.other_files) == (4, 3, 0, 2)
     assert (tmp_path / "out/property").read_text().strip() == "3,112,112"
 
@@ -93,63 +65,8 @@ def test_others_are_encoded_once(tmp_path: Path) -> None:
     assert len(contents(tmp_path / "worse")[0][1]) < len(stored[0])
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("i/0.jpg\tanna\ni/1.jpg\tbob\n\ni/2.jpg\tbob\n", [(0, 0), (1, 1, 2), ("anna", "bob")]),
-        ("i/0.jpg,bob\ni/1.jpg,anna\ni/2.jpg,bob\n", [(0, 0, 2), (1, 1), ("bob", "anna")]),
-        ("path,label\ni/0.jpg,1\n./i/1.jpg,0\n", [(0, 1), (1, 0), ("0", "1")]),
-        ("i/2.jpg 10\ni/1.jpg 2\ni/0.jpg 2\n", [(0, 1, 0), (1, 2), ("2", "10")]),
-        ("i/a b.jpg 7\n", [(0, 3), ("7",)]),
-        ('"i/a, b.jpg",7\n', [(0, 4), ("7",)]),
-        ("\ufeffi/0.jpg;x y\n", [(0, 0), ("x y",)]),
-        ("i/plain 1\ni/0.jpg 1\n", [(0, 5, 0), ("1",)]),
-    ],
-)
-def test_list_files(tmp_path: Path, text: str, expected: list[tuple[object, ...]]) -> None:
-    images = [face(k) for k in range(6)]
-    files = dict(
-        zip(
-            ["i/0.jpg", "i/1.jpg", "i/2.jpg", "i/a b.jpg", "i/a, b.jpg", "i/plain"],
-            images,
-            strict=True,
-        )
-    )
-    tree(tmp_path, files)
-    (tmp_path / "list.txt").write_text(text, encoding="utf-8")
-    pack(tmp_path / "list.txt", tmp_path / "out")
-    *classes, class_names = expected
-    assert contents(tmp_path / "out") == [
-        (label, images[k]) for label, *members in classes for k in members
-    ]
-    assert tuple(names(tmp_path / "out").values()) == class_names
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("i/0.jpg\t1\ni/none.jpg\t1\n", r"list.txt: line 2: .*none.jpg: No such file"),
-        ("i/0.jpg\t1\ni/0.jpg\n", r"list.txt: line 2: wanted: a path and a label"),
-        ("i/0.jpg\t1\ni/0.jpg\t2\t3\n", r"list.txt: line 2: wanted"),
-        ("i/0.jpg\t1\nbad\0name.jpg\t1\n", r"list.txt: line 2: wanted"),
-        ("i/0.jpg\t7\ni/0.jpg\t007\n", r"list.txt: one label is written in two ways"),
-        ("", r"list.txt: no images in it"),
-        ("x" * 70000, r"list.txt: line 1 is over 64 KiB"),
-        ("i/broken.jpg\t1\n", r"line 1: .*broken.jpg: truncated JPEG .*data check"),
-        ("i/empty.jpg\t1\n", r"line 1: .*empty.jpg: empty"),
-    ],
-)
-def test_list_mistakes_name_the_line(tmp_path: Path, text: str, message: str) -> None:
-    tree(tmp_path, {"i/0.jpg": face(0), "i/broken.jpg": face(1)[:-2], "i/empty.jpg": b""})
-    (tmp_path / "list.txt").write_text(text)
-    with pytest.raises(DataError, match=message) as error:
-        pack(tmp_path / "list.txt", tmp_path / "out")
-    assert "\n" not in str(error.value)
-    assert not list((tmp_path / "out").glob("**/*"))
-
-
 def test_folder_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such folder, list file or set"):
+    with pytest.raises(DataError, match="no such folder or list file"):
         pack(tmp_path / "none", tmp_path / "out")
     (tmp_path / "src").mkdir()
     with pytest.raises(DataError, match="no images in its folders"):
@@ -229,10 +146,10 @@ def test_other_sets_are_packed_in_the_order_of_their_classes(tmp_path: Path, wri
     assert (packed.images, packed.classes, packed.encoded) == (5, 3, 0)
     in_order = [(0, face(1)), (0, face(3)), (1, face(4)), (2, face(0)), (2, face(2))]
     assert contents(tmp_path / "set") == in_order
-    assert names(tmp_path / "set") == {"0": "anna", "1": "5", "2": "bob"}
+    assert class_names(tmp_path / "set") == {"0": "anna", "1": "5", "2": "bob"}
     pack(tmp_path / "set/train.rec", tmp_path / "again")
     assert contents(tmp_path / "again") == in_order
-    assert names(tmp_path / "again") == names(tmp_path / "set")
+    assert class_names(tmp_path / "again") == class_names(tmp_path / "set")
 
 
 def test_a_set_that_is_not_whole_or_has_no_classes_is_not_packed(tmp_path: Path, write_tar) -> None:

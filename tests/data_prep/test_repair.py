@@ -66,10 +66,10 @@ def test_shards_become_a_sound_record_file(tmp_path: Path, write_tar) -> None:
 
 def test_what_is_no_set_of_crops_is_not_mended(tmp_path: Path) -> None:
     write_pairs(tmp_path / "a.bin", [face(0), face(1)], [True])
-    with pytest.raises(UserError, match=r"mends training sets; .*a.bin is a pair file"):
+    with pytest.raises(UserError, match=r"needs a training set; .*a.bin is a pair file"):
         repair(check(tmp_path / "a.bin"), tmp_path / "out")
     (tmp_path / "photos" / "anna").mkdir(parents=True)
     (tmp_path / "photos" / "anna" / "1.jpg").write_bytes(face(0))
-    with pytest.raises(UserError, match=r"mends sets of crops; .*photos is a folder: delete"):
+    with pytest.raises(UserError, match=r"needs a set of crops; .*photos is a folder: delete"):
         repair(check(tmp_path / "photos"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
