@@ -101,7 +101,7 @@ class _Work(NamedTuple):
 def _work(source: Path) -> _Work:
     kind = kind_of(source)
     if kind is None and not source.exists():
-        raise DataError(f"{source}: no such folder, list file or set")
+        raise DataError(f"{source}: no such folder or list file")
     if kind is None:
         return _listed(list_file(source))
     if kind.each_is_a_file:

@@ -77,9 +77,7 @@ class TarScan:
                 name = size = None
                 if kind in _LINKS:
                     raise self._broken(
-                        at,
-                        f"{printable(member.name)} is a link; make the shard with "
-                        "tar --dereference --hard-dereference",
+                        at, f"{printable(member.name)} is a link; store the file itself"
                     )
                 if kind == _GNU_SPARSE:
                     raise self._broken(at, f"{printable(member.name)} is stored as a sparse file")

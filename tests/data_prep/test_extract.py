@@ -51,7 +51,7 @@ def test_shards_become_class_folders(tmp_path: Path, write_tar) -> None:
     labels = [1, 0, 1, 0]
     members = {}
     for k, label in enumerate(labels):
-        members |= {f"../{k}.png": face(k, ".png"), f"../{k}.cls": b"%d" % label}
+        members |= {f"../{k}.png": face(k, suffix=".png"), f"../{k}.cls": b"%d" % label}
     write_tar(tmp_path / "s/0.tar", members)
     (tmp_path / "s/labels.json").write_text('{"0": "anna", "1": "bob"}')
     done = extract(tmp_path / "s", tmp_path / "out")
@@ -60,7 +60,7 @@ def test_shards_become_class_folders(tmp_path: Path, write_tar) -> None:
     assert lines == [
         f"{n}/00000{k}.png\t{n}" for n, k in [("anna", 1), ("anna", 3), ("bob", 0), ("bob", 2)]
     ]
-    assert (tmp_path / "out/bob/000002.png").read_bytes() == face(2, ".png")
+    assert (tmp_path / "out/bob/000002.png").read_bytes() == face(2, suffix=".png")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "s"]
     write_tar(tmp_path / "s/0.tar", {"0.jpg": face(0)})
     with pytest.raises(DataError, match="has no class index"):

@@ -149,7 +149,7 @@ def test_list_mistakes_name_the_line(tmp_path: Path, text: str, message: str) ->
 
 
 def test_folder_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such folder, list file or set"):
+    with pytest.raises(DataError, match="no such folder or list file"):
         pack(tmp_path / "none", tmp_path / "out")
     (tmp_path / "src").mkdir()
     with pytest.raises(DataError, match="no images in its folders"):

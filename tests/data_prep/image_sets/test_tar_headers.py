@@ -99,7 +99,7 @@ def test_a_large_size_in_binary_is_read(tmp_path: Path) -> None:
         (header(size=b"what?      \0") + FIVE + END, "the size of a file is no number"),
         (header(size=b"\xff" * 12) + FIVE + END, "the size of a file is no number"),
         (header(size=b"\x80" + b"\xff" * 11) + FIVE + END, "the file ends at"),
-        (header(kind=b"1") + END, r"a\.jpg is a link; .* --hard-dereference"),
+        (header(kind=b"1") + END, r"a\.jpg is a link; store the file itself"),
         (header(kind=b"2") + END, r"a\.jpg is a link"),
         (header(kind=b"S") + FIVE + END, "sparse"),
         (header(kind=b"x") + FIVE + END, "pax records that cannot be read"),
