@@ -23,9 +23,9 @@ from data_prep.yaml_file import read_yaml
 __all__ = ["RunConfig", "build_backbone", "load", "shipped", "validate"]
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> RunConfig:
+def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
     """YAML file or recipe, then `key.sub=value` settings; one UserError with all complaints."""
-    path = config_file(path)
+    path = config_file(Path(path))
     tree = _read(path, ())
     for text in settings:
         tree = merged(tree, setting(text), RunConfig)
