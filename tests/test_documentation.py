@@ -40,8 +40,8 @@ def commands(page: Path) -> list[str]:
     found = []
     for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         text = re.sub(r"\\\n\s*", " ", match[2])
-        for line in text.splitlines():
-            line = line.removeprefix("$ ").split("  #")[0].strip()
+        for shown in text.splitlines():
+            line = shown.removeprefix("$ ").split("  #")[0].strip()
             if line.startswith("arcface-plus ") and not re.search(r"[…·\[|]", line):
                 found.append(line)
     return found
