@@ -11,7 +11,8 @@ NOTEBOOK = Path(__file__).parents[1] / "docs/notebooks/quickstart.ipynb"
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_notebook_trains_verifies_and_compares(tmp_path):
+def test_the_notebook_trains_verifies_and_compares(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # another test runs beside it
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
