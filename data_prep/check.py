@@ -27,11 +27,12 @@ KINDS = {
     "index": "the set's own count of its images is wrong",
     "broken": "cannot be read or decoded",
     "size": "decodes, but not to the set's size: training refuses it",
-    "label": "label is no class of this set",
-    "two labels": "the same bytes stand under two labels: one of them is wrong",
-    "duplicate": "the same bytes stood in this class before",
-    "leak": "stands in an evaluation file: accuracy on that would be too high",
+    "label": "the label is not a class of this set",
+    "two labels": "the same bytes under two labels: one of them is wrong",
+    "duplicate": "the same bytes as an earlier image of the class",
+    "leak": "also in an evaluation file: accuracy on it would be too high",
     "truth": "a pair of an image and itself",
+    "one kind": "all pairs are marked alike: accuracy on them means nothing",
 }
 
 
@@ -71,7 +72,7 @@ def check(
     """Read and decode every image of a .rec, .bin or folder on `threads` threads (all cores).
 
     `against` names evaluation .bin files whose images must not be in this set. Memory: 24 bytes
-    an image. Raises DataError only if the set or a file of `against` cannot be opened at all.
+    per image. Raises DataError only if the set or a file of `against` cannot be opened at all.
     """
     forbidden = [(Path(name), _digests_of_pairs(Path(name))) for name in against]
     collection = open_collection(path)
@@ -159,7 +160,7 @@ def _with_name(collection: Records | Pairs | Folder, i: int, reason: str) -> str
 def _label_findings(
     collection: Records | Pairs | Folder, labels: NDArray[np.int64]
 ) -> list[Finding]:
-    """Labels that are no class index, or beyond what the property file promises."""
+    """Labels that are not class indices, or are beyond the property file's classes."""
     if not isinstance(collection, Records):
         return []
     promised = read_property(collection.path.parent / "property")
@@ -206,18 +207,21 @@ def _duplicates(
 
 
 def _truth_findings(pairs: Pairs, digests: NDArray[np.uint64]) -> list[Finding]:
-    """Pairs of an image with itself: trivially same, or wrongly different."""
+    """Pairs of an image with itself, trivially same or wrongly different; truth of one kind."""
     found = []
     for k in np.flatnonzero((digests[0::2] == digests[1::2]).all(axis=1)).tolist():
         if digests[2 * k].any():
             says = "same, trivially" if pairs.same[k] else "different, wrongly"
             message = f"pair {k}: both images are the same bytes (marked {says})"
             found.append(Finding("truth", 2 * k, message))
+    if pairs.same.all() or not pairs.same.any():
+        mark = "same" if pairs.same.all() else "different"
+        found.append(Finding("one kind", -1, f"all {len(pairs.same):,} pairs are marked {mark}"))
     return found
 
 
 def _digests_of_pairs(path: Path) -> NDArray[np.uint64]:
-    """Digests of the distinct images of an evaluation file, one a row, sorted by the first word."""
+    """Digests of the distinct images of an evaluation file, a row each, sorted by first word."""
     pairs = open_collection(path)
     if not isinstance(pairs, Pairs):
         raise DataError(f"{path}: --against takes .bin files of pairs")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data_prep.class_names import read_class_names
 from data_prep.errors import DataError
+from data_prep.image_header import FORMATS
 from data_prep.images import is_image_name, walk_files
 from data_prep.pairs import read_pairs
 from data_prep.recordio import RecordReader
@@ -169,6 +170,6 @@ def _open_folder(path: Path) -> Folder:
             names += [f"{folder}/{name}" if folder else name for name in images]
             labels += [label] * len(images)
     if not names:
-        raise DataError(f"{path}: holds neither train.rec nor images (.jpg, .png, .webp, .bmp)")
+        raise DataError(f"{path}: holds neither train.rec nor images ({FORMATS})")
     of_index = {label: name for name, label in classes.items()}
     return Folder(path, names, np.array(labels, np.int64), of_index, others)

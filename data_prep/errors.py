@@ -1,7 +1,7 @@
 """What goes wrong because of the user's input, as opposed to a bug of ours.
 
 The command line turns these into one line on stderr and exit status 2; a traceback is shown only
-with ``--debug``. Messages name the thing (file, key, record, pair, byte offset) and the mend.
+with ``--debug``. Messages name the thing (file, key, record, pair, byte offset) and the fix.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import unicodedata
 
 
 class UserError(ValueError):
-    """The user can mend this: a wrong option, path, configuration or combination of them."""
+    """The user can fix this: a wrong option, path, configuration or combination of them."""
 
 
 class DataError(UserError):
@@ -27,7 +27,7 @@ def printable(text: str) -> str:
     """`text` with every character shown that a terminal would obey instead of print.
 
     Control characters, line breaks and direction marks become escapes such as \\x1b; a byte that
-    was no UTF-8 in a file's name becomes \\xNN.
+    was not UTF-8 in a file's name becomes \\xNN.
     """
     if text.isprintable():
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import numpy as np
 
 from data_prep.class_names import NAME, write_class_names
 from data_prep.collection import Pairs, Records, open_collection
+from data_prep.csv_cells import as_cell
 from data_prep.errors import DataError, UserError
 from data_prep.files import replacing, write_bytes
 from data_prep.image_header import image_header
+from data_prep.image_lists import class_order
 from data_prep.pair_lists import FOLDS, fold_sizes
 from data_prep.training_set import read_index
 
@@ -31,6 +34,7 @@ class Extracted:
     classes: int
     pairs: int
     list: Path
+    in_order: bool = True  # whether the folders' order is the classes', as `data pack` sees it
 
 
 def extract(
@@ -72,7 +76,8 @@ def _extract_records(
     folders = _folder_names(present, records.class_names)
     for label in present:
         os.mkdir(f"{out}/{folders[label]}")
-    keys, labels = index.keys.tolist(), index.labels.tolist()
+    order = np.argsort(index.labels, kind="stable")  # the list's first lines make the first class
+    keys, labels = index.keys[order].tolist(), index.labels[order].tolist()
     digits = max(6, len(str(max(keys))))
 
     def write_block(start: int) -> list[str]:
@@ -97,27 +102,41 @@ def _extract_records(
     if records.class_names:
         names_of = records.class_names
         write_class_names(out, [names_of.get(k, str(k)) for k in range(index.classes)])
-    return Extracted(len(keys), len(keys), len(present), 0, out / LIST)
+    in_order = sorted(folders.values()) == [folders[label] for label in present]
+    return Extracted(len(keys), len(keys), len(present), 0, out / LIST, in_order)
 
 
 def _folder_names(labels: list[int], names: dict[int, str]) -> dict[int, str]:
-    """A class's name where all names make good folders in the classes' order, else its index.
-
-    `data pack` orders folders by name, so the classes then come back with their indices.
-    """
-    chosen = [names.get(label, "") for label in labels]
-    good = all(_is_folder_name(name) for name in chosen) and sorted(set(chosen)) == chosen
+    """Each class's name where it makes a good folder, its index elsewhere; no two are equal."""
+    if _are_numbers_in_disorder([names[label] for label in labels if label in names]):
+        names = {}
+    taken = Counter(names.get(label, "") for label in labels)
     digits = max(6, len(str(labels[-1])))
-    return {
-        label: name if good else f"{label:0{digits}d}"
-        for label, name in zip(labels, chosen, strict=True)
-    }
+    folders = {}
+    for label in labels:
+        folder = names.get(label, "")
+        if not _is_folder_name(folder) or taken[folder] > 1:
+            folder = f"{label:0{digits}d}"
+            while taken[folder]:
+                folder += "_"
+            taken[folder] += 1
+        folders[label] = folder
+    return folders
+
+
+def _are_numbers_in_disorder(names: list[str]) -> bool:
+    """Whether `data pack` would sort these names by their values, which is another order."""
+    try:
+        return class_order(names, Path(LIST)) != names
+    except DataError:  # 7 and 007
+        return True
 
 
 def _is_folder_name(name: str) -> bool:
     return (
         name not in ("", NAME, LIST)
         and not name.startswith(".")
+        and as_cell(name) == name  # the list may be opened in a spreadsheet
         and not any(c in '/\\\t\n\r"' or ord(c) < 32 for c in name)
         and name == name.strip()
         and len(name.encode("utf-8", "surrogateescape")) < 250

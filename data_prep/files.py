@@ -1,4 +1,4 @@
-"""How the project writes files: whole or not at all, and never over what is no plain file."""
+"""How the project writes files: completely or not at all, and never over a special file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def replacing(
 ) -> Iterator[IO[Any]]:
     """A file object; what is written to it takes the name `path` when the block ends without error.
 
-    A symbolic link stays, and the file that it points to is replaced. What is no plain file (a
+    A symbolic link stays, and the file that it points to is replaced. A special file (a
     FIFO, /dev/stdout) is written to directly, and so is standard output under the name "-".
     `durable`: wait for the disk, so that the file outlasts a power cut. `text`: `encoding`,
     `errors`, `newline` as for `open`.

@@ -1,14 +1,16 @@
-"""Is the file around an image's pixels whole? Told without decoding it, in microseconds.
+"""Is the file around an image's pixels complete? Found without decoding it, in microseconds.
 
-Decoders differ in what they forgive (a cut JPEG is grey below in some and refused by others), and
-in what they believe (a hundred bytes can claim gigabytes), so this is looked at apart from them.
+Decoders differ in what they accept (some fill a truncated JPEG with grey, others refuse it), and
+some trust the sizes that a file claims (a hundred bytes can claim gigabytes). So this is checked
+before any decoder runs.
 """
 
 from __future__ import annotations
 
 import re
 
-from data_prep.image_header import image_header
+from data_prep import avif, tiff
+from data_prep.image_header import FORMATS, image_header
 
 #: In the scan of a JPEG every 0xFF is followed by 0 or a restart marker until the scan ends.
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
@@ -17,8 +19,9 @@ _ANY_MARKER = re.compile(rb"\xff[^\x00]")
 _START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 #: How many pixels a byte can stand for at the very most, where a format has such a limit: in a JPEG
 #: every 8x8 block takes a bit, deflate shrinks by 1032 and a PNG pixel has a bit at least.
-_PIXELS_A_BYTE = {"jpeg": 1024, "png": 8 * 1032, "bmp": 1024, "webp": 1 << 40}
-_MODEST = 1 << 20  # pixels that harm nobody
+_PIXELS_A_BYTE = {"jpeg": 1024, "png": 8 * 1032, "bmp": 1024, "gif": 4096}
+_NO_LIMIT = 1 << 40
+_MODEST = 1 << 20  # pixels that are always affordable
 
 
 def container_damage(data: bytes) -> str | None:
@@ -27,10 +30,11 @@ def container_damage(data: bytes) -> str | None:
         return "empty"
     header = image_header(data)
     if header is None:
-        return "not a JPEG, PNG, WebP or BMP image"
+        return f"not a {FORMATS} image"
     if not header.width or not header.height:
         return f"{header.format.upper()} of {header.width}x{header.height} pixels"
-    if header.width * header.height > _MODEST + _PIXELS_A_BYTE[header.format] * len(data):
+    densest = _PIXELS_A_BYTE.get(header.format, _NO_LIMIT)
+    if header.width * header.height > _MODEST + densest * len(data):
         return f"{len(data)} bytes cannot hold {header.width}x{header.height} pixels"
     if header.format == "jpeg":
         return _jpeg_damage(data)
@@ -40,6 +44,12 @@ def container_damage(data: bytes) -> str | None:
         return "truncated WebP"
     if header.format == "bmp" and len(data) < int.from_bytes(data[2:6], "little"):
         return "truncated BMP"
+    if header.format == "gif":
+        return _gif_damage(data)
+    if header.format == "tiff" and not tiff.is_whole(data):
+        return "truncated TIFF"
+    if header.format == "avif" and not avif.is_whole(data):
+        return "truncated AVIF"
     return None
 
 
@@ -61,7 +71,7 @@ def _jpeg_damage(data: bytes) -> str | None:
 
 
 def _png_damage(data: bytes) -> str | None:
-    """Hop from chunk to chunk: decoders trust their lengths and take gigabytes for a lie."""
+    """Hop from chunk to chunk: decoders trust their lengths and allocate what they claim."""
     at = 8
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -71,3 +81,27 @@ def _png_damage(data: bytes) -> str | None:
             return None
         at = end
     return "truncated PNG (no end chunk)"
+
+
+def _gif_damage(data: bytes) -> str | None:
+    """Hop from block to block (GIF89a, sections 17 to 27) to the trailer."""
+    try:
+        at = 13 + _colour_table(data[10])
+        while data[at] != 0x3B:  # the trailer
+            if data[at] == 0x2C:  # an image: its descriptor, a colour table, the code size, data
+                at += 11 + _colour_table(data[at + 9])
+            elif data[at] == 0x21:  # an extension: its label, data
+                at += 2
+            else:
+                return f"corrupt GIF (no block begins with {data[at]:02x})"
+            while data[at]:
+                at += 1 + data[at]
+            at += 1
+    except IndexError:
+        return "truncated GIF"
+    return None
+
+
+def _colour_table(flags: int) -> int:
+    """Bytes of the colour table that a descriptor's flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0

@@ -1,4 +1,4 @@
-"""Is an encoded image whole? Container first, then pixels."""
+"""Is an encoded image intact? The container is checked first, then the pixels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from data_prep.images import decode_rgb
 def damage(data: bytes, height: int = 0, width: int = 0) -> str | None:
     """What is wrong with an encoded image, None if it decodes fully.
 
-    With `height` and `width`, another size is wrong too, and is told from the header: an image that
-    claims to be huge is not decoded. Releases the GIL while decoding.
+    With `height` and `width`, another size is wrong too; it is read from the header, so an image
+    that claims to be huge is not decoded. Releases the GIL while decoding.
     """
     if reason := container_damage(data):
         return reason

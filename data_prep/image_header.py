@@ -1,7 +1,7 @@
 """Format and size of an encoded image from its first bytes, without decoding it.
 
-For two questions: may these bytes be stored as they are (a 112x112 JPEG may), and would decoding
-them fit into memory (a few kilobytes of PNG can claim gigabytes of pixels).
+It answers two questions: may these bytes be stored as they are (a 112x112 JPEG may), and would the
+decoded image fit into memory (a few kilobytes of PNG can claim gigabytes of pixels)?
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from data_prep import avif, tiff
+
+#: The formats that are read, for messages.
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF"
+
 
 class ImageHeader(NamedTuple):
-    """`format` is jpeg, png, webp or bmp; the size is as stored, before any EXIF orientation."""
+    """`format` is jpeg, png, webp, bmp, gif, tiff or avif; the size is before EXIF orientation."""
 
     format: str
     width: int
@@ -19,7 +24,7 @@ class ImageHeader(NamedTuple):
 
 
 def image_header(data: bytes) -> ImageHeader | None:
-    """Header of a JPEG, PNG, WebP or BMP image; None for anything else, or when it is cut short."""
+    """Header of an image in one of `FORMATS`; None for anything else, or a header cut short."""
     try:
         if data.startswith(b"\xff\xd8"):
             return _jpeg(data)
@@ -29,13 +34,19 @@ def image_header(data: bytes) -> ImageHeader | None:
             return _webp(data)
         if data.startswith(b"BM"):
             return _bmp(data)
-    except (struct.error, IndexError):  # cut short inside its header
+        if data.startswith((b"GIF87a", b"GIF89a")):
+            return ImageHeader("gif", *struct.unpack_from("<HH", data, 6))
+        if data.startswith(tiff.MAGIC):
+            return ImageHeader("tiff", *tiff.size(data))
+        if avif.is_avif(data):
+            return ImageHeader("avif", *avif.size(data))
+    except (struct.error, IndexError, KeyError):  # cut short inside its header
         pass
     return None
 
 
 def _jpeg(data: bytes) -> ImageHeader | None:
-    """Hop from marker to marker until a start of frame (ITU T.81, B.2.2) tells the size."""
+    """Hop from marker to marker until a start of frame (ITU T.81, B.2.2) gives the size."""
     at = 2
     while True:
         while data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes
@@ -43,12 +54,12 @@ def _jpeg(data: bytes) -> ImageHeader | None:
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # stands alone, without a length
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # has no length
             at += 2
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
             return ImageHeader("jpeg", width, height)
-        elif marker in (0xD9, 0xDA):  # the pixels begin, or the file ends, and no size was told
+        elif marker in (0xD9, 0xDA):  # the pixels begin, or the file ends, without a size
             return None
         else:
             at += 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])

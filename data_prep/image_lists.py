@@ -1,12 +1,13 @@
 """Which images make a training set, class by class: from class folders or from a list file.
 
-Both are walked, never held: what is kept in memory grows with the classes, not with the images
-(but for a list whose classes are mixed up, 12 bytes a line).
+Memory grows with the classes, not with the images, except for a list whose classes are mixed up:
+that takes 20 bytes per line.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ import numpy as np
 
 from data_prep.align.landmarks import split_fields
 from data_prep.errors import DataError
+from data_prep.image_header import FORMATS
 from data_prep.images import is_image_name, walk_files
 
 _LINE_LIMIT = 1 << 16
+_LST_LABEL = re.compile(r"0*([0-9]+?)(?:\.0*)?")  # im2rec writes 7 as 7.000000
 
 
 class Listed(NamedTuple):
@@ -33,7 +36,7 @@ class Listed(NamedTuple):
 
 @dataclass
 class ImageList(ABC):
-    """The images of SRC in the order of their classes; `images` walks them anew each time."""
+    """The images of SRC in the order of their classes; `images` walks them again each time."""
 
     total: int
     names: list[str]  # of the classes
@@ -46,7 +49,7 @@ class ImageList(ABC):
 
 @dataclass
 class ClassFolders(ImageList):
-    """SRC/class/…/image: the first folder is the class, however deep the images lie in it."""
+    """SRC/class/…/image: the first folder is the class, however deep the images are in it."""
 
     root: str = ""
 
@@ -72,7 +75,7 @@ def class_folders(root: Path) -> ImageList:
         if images and (not names or names[-1] != folder.split("/")[0]):
             names.append(folder.split("/")[0])
     if not total:
-        raise DataError(f"{root}: no images in its folders (.jpg, .png, .webp, .bmp)")
+        raise DataError(f"{root}: no images in its folders ({FORMATS})")
     return ClassFolders(total, names, others, root=str(root))
 
 
@@ -85,89 +88,90 @@ def _walk_images(root: str) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class ListFile(ImageList):
-    """Lines of a path and a label; paths are relative to the list's own folder."""
+    """The lines of a list; its images in the order of their classes."""
 
     path: Path = Path()
+    root: Path = Path()  # where the paths start from
     index: dict[str, int] | None = None  # label as written -> class index
-    order: np.ndarray | None = None  # byte offsets of lines, where their order is not the classes'
+    order: np.ndarray | None = None  # (n, 2) byte offset and number of each line, if sorted by us
 
     def images(self) -> Iterator[Listed]:
         assert self.index is not None
-        root = self.path.parent
         with open(self.path, "rb") as file:
-            lines = _lines(file, self.path) if self.order is None else self._in_order(file)
-            for name, label, where in lines:
-                yield Listed(self.index[label], os.path.join(root, name), where)
+            lines = _lines(file, self.path, self.root) if self.order is None else self._sorted(file)
+            for line in lines:
+                where = f"{self.path}: line {line.number}"
+                yield Listed(self.index[line.label], os.path.join(self.root, line.name), where)
 
-    def _in_order(self, file: BinaryIO) -> Iterator[tuple[str, str, str]]:
+    def _sorted(self, file: BinaryIO) -> Iterator[Line]:
         assert self.order is not None
-        for offset in self.order.tolist():
+        for offset, number in self.order.tolist():
             file.seek(offset)
-            where = f"{self.path}: the line at byte {offset}"
-            line = file.readline(_LINE_LIMIT).decode("utf-8-sig", "surrogateescape")
-            yield (*_path_and_label(line.strip(), where), where)
+            text = file.readline(_LINE_LIMIT).decode("utf-8-sig", "surrogateescape").strip()
+            yield Line(*_path_and_label(text, self.path, number), number, offset)
 
 
-def list_file(path: Path) -> ImageList:
-    """Read a list once through: its classes and whether its lines stand in their order.
+def list_file(path: Path, root: str | os.PathLike[str] | None = None) -> ImageList:
+    """Read a list once: its classes, and whether its lines are in their order.
 
-    Labels that are whole numbers keep their order, and their values if these are 0 to C − 1; names
-    are numbered as they first appear. DataError names the line.
+    A line is a path and a label; in a .lst file of MXNet's im2rec it is an index, one or more
+    labels (the first is the class) and a path, between tabs. Paths start from `root`, by default
+    the list's folder. Labels that are whole numbers keep their order, and their values if these are
+    0 to C − 1; names are numbered as they first appear. DataError names the line.
     """
+    root = path.parent if root is None else Path(root)
     first_seen: dict[str, int] = {}
     total, in_order, last = 0, True, -1
-    seen = array("i")
     with open(path, "rb") as file:
-        for _, label, _ in _lines(file, path):
-            k = first_seen.setdefault(label, len(first_seen))
+        for line in _lines(file, path, root):
+            k = first_seen.setdefault(line.label, len(first_seen))
             in_order &= k >= last
             last = k
             total += 1
     if not total:
-        raise DataError(f"{path}: no images in it; wanted: a path and a label a line")
-    names = _class_order(list(first_seen), path)
+        raise DataError(f"{path}: no images in it; expected a path and a label on each line")
+    names = class_order(list(first_seen), path)
     index = {name: k for k, name in enumerate(names)}
     if in_order and names == list(first_seen):
-        return ListFile(total, names, path=path, index=index)
-    offsets = array("q")
+        return ListFile(total, names, path=path, root=root, index=index)
+    seen, places = array("i"), array("q")
     with open(path, "rb") as file:
-        for _, label, offset in _offsets(file, path):
-            seen.append(index[label])
-            offsets.append(offset)
-    order = np.frombuffer(offsets, np.int64)[
-        np.argsort(np.frombuffer(seen, np.int32), kind="stable")
-    ]
-    return ListFile(total, names, path=path, index=index, order=order)
+        for line in _lines(file, path, root):
+            seen.append(index[line.label])
+            places.extend((line.offset, line.number))
+    by_class = np.argsort(np.frombuffer(seen, np.int32), kind="stable")
+    order = np.frombuffer(places, np.int64).reshape(-1, 2)[by_class]
+    return ListFile(total, names, path=path, root=root, index=index, order=order)
 
 
-def _class_order(labels: list[str], path: Path) -> list[str]:
-    if not all(label.isascii() and label.isdigit() and len(label) < 10 for label in labels):
+def class_order(labels: list[str], path: Path) -> list[str]:
+    """Distinct labels, in the order of first appearance → in the order of their classes.
+
+    Whole numbers of any length are sorted by value; where there are other names, nothing is.
+    """
+    if not all(label.isascii() and label.isdigit() for label in labels):
         return labels
-    ordered = sorted(labels, key=int)
-    if len({int(label) for label in labels}) < len(labels):
+    digits = {label: label.lstrip("0") for label in labels}
+    if len(set(digits.values())) < len(labels):
         raise DataError(f"{path}: one label is written in two ways, such as 7 and 007")
-    return ordered
+    return sorted(labels, key=lambda label: (len(digits[label]), digits[label]))
 
 
-def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[str, str, str]]:
-    """Path, label and place of each line that is neither blank nor a heading."""
-    for number, line, _ in _stripped(file, path):
-        where = f"{path}: line {number}"
-        name, label = _path_and_label(line, where)
-        if number > 1 or _is_image(name, path):
-            yield name, label, where
+class Line(NamedTuple):
+    """A line of a list: what it says, and where it is."""
+
+    name: str
+    label: str
+    number: int
+    offset: int  # in bytes
 
 
-def _offsets(file: BinaryIO, path: Path) -> Iterator[tuple[str, str, int]]:
-    for number, line, offset in _stripped(file, path):
-        name, label = _path_and_label(line, f"{path}: line {number}")
-        if number > 1 or _is_image(name, path):
-            yield name, label, offset
-
-
-def _is_image(name: str, path: Path) -> bool:
-    """Whether the first line names an image, as opposed to columns."""
-    return is_image_name(name) or os.path.isfile(path.parent / name)
+def _lines(file: BinaryIO, path: Path, root: Path) -> Iterator[Line]:
+    """Each line that is neither blank nor a heading."""
+    for number, text, offset in _stripped(file, path):
+        name, label = _path_and_label(text, path, number)
+        if number > 1 or is_image_name(name) or os.path.isfile(root / name):  # else: columns
+            yield Line(name, label, number, offset)
 
 
 def _stripped(file: BinaryIO, path: Path) -> Iterator[tuple[int, str, int]]:
@@ -182,10 +186,28 @@ def _stripped(file: BinaryIO, path: Path) -> Iterator[tuple[int, str, int]]:
         offset += len(raw)
 
 
-def _path_and_label(line: str, where: str) -> tuple[str, str]:
+def _path_and_label(line: str, path: Path, number: int) -> tuple[str, str]:
     """A path and a label at a tab, comma or semicolon; at the last blank where there is none."""
+    where = f"{path}: line {number}"
+    if path.suffix == ".lst":
+        return _of_lst(line, where)
     spaced = not any(separator in line for separator in "\t,;")
     fields = line.rsplit(None, 1) if spaced else split_fields(line, where)
     if len(fields) != 2 or not all(fields) or "\0" in line:
-        raise DataError(f"{where}: wanted: a path and a label")
+        raise DataError(f"{where}: expected a path and a label")
     return fields[0], fields[1]
+
+
+def _of_lst(line: str, where: str) -> tuple[str, str]:
+    """Path and class of a line of im2rec's .lst, or of InsightFace's: 1, path, class."""
+    fields = line.split("\t")
+    if len(fields) == 3 and fields[0] == "1" and not _LST_LABEL.fullmatch(fields[1]):
+        fields = [fields[0], fields[2], fields[1]]
+    if len(fields) < 3 or not fields[0].isdigit() or not fields[-1] or "\0" in line:
+        raise DataError(
+            f"{where}: expected an index, a label and a path, separated by tabs (im2rec's .lst)"
+        )
+    label = _LST_LABEL.fullmatch(fields[1])
+    if label is None:
+        raise DataError(f"{where}: label {fields[1]!r} is not a class (0, 1, 2 …)")
+    return fields[-1], label[1]

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from data_prep.class_names import NAME, write_class_names
 from data_prep.collection import read_file
 from data_prep.crop_size import SIDE
@@ -20,11 +17,11 @@ from data_prep.errors import DataError, UserError
 from data_prep.image_container import END_OF_IMAGE, container_damage
 from data_prep.image_header import ImageHeader, image_header
 from data_prep.image_lists import Listed, class_folders, list_file
-from data_prep.images import Image, decode_rgb, encode_jpeg, one_thread_each
+from data_prep.images import center_square, decode_rgb, encode_jpeg, one_thread_each
 from data_prep.training_set import TrainingSetWriter
 
 _AS_IT_IS = ImageHeader("jpeg", SIDE, SIDE)
-_BLOCK = 64  # images a thread loads at a time, so that handing over costs little
+_BLOCK = 64  # images that a thread loads at a time
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,23 @@ class Packed:
     classes: int
     encoded: int  # were not JPEG, or not 112x112
     resized: int  # were not 112x112
-    other_files: int  # in the folders, and no images by their names
+    other_files: int  # in the folders, without an image's suffix
 
 
 def pack(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    root: str | os.PathLike[str] | None = None,
     quality: int = 95,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Packed:
     """Write OUT/train.rec, .idx, property and labels.json from SRC.
 
-    SRC is a folder, whose folders are the classes in the order of their names, or a list file of
-    `path, label` lines. 112x112 JPEG images are stored byte for byte; others are decoded, cut to
+    SRC is a folder, whose folders are the classes in the order of their names, or a list file: of
+    `path, label` lines, or MXNet's .lst. Paths in a list start from `root`, by default the list's
+    own folder. 112x112 JPEG images are stored byte for byte; others are decoded, cut to
     their central square, resized to 112x112 and encoded once at `quality`. Memory does not grow
     with the images; the set appears when it is whole.
 
@@ -63,7 +62,7 @@ def pack(
         raise UserError(f"{out / 'train.rec'} is there already: delete it or choose another folder")
     if not source.exists():
         raise DataError(f"{source}: no such folder or list file")
-    listed = class_folders(source) if source.is_dir() else list_file(source)
+    listed = class_folders(source) if source.is_dir() else list_file(source, root)
     encoded = resized = done = 0
     with one_thread_each(), TrainingSetWriter(out, (SIDE, SIDE)) as writer:
         (out / NAME).unlink(missing_ok=True)  # of a former set
@@ -81,7 +80,7 @@ def pack(
 def _load(
     images: Iterator[Listed], quality: int, threads: int | None
 ) -> Iterator[tuple[int, bytes, ImageHeader | None]]:
-    """Label, bytes to store and, where they were encoded anew, what they were; in order.
+    """Label, bytes to store and, if they were encoded again, the original header; in order.
 
     Threads read ahead a bounded number of blocks, so memory stays flat.
     """
@@ -105,7 +104,7 @@ def _load_block(block: list[Listed], quality: int) -> list[tuple[int, bytes, Ima
 
 
 def _stored(image: Listed, quality: int) -> tuple[bytes, ImageHeader | None]:
-    """The bytes to store; with the header of what they were if they were encoded anew."""
+    """The bytes to store; with the original header if they were encoded again."""
     try:
         data = read_file(image.path)
         header = image_header(data)
@@ -117,22 +116,10 @@ def _stored(image: Listed, quality: int) -> tuple[bytes, ImageHeader | None]:
             assert header is not None
             if header == _AS_IT_IS:
                 return data, None
-            return encode_jpeg(_square(decode_rgb(data)), quality), header
+            return encode_jpeg(center_square(decode_rgb(data)), quality), header
         except DataError as error:
             raise DataError(
                 f"{image.path}: {error}; delete it, or see `data check` for all such images"
             ) from None
     except DataError as error:
         raise DataError(f"{image.where}: {error}" if image.where else str(error)) from None
-
-
-def _square(image: Image) -> Image:
-    """The central square of (h, w, 3), as 112x112."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(image[top : top + side, left : left + side])
-    if side == SIDE:
-        return square
-    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
-    return cv2.resize(square, (SIDE, SIDE), interpolation=method).astype(np.uint8, copy=False)

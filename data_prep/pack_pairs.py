@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from data_prep.align.landmarks import tidy_name
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
 from data_prep.image_header import ImageHeader, image_header
-from data_prep.images import SUFFIXES, decode_rgb, encode_jpeg, is_image_name, one_thread_each
-from data_prep.pair_lists import FOLDS, has_both_kinds_in_each_fold, read_pair_list
+from data_prep.images import (
+    SUFFIXES,
+    center_square,
+    decode_rgb,
+    encode_jpeg,
+    is_image_name,
+    one_thread_each,
+)
+from data_prep.pair_lists import (
+    FOLDS,
+    Pair,
+    Place,
+    has_both_kinds_in_each_fold,
+    read_pair_list,
+)
 from data_prep.pairs import write_pairs
+
+_LISTED = 10
+_DROPPED_LIMIT = 16  # leading folders that a list may name and the images' folder may lack
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,8 @@ class PackedPairs:
     pairs: int
     same: int
     images: int
-    encoded: int
+    encoded: int  # were not JPEG, or not 112x112
+    resized: int  # were not 112x112
     usable: bool
 
 
@@ -43,10 +57,12 @@ def pack_pairs(
     """Write `out`, a .bin of the pairs that `source` lists, from the images below `root`.
 
     JPEG images of 112x112 are stored byte for byte. Others are refused, or with `encode` decoded,
-    resized to 112x112 and stored as JPEG of `quality`. An image in several pairs is stored once.
+    cut to their central square, resized to 112x112 and stored as JPEG of `quality`, as by `pack`.
+    An image in several pairs is stored once. See `read_pair_list` for `source` and `kind`.
 
-    Raises DataError, naming file and line of the list, for an image that is missing, unreadable or
-    refused; UserError where `out` exists. See `read_pair_list` for `source` and `kind`.
+    Raises:
+        DataError: images are missing, unreadable or refused; names them and their lines.
+        UserError: `out` exists, or an option is wrong.
     """
     root, out = Path(root), Path(out)
     if not root.is_dir():
@@ -56,7 +72,7 @@ def pack_pairs(
     if not 1 <= quality <= 100:
         raise UserError(f"--quality {quality} is out of range; choose 1 to 100")
     pairs = read_pair_list(source, kind)
-    store = _Store(root, encode, quality)
+    store = _Store(locate_images(root, pairs), encode, quality)
     images: list[bytes] = []
     with one_thread_each():
         for done, pair in enumerate(pairs, 1):
@@ -68,50 +84,71 @@ def pack_pairs(
     return PackedPairs(
         len(pairs),
         sum(pair.same for pair in pairs),
-        len(store),
+        len(store.files),
         store.encoded,
+        store.resized,
         len(pairs) >= FOLDS and has_both_kinds_in_each_fold(pairs),
+    )
+
+
+def locate_images(root: Path, pairs: Sequence[Pair]) -> dict[str, Path]:
+    """The file of each image that the pairs name; DataError lists those that are not there.
+
+    Lists may name images from further up (`../Data/Images/001/…` in CFP's). How many leading
+    folders to drop is one number for the whole list, the one that finds most images, so that a
+    missing image is never mistaken for a namesake elsewhere.
+    """
+    first: dict[str, Place] = {}
+    for pair in pairs:
+        for name in (pair.a, pair.b):
+            first[name] = min(first.get(name, pair.where), pair.where)
+    deepest = max(len(tidy_name(name).split("/")) for name in first)
+    found: dict[str, Path] = {}
+    for dropped in range(min(deepest, _DROPPED_LIMIT)):
+        there = {name: path for name in first if (path := find_image(root, name, dropped))}
+        if len(there) > len(found):
+            found = there
+        if len(found) == len(first):
+            return found
+    raise DataError(
+        _missing(root, {n: at for n, at in first.items() if n not in found}, len(first))
+    )
+
+
+def _missing(root: Path, missing: dict[str, Place], images: int) -> str:
+    """One line about all images that are not there, the first of them with their lines."""
+    places = sorted(missing.items(), key=lambda item: item[1])
+    one_file = len({at.file for at in missing.values()}) == 1
+    shown = [
+        f"{name} (line {at.line})" if one_file else f"{name} ({at})"
+        for name, at in places[:_LISTED]
+    ]
+    if len(places) > _LISTED:
+        shown.append(f"and {len(places) - _LISTED:,} more")
+    listed_in = places[0][1].file if one_file else places[0][1].file.parent.parent
+    return (
+        f"{listed_in}: {len(missing):,} of {images:,} images are not in {root}: "
+        f"{', '.join(shown)}; give the folder that the list's paths start from, with every photo "
+        "aligned (data align --fallback center crops those without a face)"
     )
 
 
 class _Store:
     """The bytes of each image that pairs name, read once."""
 
-    def __init__(self, root: Path, encode: bool, quality: int) -> None:
-        self._root = root
+    def __init__(self, files: dict[str, Path], encode: bool, quality: int) -> None:
+        self.files = files
         self._encode = encode
         self._quality = quality
         self._of_name: dict[str, bytes] = {}
-        self._dropped: int | None = None
-        self.encoded = 0
+        self.encoded = self.resized = 0
 
-    def __len__(self) -> int:
-        return len(self._of_name)
-
-    def get(self, name: str, where: str) -> bytes:
+    def get(self, name: str, where: Place) -> bytes:
         if name not in self._of_name:
-            self._of_name[name] = self._read(self._find(name, where), where)
+            self._of_name[name] = self._read(self.files[name], where)
         return self._of_name[name]
 
-    def _find(self, name: str, where: str) -> Path:
-        """The image's file; DataError if it is not there.
-
-        Lists may name images from further up (`../Data/Images/001/…` in CFP's). How many leading
-        folders to drop is settled by the first image and holds for all, so that a missing image
-        is never mistaken for a namesake elsewhere.
-        """
-        depth = len(tidy_name(name).split("/"))
-        depths = range(depth) if self._dropped is None else (self._dropped,)
-        for dropped in depths:
-            if path := find_image(self._root, name, dropped):
-                self._dropped = dropped
-                return path
-        raise DataError(
-            f"{where}: image {name} is not in {self._root}; give the folder that the list's paths "
-            "start from, with every photo aligned (--fallback center crops those without a face)"
-        )
-
-    def _read(self, path: Path, where: str) -> bytes:
+    def _read(self, path: Path, where: Place) -> bytes:
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -121,7 +158,7 @@ class _Store:
         if not as_it_is and not self._encode:
             raise DataError(
                 f"{where}: {path} is {_what(header)}, not a {SIDE}x{SIDE} JPEG: align the photos "
-                "first (data align), or --encode to resize and encode them"
+                "first (data align), or give --encode to resize and encode aligned crops"
             )
         try:
             image = decode_rgb(data)
@@ -130,14 +167,12 @@ class _Store:
         if as_it_is:
             return data
         self.encoded += 1
-        if image.shape[:2] != (SIDE, SIDE):
-            resized = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            image = resized.astype(np.uint8, copy=False)
-        return encode_jpeg(image, self._quality)
+        self.resized += image.shape[:2] != (SIDE, SIDE)
+        return encode_jpeg(center_square(image), self._quality)
 
 
 def _what(header: ImageHeader | None) -> str:
-    return f"{header.format} {header.width}x{header.height}" if header else "no image we read"
+    return f"{header.format} {header.width}x{header.height}" if header else "no image we can read"
 
 
 def find_image(root: Path, name: str, dropped: int) -> Path | None:

@@ -25,20 +25,30 @@ _TRUTHS = {
 }
 
 
+class Place(NamedTuple):
+    """A line of a list; places of one file sort by line."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}: line {self.line}"
+
+
 class Pair(NamedTuple):
-    """Two images by their paths relative to the images' folder; `where` is file and line."""
+    """Two images by their paths relative to the images' folder, and the line that names them."""
 
     a: str
     b: str
     same: bool
-    where: str
+    where: Place
 
 
 def read_pair_list(source: str | os.PathLike[str], kind: str = "auto") -> list[Pair]:
     """Pairs of any source, in fold order. DataError names the file and the line.
 
     kind: lfw (pairs.txt), cfp-fp or cfp-ff (CFP's Protocol folder, or the one it is in), list
-    (two paths and 1 or 0 a line, CSV or spaces, as AgeDB-30's), or auto: a file is recognised by
+    (two paths and 1 or 0 per line, CSV or spaces, as AgeDB-30's), or auto: a file is recognised by
     its first line, a folder is CFP's and needs its kind.
     """
     source = Path(source)
@@ -84,19 +94,21 @@ def read_lfw(path: Path) -> list[Pair]:
     lines = list(_lines(path))
     header = lines[0][1].split() if lines else []
     if not 1 <= len(header) <= 2 or not all(map(_is_count, header)):
-        raise DataError(f"{path}: line 1: LFW's list begins with the numbers of folds and of pairs")
+        raise DataError(
+            f"{path}: line 1: expected the numbers of folds and of pairs (LFW's pairs.txt)"
+        )
     folds, half = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     if folds not in (1, FOLDS):
         raise DataError(f"{path}: line 1: {folds} folds; a .bin has {FOLDS}")
     if len(lines) - 1 != 2 * half * folds or not half:
         raise DataError(
-            f"{path}: line 1 promises {2 * half * folds} pairs, {len(lines) - 1} lines follow; "
-            "the list is cut short or edited"
+            f"{path}: line 1 announces {2 * half * folds} pairs, but {len(lines) - 1} lines "
+            "follow; the list is truncated or edited"
         )
     pairs = []
     for at, (number, line) in enumerate(lines[1:]):
         same = at % (2 * half) < half
-        pairs.append(_lfw_pair(line, same, f"{path}: line {number}"))
+        pairs.append(_lfw_pair(line, same, Place(path, number)))
     return pairs if folds == FOLDS else deal(pairs)
 
 
@@ -104,7 +116,7 @@ def _is_count(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,9}", text) is not None
 
 
-def _lfw_pair(line: str, same: bool, where: str) -> Pair:
+def _lfw_pair(line: str, same: bool, where: Place) -> Pair:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) == 3:
         fields.insert(2, fields[0])
@@ -115,7 +127,7 @@ def _lfw_pair(line: str, same: bool, where: str) -> Pair:
         raise DataError(f"{where}: neither `name n1 n2` nor `name1 n1 name2 n2`")
     if is_same != same:
         kind = "same-person" if same else "different-person"
-        raise DataError(f"{where}: a {kind} pair is due here; the list is out of step")
+        raise DataError(f"{where}: expected a {kind} pair here; a line is missing or extra")
     a, b = (f"{name}/{name}_{int(n):04d}.jpg" for name, n in (fields[:2], fields[2:]))
     return Pair(a, b, same, where)
 
@@ -138,7 +150,7 @@ def read_cfp(folder: Path, split: str) -> list[Pair]:
         for file, same in (("same.txt", True), ("diff.txt", False)):
             path = protocol / "Split" / split / f"{fold:02d}" / file
             for number, line in _lines(path):
-                where = f"{path}: line {number}"
+                where = Place(path, number)
                 fields = line.replace(",", " ").split()
                 if len(fields) != 2 or not (fields[0] in first and fields[1] in second):
                     raise DataError(f"{where}: not two numbers of images in the protocol's lists")
@@ -146,8 +158,8 @@ def read_cfp(folder: Path, split: str) -> list[Pair]:
         sizes.append(len(pairs) - before)
     if sizes != fold_sizes(len(pairs)):
         raise DataError(
-            f"{protocol / 'Split' / split}: folds of {', '.join(map(str, sizes))} pairs; a .bin "
-            "cannot say so: its ten folds are equal; is the download complete?"
+            f"{protocol / 'Split' / split}: folds of {', '.join(map(str, sizes))} pairs, but "
+            "the ten folds of a .bin are equal; is the download complete?"
         )
     return pairs
 
@@ -167,7 +179,7 @@ def _cfp_images(protocol: Path, letter: str) -> dict[str, str]:
 
 
 def read_list(path: Path) -> list[Pair]:
-    """Two paths and 1 or 0 a line (same, different, true, false, yes, no): CSV, tabs or spaces.
+    """Two paths and 1 or 0 per line (same, different, true, false, yes, no): CSV, tabs or spaces.
 
     A first line of column names is skipped. A fourth column, if there is one, holds the fold's
     number. Without it, if every tenth of the list holds pairs of both kinds, its order is the
@@ -177,13 +189,13 @@ def read_list(path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     folds: list[int] = []
     for number, line in _lines(path):
-        where = f"{path}: line {number}"
-        fields = split_fields(line, where)
+        where = Place(path, number)
+        fields = split_fields(line, str(where))
         if number == 1 and _is_header(fields):
             continue
         truth = _TRUTHS.get(fields[2].lower()) if len(fields) in (3, 4) else None
         if truth is None or not fields[0] or not fields[1]:
-            raise DataError(f"{where}: two paths and 1 (same) or 0 (different) are wanted")
+            raise DataError(f"{where}: expected two paths and 1 (same) or 0 (different)")
         pairs.append(Pair(fields[0], fields[1], truth, where))
         if len(fields) == 4:
             if not _is_count(fields[3]):
@@ -237,7 +249,7 @@ def deal(pairs: list[Pair]) -> list[Pair]:
     """Pairs in the order of ten folds with equal shares of same pairs, each fold same first.
 
     Within a kind the order stays, so that a list which has such folds already comes out unchanged
-    but for the order inside a fold.
+    except for the order inside a fold.
     """
     same = [pair for pair in pairs if pair.same]
     different = [pair for pair in pairs if not pair.same]

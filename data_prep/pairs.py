@@ -34,8 +34,11 @@ def read_pairs(path: str | os.PathLike[str]) -> tuple[list[bytes], NDArray[np.bo
         raise DataError(f"{path}: no such file")
     if path.stat().st_size > _SIZE_LIMIT:
         raise DataError(f"{path}: over 64 GiB, too large for a pair file")
+    data = path.read_bytes()
+    if data.startswith(b"PK\x03\x04"):
+        raise DataError(f"{path}: a zip archive, such as torch.save writes, not a pair file")
     try:
-        content = load(path.read_bytes())
+        content = load(data)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if not isinstance(content, list | tuple) or len(content) != 2:

@@ -4,7 +4,7 @@ A .rec file is a sequence of parts: magic, a word (3 bits of flag, 29 bits of le
 zeros up to a multiple of four bytes. A record is one whole part, or several where its payload
 contained the magic on a four-byte boundary: the writer drops those four bytes and splits there, the
 reader puts them back. A record's payload is a 24-byte header, `flag` float32 labels if flag > 0,
-and the encoded image. The .idx file is text, one `key<TAB>byte offset` a line.
+and the encoded image. The .idx file is text, one `key<TAB>byte offset` per line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RecordReader:
     """Random access to `path` (a .rec with its .idx beside it): ``reader[key] -> Record``.
 
     Opening reads only the .idx. Reading is one or two `pread` calls, so any number of threads may
-    share a reader. Raises DataError naming file, key and byte offset for whatever is not right.
+    share a reader. Raises DataError naming file, key and byte offset for anything wrong.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -61,7 +61,7 @@ class RecordReader:
         self._sorted_keys = self.keys[self._order]
         repeated = np.flatnonzero(np.diff(self._sorted_keys) == 0)
         if len(repeated):
-            raise DataError(f"{self.index_path}: key {self._sorted_keys[repeated[0]]} stands twice")
+            raise DataError(f"{self.index_path}: key {self._sorted_keys[repeated[0]]} occurs twice")
         self._first_key = int(self.keys[0]) if len(self) else 0
         self._file = open(self.path, "rb")  # noqa: SIM115  (lives as long as the reader)
         self.size = os.fstat(self._file.fileno()).st_size

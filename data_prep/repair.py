@@ -45,7 +45,7 @@ def repair(
     out = Path(out)
     collection = report.collection
     if isinstance(collection, Pairs | Folder):
-        raise UserError(f"--repair mends a .rec; {collection.path} is a {collection.kind}")
+        raise UserError(f"--repair needs a .rec; {collection.path} is a {collection.kind}")
     if (out / "train.rec").exists():
         raise UserError(f"{out / 'train.rec'} is there already: delete it or choose another folder")
     drop = np.zeros(len(collection), bool)

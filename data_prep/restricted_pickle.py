@@ -1,4 +1,4 @@
-"""Unpickling what a stranger pickled: lists, tuples, strings, numbers and plain numpy arrays only.
+"""Unpickling untrusted files: lists, tuples, strings, numbers and plain numpy arrays only.
 
 A pickle is a program for a small stack machine. It is judged before it runs: every opcode is walked
 without being executed, only those that build plain values are let through, every length is checked

@@ -1,7 +1,7 @@
 """InsightFace's training set: train.rec, train.idx and property, on top of RecordIO.
 
 Record 0 has no image; its two labels are [N + 1, N + 1 + C]: images are keys 1 … N, and keys
-N + 1 … N + C are one a class, with labels [first key, one past the last key]. A file without such
+N + 1 … N + C are one per class, with labels [first key, one past the last key]. A file without such
 a record 0 (plain im2rec) is read too: there every key is an image.
 """
 
@@ -106,7 +106,7 @@ def _property(path: Path) -> list[int]:
 class TrainingSetWriter:
     """Writes InsightFace's layout in one pass: ``add(label, image)`` with labels 0, 0, 1, 1, 2 …
 
-    Nothing but three numbers a class is kept in memory. The files appear when it closes cleanly.
+    Only three numbers per class are kept in memory. The files appear when it closes cleanly.
     """
 
     def __init__(

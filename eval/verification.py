@@ -196,8 +196,7 @@ def fold_accuracies(
         raise UserError(f"folds must be at least 2, not {folds}")
     if len(distances) < folds:
         raise UserError(
-            f"{len(distances)} pairs are too few for {folds} folds: "
-            f"give at least {folds} pairs or fewer folds"
+            f"{len(distances)} pairs are too few for {folds} folds: at least {folds} are needed"
         )
     fold = np.empty(len(distances), dtype=np.int64)
     for number, (_, members) in enumerate(KFold(n_splits=folds).split(distances)):

@@ -20,32 +20,41 @@ def align(
     src: Annotated[Path, typer.Argument(help="Folder tree of photos.")],
     out: Annotated[Path, typer.Argument(help="New folder for the same tree of 112x112 crops.")],
     detector: Annotated[
-        str | None, typer.Option(help="Find landmarks by this detector: yunet (needs --model).")
+        str | None, typer.Option(help="Find landmarks with this detector: yunet (needs --model).")
     ] = None,
     model: Annotated[
         Path | None, typer.Option(help="The detector's ONNX file; nothing is downloaded.")
     ] = None,
     landmarks: Annotated[
         Path | None,
-        typer.Option(help="Take landmarks from a list: path and ten numbers a line."),
+        typer.Option(help="Take landmarks from a list: a path and ten numbers per line."),
     ] = None,
     pick: Annotated[
-        str, typer.Option(help="Of several faces: central-and-large, largest, central or best.")
+        str,
+        typer.Option(help="Of several faces: central-and-large, largest, central or best."),
     ] = "central-and-large",
     fallback: Annotated[
-        str, typer.Option(help="Photos without a face: none (list them) or center (crop them).")
+        str,
+        typer.Option(help="Photos without a face: none (list them) or center (centre crop)."),
     ] = "none",
     min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Detections below this score do not count.")
+        float, typer.Option(min=0, max=1, help="Ignore detections below this score.")
     ] = 0.6,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP crops.")] = 95,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF crops.")
+    ] = 95,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Default: one a core.", show_default=False)
+        int | None, typer.Option(min=1, help="Default: one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Cut the field's 112x112 crops from photos. Run it again and it goes on where it stopped."""
-    from data_prep.align.align import align as align_photos
+    """Cut aligned 112x112 crops from photos.
 
+    Run it again to continue where it stopped.
+    """
+    from data_prep.align.align import align as align_photos
+    from data_prep.files import check_folder_writable
+
+    check_folder_writable(out)
     finder = _finder(detector, model, landmarks, min_score)
     with progress_bar("aligning") as progress:
         summary = align_photos(
@@ -71,14 +80,14 @@ def _finder(
 
     if landmarks is not None:
         if detector is not None or model is not None:
-            raise UserError("--landmarks and a detector exclude each other: give one of them")
+            raise UserError("give either --landmarks or a detector, not both")
         return Landmarks(landmarks)
     if detector not in (None, "yunet"):
-        raise UserError(f"--detector {detector} is not known; yunet is the one there is")
+        raise UserError(f"--detector {detector} is not known; the only one is yunet")
     if model is None:
         raise UserError(
-            "landmarks must come from somewhere: --detector yunet --model "
-            "face_detection_yunet.onnx, or --landmarks LIST"
+            "no source of landmarks: give --model face_detection_yunet_2023mar.onnx, or "
+            "--landmarks LIST"
         )
     return YuNet(model, min_score)
 
@@ -86,10 +95,12 @@ def _finder(
 def _lines(summary: Summary, out: Path, pick: str) -> list[str]:
     s = summary
     lines = [
-        f"{s.crops} crops of {s.photos} photos in {out} ({s.already_there} were there already)",
+        f"{s.crops} crops of {s.photos} photos in {out} ({s.already_there} already there)",
         f"one face {s.found} · several {s.several} ({pick} taken) · none {s.none} · "
         f"unreadable {s.unreadable} · other files {s.other_files}",
     ]
+    if s.unlisted:
+        lines.append(f"{s.unlisted} photos are not in the landmark list")
     if s.crop_side:
         lines.append(
             f"median face: {s.crop_side[2]:.0f} photo pixels become 112 ({s.enlarged} enlarged); "
@@ -102,21 +113,20 @@ def _lines(summary: Summary, out: Path, pick: str) -> list[str]:
 
 
 def _without_face(out: Path) -> list[str]:
-    """The photos that found no face or could not be read, the first few by name."""
+    """The first few photos without a face, without landmarks, or that could not be read."""
     from data_prep.align.report import CSV_NAME, read_rows
+
+    reasons = {"none": "no face", "unlisted": "not in the landmark list"}
 
     lines: list[str] = []
     count = 0
     for row in read_rows(out / CSV_NAME):
-        if row["status"] in ("none", "unreadable"):
+        if row["status"] in (*reasons, "unreadable"):
             count += 1
             if count <= _LISTED:
-                what = row["note"] or ("center crop" if row["crop"] else "no face")
-                lines.append(f"  {_printable(row['path'])}: {what}")
+                what = row["note"] or reasons[row["status"]]
+                cropped = ", centre crop" if row["crop"] else ""
+                lines.append(f"  {row['path']}: {what}{cropped}")
     if count > _LISTED:
         lines.append(f"  … and {count - _LISTED} more in the report")
     return lines
-
-
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

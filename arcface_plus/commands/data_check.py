@@ -1,4 +1,4 @@
-"""`arcface-plus data check`: read and decode everything, list what is wrong, mend it."""
+"""`arcface-plus data check`: read and decode everything, list what is wrong, repair it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.console import output, progress_bar
+from data_prep.errors import printable
 
 if TYPE_CHECKING:
     from data_prep.check import Report
@@ -18,26 +19,33 @@ _LISTED = 10
 
 def check(
     path: Annotated[
-        Path, typer.Argument(help="A .rec, a .bin, a folder with train.rec or of images.")
+        Path, typer.Argument(help="A .rec, a .bin, or a folder: with train.rec in it or of images.")
     ],
     against: Annotated[
         list[Path] | None,
-        typer.Option(help="An evaluation .bin whose images must not be in the set; repeatable."),
+        typer.Option(help="An evaluation .bin that must share no image with the set; repeatable."),
     ] = None,
     repair: Annotated[
-        Path | None, typer.Option(help="Folder for a new set without what is wrong.")
+        Path | None, typer.Option(help="Write a new set without the bad images to this folder.")
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write every finding into this CSV file.")
+        Path | None, typer.Option("--csv", help="Write every finding to this CSV file.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Default: one a core.", show_default=False)
+        int | None, typer.Option(min=1, help="Default: one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Read and decode everything. Exit status 0 if nothing is wrong, 2 otherwise."""
+    """Read and decode every image and list what is wrong.
+
+    Exit status 0 if nothing is wrong, 2 otherwise.
+    """
     from data_prep.check import check as check_set
+    from data_prep.files import check_folder_writable, check_writable
     from data_prep.repair import repair as write_repaired
 
+    check_writable(csv_file)
+    if repair is not None:
+        check_folder_writable(repair)
     with progress_bar("checking") as progress:
         report = check_set(path, against=against or (), threads=threads, progress=progress)
     for line in _lines(report):
@@ -46,13 +54,13 @@ def check(
         _write_csv(report, csv_file)
     if repair is not None:
         with progress_bar("repairing") as progress:
-            mended = write_repaired(report, repair, progress=progress)
+            repaired = write_repaired(report, repair, progress=progress)
         output(
-            f"{repair}: {mended.images:,} images of {mended.classes:,} classes; "
-            f"{mended.dropped:,} left out"
+            f"{repair}: {repaired.images:,} images of {repaired.classes:,} classes; "
+            f"{repaired.dropped:,} left out"
         )
-        if mended.renumbered:
-            output("classes were renumbered without gaps; labels.json says what each was before")
+        if repaired.renumbered:
+            output("classes were renumbered without gaps; labels.json gives their former names")
     if not report.ok:
         raise typer.Exit(2)
 
@@ -62,19 +70,27 @@ def _lines(report: Report) -> list[str]:
 
     lines = [f"{report.collection.path}: {len(report.collection):,} images read and decoded"]
     for kind, meaning in KINDS.items():
-        messages = [finding.message for finding in report.findings if finding.kind == kind]
-        if messages:
-            lines.append(f"{kind}: {len(messages):,} · {meaning}")
-            lines += [f"  {message}" for message in messages[:_LISTED]]
+        count = report.count(kind)
+        if not count:
+            continue
+        lines.append(f"{kind}: {count:,} · {meaning}")
+        # Images with the same bytes under two labels share one message: once is enough here.
+        messages = list(dict.fromkeys(f.message for f in report.findings if f.kind == kind))
+        lines += [f"  {message}" for message in messages[:_LISTED]]
         if len(messages) > _LISTED:
             lines.append(f"  … and {len(messages) - _LISTED:,} more (--csv FILE lists all)")
     return lines if report.findings else [*lines, "nothing is wrong with them"]
 
 
 def _write_csv(report: Report, path: Path) -> None:
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
+    """A row a finding; names that are not UTF-8 and formulas are written as harmless text."""
+    from data_prep.csv_cells import as_cell
+    from data_prep.files import replacing
+
+    with replacing(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["kind", "image", "what"])
         for finding in report.findings:
             name = report.collection.name(finding.image) if finding.image >= 0 else ""
-            writer.writerow([finding.kind, name, finding.message])
+            texts = (printable(name), printable(finding.message))
+            writer.writerow([finding.kind, *map(as_cell, texts)])

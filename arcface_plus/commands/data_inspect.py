@@ -12,17 +12,21 @@ from arcface_plus.console import output
 
 def inspect(
     path: Annotated[
-        Path, typer.Argument(help="A .rec, a .bin, a folder with train.rec or of images.")
+        Path, typer.Argument(help="A .rec, a .bin, or a folder: with train.rec in it or of images.")
     ],
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet (.png): rows are classes or pairs.")
+        Path | None,
+        typer.Option(help="Write a contact sheet (.png): one row per class or pairs."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, max=500, help="Rows of the sheet.")] = 14,
     histogram: Annotated[
         Path | None, typer.Option(help="Write a histogram of images per class (.png).")
     ] = None,
 ) -> None:
-    """Images, classes, sizes, formats, colour, label gaps, and what training takes."""
+    """Show what is in a data set.
+
+    Images, classes, sizes, formats, colour, label gaps, and what training will need.
+    """
     from data_prep.collection import open_collection
     from data_prep.inspect.inspect import inspect_collection
     from data_prep.inspect.pictures import check_picture_name, write_histogram, write_sheet

@@ -72,6 +72,10 @@ def verify(
         with progress_bar(name) as progress:
             verified[name] = verify_file(embedder, file, batch_size, progress, flip=not no_flip)
         show(_line(name, verified[name].figures))
+        pairs, same = (verified[name].figures[key] for key in ("pairs", "same"))
+        if same in (0, pairs):
+            kind = "same" if same else "different"
+            say(f"{file}: all {pairs} pairs are {kind}, so accuracy means nothing", style="yellow")
     if json_file is not None:
         VerificationReport(not no_flip, verified).write(json_file, checkpoint=str(ckpt))
     if pictures is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data_prep.crop_size import SIDE
 from data_prep.image_container import container_damage
 from data_prep.image_header import image_header
+from data_prep.images import decode_unchecked
 
 MEAN = 127.5
 SCALE = 127.5
@@ -35,15 +36,12 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
     damage = container_damage(encoded)
     if damage is not None:
         raise UndecodableImage(f"cannot be decoded: {damage}")
-    try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:
-        image = None
+    image = decode_unchecked(encoded)
     if image is None:
         raise UndecodableImage("cannot be decoded: corrupt pixels")
     if image.shape != (SIDE, SIDE, 3):
         raise _other_size(image.shape[1], image.shape[0])
-    return np.asarray(image, np.uint8)
+    return image
 
 
 def _other_size(width: int, height: int) -> UndecodableImage:

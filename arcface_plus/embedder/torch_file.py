@@ -10,6 +10,7 @@ nothing.
 from __future__ import annotations
 
 import pickletools
+import re
 import tarfile
 import warnings
 import zipfile
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 import torch
 
-from data_prep.errors import DataError, first_line
+from data_prep.errors import DataError, first_line, printable
 
 CARD = "arcface_plus"
 """Under this name the metadata of our own state dicts holds the model's card, a JSON text."""
@@ -84,8 +85,16 @@ def _load(path: Path) -> Any:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # of the file system, not of an offset in the archive
         raise DataError(
-            f"{path}: not a state dict that loads without running code ({first_line(error, 120)})"
+            f"{path}: not a state dict that loads without running code ({_reason(error)}); {_AGAIN}"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What torch or zip says, in a few words: torch's own text is a paragraph with escape codes."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    if named:
+        return f"it names {printable(named[1])[:80]}"
+    return printable(first_line(error, 120)).split(". ")[0]
 
 
 def _check_zip(path: Path) -> set[str]:
@@ -136,6 +145,11 @@ def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
         if isinstance(argument, str | bytes):
             longest = max(longest, len(argument))
     for name in sorted(found):
+        if name.startswith("torch.nn.modules."):
+            raise DataError(
+                f"{path}: a whole network ({'.'.join(name.split())[:80]}), which loads only by "
+                f"running code; {_AGAIN}"
+            )
         if not _is_harmless(name):
             raise DataError(
                 f"{path}: not a state dict that loads without running code (it names "

@@ -130,7 +130,7 @@ def _path_and_label(line: str, where: str) -> tuple[str, str | None]:
 
 def _numbered(labels: list[str]) -> tuple[NDArray[np.int64], dict[int, str] | None]:
     """Whole numbers as they are; names are numbered as they first appear."""
-    if all(label.isascii() and label.isdigit() and len(label) < 10 for label in labels):
+    if all(label.isascii() and label.isdigit() and len(label) < 19 for label in labels):
         return np.array([int(label) for label in labels], np.int64), None
     number: dict[str, int] = {}
     found = [number.setdefault(label, len(number)) for label in labels]

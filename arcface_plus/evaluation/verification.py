@@ -120,8 +120,11 @@ def verify_targets(
     batch_size: int,
     flip: bool = True,
 ) -> VerificationReport:
-    """Verify DATA/<target>.bin for each target; all files are looked for before any work."""
-    files = {target: target_file(data, target) for target in targets}
+    """Verify DATA/<target>.bin for each target; all files are looked for before any work.
+
+    The report names a target lfw, also where the user wrote lfw.bin.
+    """
+    files = {target_name(target): target_file(data, target) for target in targets}
     return VerificationReport(
         flip,
         {

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from arcface_plus.models.regularizers import NearestAngles
+from data_prep.csv_cells import as_cell
 from data_prep.errors import printable
 from data_prep.files import write_text
 
@@ -44,9 +45,8 @@ def write_nearest_classes(
 
 
 def _cell(name: str) -> str:
-    """A name for a spreadsheet: what would be run as a formula there is marked as text."""
-    shown = printable(name)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    """A name for a spreadsheet, which runs nothing of it and gets valid UTF-8."""
+    return as_cell(printable(name))
 
 
 def nearest_pairs(angles: NearestAngles, limit: int) -> list[tuple[int, int, float, str]]:

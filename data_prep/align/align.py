@@ -16,8 +16,10 @@ from data_prep.align.landmarks import Landmarks
 from data_prep.align.report import Journal, Row, Summary, begin, finish
 from data_prep.errors import DataError, UserError
 from data_prep.files import write_bytes
+from data_prep.image_header import FORMATS
 from data_prep.images import (
     Image,
+    crop_name,
     encode_as,
     is_image_name,
     one_thread_each,
@@ -38,13 +40,13 @@ class Aligner:
     quality: int = 95
 
     def align(self, name: str, image: Image) -> tuple[Image | None, Row]:
-        """(h, w, 3) uint8 RGB → crop (or None) and the row that tells what was found."""
+        """(h, w, 3) uint8 RGB → crop (or None) and its row of the report."""
         height, width = image.shape[:2]
         faces = self.finder.faces(name, image)
         if faces:
             face = pick_face(faces, (width, height), self.pick)
             return crop(image, face.landmarks), _row(name, image, face, len(faces))
-        row = Row(name, "none", width=width, height=height)
+        row = Row(name, self.finder.no_face, width=width, height=height)
         if self.fallback == "center":
             return center_crop(image), replace(row, crop="center")
         return None, row
@@ -57,7 +59,7 @@ class Aligner:
             return Row(name, "unreadable", note=str(error).removeprefix(f"{src / name}: "))
         cut, row = self.align(name, image)
         if cut is not None:
-            target = out / name
+            target = out / crop_name(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(target, encode_as(target.suffix, cut, self.quality), durable=False)
         return row
@@ -91,25 +93,29 @@ def align(
 ) -> Summary:
     """Align every photo below `src` into `out`; what an earlier run finished is left alone.
 
-    A crop has its photo's relative path and format. Beside them stand align-report.csv (a row a
-    photo), .json (settings, summary) and .png (face sizes, yaw).
+    A crop has its photo's relative path and format, except that a GIF's crop is a PNG. OUT also
+    gets align-report.csv (one row per photo), .json (settings, summary) and .png (distributions).
 
     Args:
         finder: a `YuNet` or `Landmarks`.
         pick: which of several faces: central-and-large, largest, central or best.
-        fallback: for photos without a face: none (listed only) or center (the centred square).
-        quality: of JPEG and WebP crops, 1 to 100.
-        threads: None is one a core; the heavy work releases the GIL.
+        fallback: for photos without a face or landmarks: none (only listed) or center (the centred
+            square).
+        quality: of JPEG, WebP and AVIF crops, 1 to 100.
+        threads: None is one per core; the heavy work releases the GIL.
 
-    Raises UserError where `out` holds something else or crops of other settings, DataError where
-    there is no photo. Interrupted at any point, the same call goes on where it stopped.
+    Interrupted at any point, the same call continues where it stopped.
+
+    Raises:
+        UserError: `out` holds something else, or crops with other settings.
+        DataError: `src` holds no photo, or two photos would have one crop.
     """
     src, out = Path(src), Path(out)
     _check(src, out, pick, fallback, quality, threads)
     started = time.perf_counter()
     others, photos = _count(src)
     if not photos:
-        raise DataError(f"{src}: no JPEG, PNG, WebP or BMP photo in it or below")
+        raise DataError(f"{src}: no {FORMATS} photo in it or below")
     if isinstance(finder, Landmarks):
         _check_names(finder, src)
     aligner = Aligner(finder, pick, fallback, quality)
@@ -172,16 +178,24 @@ def _photos(src: Path) -> Iterator[str]:
 
 
 def _count(src: Path) -> tuple[int, int]:
+    """Files that are no images, and photos; DataError where two photos would become one crop."""
     others = photos = 0
-    for _, names in walk_files(src):
-        images = sum(map(is_image_name, names))
-        photos += images
-        others += len(names) - images
+    for folder, names in walk_files(src):
+        crops: dict[str, str] = {}
+        for name in filter(is_image_name, names):
+            other = crops.setdefault(crop_name(name), name)
+            if other != name:
+                raise DataError(
+                    f"{src / folder}: {other} and {name} would both become {crop_name(name)}; "
+                    "rename one of them"
+                )
+        photos += len(crops)
+        others += len(names) - len(crops)
     return others, photos
 
 
 def _check_names(landmarks: Landmarks, src: Path) -> None:
-    """A list whose paths start at another folder than SRC would find no face at all: say so."""
+    """DataError for a list that names no photo of SRC: its paths start at another folder."""
     first = None
     for name in _photos(src):
         if name in landmarks:
@@ -205,10 +219,10 @@ def _check(
     if not 1 <= quality <= 100:
         raise UserError(f"--quality {quality} is out of range; choose 1 to 100")
     if threads is not None and threads < 1:
-        raise UserError(f"--threads {threads}: at least 1 is needed")
+        raise UserError(f"--threads {threads}: choose at least 1")
     here, there = src.resolve(), out.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise UserError(f"{src} and {out} lie in each other; choose an OUT folder elsewhere")
+        raise UserError(f"{src} and {out} contain each other; choose an OUT folder elsewhere")
 
 
 def _cores() -> int:

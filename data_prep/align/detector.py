@@ -33,8 +33,11 @@ class Face:
 class FaceFinder(Protocol):
     """Where landmarks come from: a detector or a file. Called from several threads at once."""
 
+    no_face: str
+    """The status of a photo for which `faces` is empty: "none" or "unlisted"."""
+
     def settings(self) -> dict[str, str | float]:
-        """What tells two finders apart, for a resumed run to compare."""
+        """What distinguishes this finder from others; a resumed run compares it."""
         ...
 
     def faces(self, name: str, image: Image) -> list[Face]:
@@ -48,6 +51,8 @@ class YuNet:
     Photos whose longer side is over 640 pixels are shrunk for the search alone. Each thread has a
     network of its own, because cv2.FaceDetectorYN holds the size of its input.
     """
+
+    no_face = "none"
 
     def __init__(self, model: str | os.PathLike[str], min_score: float = 0.6) -> None:
         self.model = Path(model)

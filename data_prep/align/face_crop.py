@@ -25,7 +25,7 @@ TEMPLATE = np.array(
         (70.7299, 92.2041),
     ]
 )
-# The nose tip stands this far before the plane of the eyes, in distances between the eyes. With it
+# The nose tip is this far in front of the plane of the eyes, in distances between the eyes. With it
 # YuNet's points give 95% of CFP's frontal photos under 16 degrees and its profiles 33 to 64: a
 # detector's points understate a full profile.
 _NOSE_LENGTH = 0.4
@@ -44,7 +44,7 @@ def similarity(source: ArrayLike, target: ArrayLike = TEMPLATE) -> NDArray[np.fl
     centred = s - s.mean()
     spread = float((np.abs(centred) ** 2).sum())
     if not spread > 1e-9:
-        raise DataError("the five landmarks are one point")
+        raise DataError("the five landmarks are the same point")
     factor = (centred.conj() @ (t - t.mean())) / spread
     shift = t.mean() - factor * s.mean()
     return np.array(
@@ -64,7 +64,7 @@ def crop(image: Image, landmarks: ArrayLike) -> Image:
         height, width = (max(1, side // factor) for side in image.shape[:2])
         image_scale = np.array((width / image.shape[1], height / image.shape[0]))
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-        # Pixel centres stand at whole numbers, so the photo's corner is at -0.5 in both scales.
+        # Pixel centres are at whole numbers, so the photo's corner is at -0.5 in both scales.
         matrix = similarity((np.asarray(landmarks, np.float64) + 0.5) * image_scale - 0.5)
     warped = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     return warped.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Landmark files: the path of a photo and ten numbers a line.
+"""Landmark files: the path of a photo and ten numbers per line.
 
 Read are CSV (commas, with or without a header) and the tab- or space-separated text lists of
 SphereFace and its successors, whose CASIA list has the class number between path and points. The
@@ -27,6 +27,8 @@ from data_prep.images import Image
 class Landmarks:
     """A landmark file as a source of faces: one for each photo that it names, none for others."""
 
+    no_face = "unlisted"
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Read and check the whole file; DataError names file and line."""
         self.path = Path(path)
@@ -42,7 +44,7 @@ class Landmarks:
                 continue
             name, values = parsed
             if name in self._row:
-                raise DataError(f"{where}: {name} stands twice in this list; remove one line")
+                raise DataError(f"{where}: {name} occurs twice in this list; remove one line")
             self._row[name] = len(self._row)
             numbers.extend(values)
             upright += _is_in_image_order(values)
@@ -98,19 +100,17 @@ def _parse(line: str, where: str, may_be_header: bool) -> tuple[str, list[float]
     if len(fields) == 12:
         del fields[1]  # the class number of CASIA's list
     if len(fields) != 11:
-        raise DataError(
-            f"{where}: a path and ten numbers are wanted, here are {len(fields)} fields"
-        )
+        raise DataError(f"{where}: expected a path and ten numbers, found {len(fields)} fields")
     try:
         values = [float(field) for field in fields[1:]]
     except ValueError:
         if may_be_header and not any(_is_number(field) for field in fields[1:]):
             return None
-        raise DataError(f"{where}: not ten numbers after the path") from None
+        raise DataError(f"{where}: expected ten numbers after the path") from None
     if not all(abs(value) < 1e6 for value in values):  # false for NaN too
         raise DataError(f"{where}: a coordinate is not a number of pixels")
     if math.dist(values[0:2], values[2:4]) + math.dist(values[0:2], values[4:6]) == 0:
-        raise DataError(f"{where}: the eyes and the nose are one point")
+        raise DataError(f"{where}: the eyes and the nose are the same point")
     return tidy_name(fields[0]), values
 
 

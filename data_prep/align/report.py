@@ -1,7 +1,7 @@
-"""What became of each photo that was aligned: a CSV that grows with the work, a JSON, a picture.
+"""The report of an alignment: a CSV that grows as photos are done, a JSON, a picture.
 
-The CSV is also the memory of an interrupted run: a photo is done when its row and its crop are
-there. Rows are read and written one at a time, so millions of photos need no more memory than ten.
+An interrupted run resumes from the CSV: a photo is done if its row and its crop exist. Rows are
+read and written one at a time, so memory does not grow with the photos.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.crop_size import SIDE
+from data_prep.csv_cells import as_cell, from_cell
 from data_prep.errors import DataError, UserError
 from data_prep.files import replacing, write_text
-from data_prep.images import ALIGN_REPORT_PICTURE
+from data_prep.images import ALIGN_REPORT_PICTURE, crop_name
 
 CSV_NAME, JSON_NAME, PNG_NAME = "align-report.csv", "align-report.json", ALIGN_REPORT_PICTURE
 REPORT_NAMES = frozenset({CSV_NAME, JSON_NAME, PNG_NAME})
-STATUSES = ("found", "several", "none", "unreadable")
+STATUSES = ("found", "several", "none", "unlisted", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ COLUMNS = tuple(column.name for column in fields(Row))
 
 @dataclass
 class Summary:
-    """Counts over the whole of OUT, earlier runs included, but for `already_there` and `seconds`.
+    """Counts over the whole of OUT, earlier runs included, except `already_there` and `seconds`.
 
     `crop_side` and `yaw` hold the 5th, 25th, 50th, 75th and 95th percentile, in photo pixels and
     degrees.
@@ -62,6 +64,7 @@ class Summary:
     found: int = 0
     several: int = 0
     none: int = 0
+    unlisted: int = 0  # the landmark list does not name them
     unreadable: int = 0
     crops: int = 0
     enlarged: int = 0
@@ -90,7 +93,7 @@ class Journal:
         return at < len(self._done) and bool(self._done[at] == key)
 
     def add(self, row: Row) -> None:
-        self._writer.writerow(astuple(row))
+        self._writer.writerow(astuple(replace(row, path=as_cell(row.path))))
         self._file.flush()
 
     def __enter__(self) -> Journal:
@@ -101,7 +104,7 @@ class Journal:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a report, column name → text; a row that was cut short is left out."""
+    """Rows of a report, column name → text; a truncated row is left out."""
     if not path.is_file():
         return
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -111,7 +114,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
         try:
             for row in rows:
                 if len(row) == len(COLUMNS) and row[1] in STATUSES:
-                    yield dict(zip(COLUMNS, row, strict=True))
+                    yield dict(zip(COLUMNS, [from_cell(row[0]), *row[1:]], strict=True))
         except csv.Error as error:
             raise DataError(f"{path}: line {rows.line_num}: {error}; delete the file") from None
 
@@ -124,9 +127,10 @@ def _prune(path: Path, out: Path) -> Iterator[str]:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in read_rows(path):
-            if row["crop"] and _has_bytes(out / row["path"]):
-                writer.writerow(row.values())
-                yield row["path"]
+            name, *others = row.values()
+            if row["crop"] and _has_bytes(out / crop_name(name)):
+                writer.writerow([as_cell(name), *others])
+                yield name
 
 
 def _has_bytes(path: Path) -> bool:
@@ -160,12 +164,12 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
         if changed:
             was = ", ".join(f"{k}={earlier.get(k)}" for k in changed)
             raise UserError(
-                f"{out} was begun with {was}: crops of two kinds would mix; use the same options "
+                f"{out} was begun with {was}: two kinds of crops would mix; use the same options "
                 "or another OUT folder"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
-            f"{out} is there already and no earlier run of align made it: nothing is overwritten; "
+            f"{out} exists and was not made by data align: nothing is overwritten; "
             "choose another OUT folder"
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -183,7 +187,7 @@ def finish(out: Path, settings: dict[str, Any], summary: Summary) -> None:
         if row["yaw"]:
             sides[round(float(row["crop_side"]))] += 1
             yaws[round(float(row["yaw"]))] += 1
-            summary.enlarged += float(row["crop_side"]) < 112
+            summary.enlarged += float(row["crop_side"]) < SIDE
     summary.crop_side, summary.yaw = _percentiles(sides), _percentiles(yaws)
     content = {"settings": settings, "summary": asdict(summary)}
     write_text(out / JSON_NAME, json.dumps(content, indent=1) + "\n")
@@ -200,23 +204,45 @@ def _percentiles(counts: Counter[int]) -> list[float]:
     return [float(values[at]) for at in np.searchsorted(cumulative, wanted)]
 
 
+_BAR = "#4878a8"
+_OUTCOMES = {
+    "found": "one face",
+    "several": "several\nfaces",
+    "none": "no face",
+    "unlisted": "not in\nthe list",
+    "unreadable": "unreadable",
+}
+
+
 def draw(path: Path, sides: Counter[int], yaws: Counter[int], summary: Summary) -> None:
     """A picture of three panels: outcomes, face sizes, yaw."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     outcome, size, yaw = figure.subplots(1, 3)
-    bars = outcome.bar(STATUSES, [getattr(summary, status) for status in STATUSES], color="#4c72b0")
-    outcome.bar_label(bars)
-    outcome.set_title(f"{summary.photos} photos")
-    largest = max(sides, default=1)
-    size.hist(list(sides), np.linspace(0, max(224, largest), 41), weights=list(sides.values()))
-    size.axvline(112, color="black", linestyle=":", label="112: left of it, enlarged")
-    size.set(title="face size", xlabel="side of the crop in the photo, pixels", ylabel="photos")
-    size.legend(fontsize=8)
-    yaw.hist(list(yaws), np.arange(-90, 91, 5), weights=list(yaws.values()))
-    yaw.set(title="yaw (rough)", xlabel="degrees, positive: nose to image right", ylabel="photos")
+    shown = [status for status in STATUSES if status != "unlisted" or summary.unlisted]
+    heights = [getattr(summary, status) for status in shown]
+    bars = outcome.bar([_OUTCOMES[status] for status in shown], heights, color=_BAR)
+    outcome.bar_label(bars, [f"{height:,}" for height in heights], padding=2)
+    outcome.set(title=f"Outcome ({summary.photos:,} photos)")
+    largest = max(224, *sides) if sides else 224
+    # Parts or multiples of 112, so that no bar is on both sides of it; some 45 bars at most.
+    step = next((s for s in (8, 16, 28, 56) if largest <= 45 * s), -(-largest // 5040) * SIDE)
+    edges = np.arange(0, largest + step + 1, step)
+    size.hist(list(sides), edges, weights=list(sides.values()), color=_BAR)
+    size.axvline(SIDE, color="black", linestyle=":", label=f"{SIDE}: smaller faces are enlarged")
+    size.set(title="Face size", xlabel="side of the crop in the photo (pixels)")
+    size.legend(fontsize=8, loc="upper right", framealpha=1)
+    yaw.hist(list(yaws), np.arange(-90, 91, 5), weights=list(yaws.values()), color=_BAR)
+    yaw.set(title="Yaw (rough)", xlabel="degrees; positive: nose to image right", xlim=(-90, 90))
+    yaw.set_xticks(range(-90, 91, 30))
+    for axes in (outcome, size, yaw):
+        axes.set_ylabel("photos")
+        axes.margins(y=0.2)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     FigureCanvasAgg(figure)
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=100)

@@ -23,7 +23,7 @@ from data_prep.training_set import read_index, read_property
 SAMPLE = 2000
 BATCH, STEPS = 440, 38_000  # the recipe's
 _PIXELS = 112 * 112 * 3
-#: By how much (of 255) faces are redder than blue at least; measured crops lie at 20 to 60.
+#: By how much (of 255) faces are redder than blue at least; measured crops have 20 to 60.
 _FACE_RED_OVER_BLUE = 5.0
 
 
@@ -34,7 +34,7 @@ class Inspection:
     path: Path
     kind: str
     images: int
-    unique_images: int  # of a pair file; -1 where nobody counted
+    unique_images: int  # of a pair file; -1 if not counted
     same: int
     classes: int
     per_class: NDArray[np.int64]  # images of each class 0 … C − 1
@@ -72,10 +72,10 @@ class Inspection:
         if max(self.mean_rgb) - min(self.mean_rgb) < 1:
             return "grey"
         if red - blue >= _FACE_RED_OVER_BLUE:
-            return "as faces are: red over blue, the channels are in order"
+            return "redder than blue, as faces are: the channels are in order"
         if blue - red >= _FACE_RED_OVER_BLUE:
             return "bluer than faces are: red and blue are probably swapped (BGR stored as RGB)"
-        return "neither red nor blue: the channels' order cannot be told"
+        return "neither redder nor bluer: the channel order is unclear"
 
 
 def inspect(path: str | os.PathLike[str], *, sample: int = SAMPLE) -> Inspection:
@@ -144,7 +144,7 @@ def labels_of(collection: Records | Pairs | Folder) -> tuple[NDArray[np.int64], 
 
 
 def _bytes_on_disk(collection: Records | Pairs | Folder, lengths: list[int]) -> int:
-    """Of the file; of a folder as its sample tells, to spare a look at every file."""
+    """Of the file; of a folder an estimate from the sample."""
     if isinstance(collection, Records):
         return collection.reader.size
     if isinstance(collection, Pairs):

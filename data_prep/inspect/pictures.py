@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.collection import Folder, Pairs, Records
-from data_prep.errors import DataError, UserError
-from data_prep.files import write_bytes
+from data_prep.errors import DataError, UserError, printable
+from data_prep.files import check_writable, replacing, write_bytes
 from data_prep.images import Image, decode_rgb, encode_as
 from data_prep.inspect.inspect import Inspection, labels_of
-from data_prep.inspect.text import histogram_edges
+from data_prep.inspect.sheet import GAP, GREEN, INK, RED, SIZE, Sheet, shortened
+from data_prep.inspect.text import histogram
 
-SIZE, GAP, LABEL = 112, 4, 92
 ROWS, COLUMNS = 14, 10
-_INK, _PAPER = (40, 40, 40), 250
-_GREEN, _RED = (20, 130, 40), (180, 40, 30)
+CLASS_LABEL, PAIR_LABEL = 160, 80  # pixels for the words beside a class and a pair
+_NAME = 20  # letters that fit beside a class
+_BAR = "#4878a8"
 
 
 def write_sheet(
@@ -27,8 +28,8 @@ def write_sheet(
 ) -> None:
     """A PNG or JPEG of `rows` classes spread over the set, or of as many rows of pairs.
 
-    A class's row shows images spread over the class. A row of pairs shows two same pairs, then two
-    different ones. A broken image is a crossed box.
+    A class's row shows images spread over the class. A row of pairs shows two same pairs (green),
+    then two different ones (red). A broken image is a crossed box.
     """
     path = Path(path)
     check_picture_name(path)
@@ -40,11 +41,10 @@ def write_sheet(
 
 
 def check_picture_name(path: Path) -> None:
-    """UserError unless `path` can become a picture."""
+    """UserError unless a picture can be written to `path`."""
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{path}: a picture's name must end in .png or .jpg")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: no such folder {path.parent}")
+    check_writable(path)
 
 
 def _spread(count: int, wanted: int) -> list[int]:
@@ -58,31 +58,38 @@ def _sheet_of_classes(collection: Records | Folder, rows: int) -> Image:
     present, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     chosen = _spread(len(present), rows)
     columns = min(COLUMNS, int(counts[chosen].max()))
-    sheet = _paper(len(chosen), LABEL + columns * (SIZE + GAP))
+    sheet = Sheet(len(chosen), CLASS_LABEL + max(2, columns) * (SIZE + GAP))
+    sheet.heading(f"{len(chosen):,} of {len(present):,} classes")
     for row, at in enumerate(chosen):
         label = int(present[at])
-        name = collection.class_names.get(label, "")
-        _write(sheet, row, [str(label), name[:14], f"{counts[at]} images"])
+        name = printable(collection.class_names.get(label, ""))
+        images = "1 image" if counts[at] == 1 else f"{counts[at]:,} images"
+        lines = [f"class {label}", shortened(name, _NAME), images]
+        sheet.label(row, [line for line in lines if line])
         for column, k in enumerate(_spread(int(counts[at]), columns)):
             picture = _thumbnail(collection, int(order[starts[at] + k]))
-            _place(sheet, row, LABEL + column * (SIZE + GAP), picture)
-    return sheet
+            sheet.place(row, CLASS_LABEL + column * (SIZE + GAP), picture)
+    return sheet.drawn()
 
 
 def _sheet_of_pairs(pairs: Pairs, rows: int) -> Image:
-    kinds = [np.flatnonzero(pairs.same), np.flatnonzero(~pairs.same)]
-    width = 2 * SIZE + LABEL
-    chosen = [kind[_spread(len(kind), 2 * rows)] if len(kind) else kind for kind in kinds]
-    height = max((len(kind) + 1) // 2 for kind in chosen)
-    sheet = _paper(height, 4 * width)
-    for side, (kind, colour) in enumerate(zip(chosen, (_GREEN, _RED), strict=True)):
-        for at, k in enumerate(kind.tolist()):
+    width = PAIR_LABEL + 2 * SIZE + GAP
+    kinds = [
+        ("same", GREEN, np.flatnonzero(pairs.same)),
+        ("different", RED, np.flatnonzero(~pairs.same)),
+    ]
+    chosen = [kind[_spread(len(kind), 2 * rows)] if len(kind) else kind for *_, kind in kinds]
+    sheet = Sheet(max((len(kind) + 1) // 2 for kind in chosen), 4 * width)
+    for side, (name, colour, kind) in enumerate(kinds):
+        shown = chosen[side].tolist()
+        sheet.heading(f"{len(shown):,} of {len(kind):,} {name} pairs", 2 * side * width, colour)
+        for at, k in enumerate(shown):
             row, left = at // 2, (2 * side + at % 2) * width
-            _write(sheet, row, [f"pair {k}", "different" if side else "same"], left, colour)
+            sheet.label(row, [f"pair {k}", name], left, colour)
             for i in (0, 1):
                 picture = _thumbnail(pairs, 2 * k + i)
-                _place(sheet, row, left + LABEL - GAP + i * SIZE, picture)
-    return sheet
+                sheet.place(row, left + PAIR_LABEL + i * SIZE, picture)
+    return sheet.drawn()
 
 
 def _thumbnail(collection: Records | Pairs | Folder, i: int) -> Image:
@@ -91,8 +98,8 @@ def _thumbnail(collection: Records | Pairs | Folder, i: int) -> Image:
         image = decode_rgb(collection.read(i))
     except DataError:
         image = np.full((SIZE, SIZE, 3), 200, np.uint8)
-        cv2.line(image, (8, 8), (SIZE - 9, SIZE - 9), _RED, 3)
-        cv2.line(image, (8, SIZE - 9), (SIZE - 9, 8), _RED, 3)
+        cv2.line(image, (8, 8), (SIZE - 9, SIZE - 9), INK, 3)
+        cv2.line(image, (8, SIZE - 9), (SIZE - 9, 8), INK, 3)
         return image
     scale = SIZE / max(image.shape[:2])
     if scale != 1:
@@ -101,52 +108,28 @@ def _thumbnail(collection: Records | Pairs | Folder, i: int) -> Image:
     return image
 
 
-def _paper(rows: int, width: int) -> Image:
-    return np.full((rows * (SIZE + GAP) + GAP, width + GAP, 3), _PAPER, np.uint8)
-
-
-def _place(sheet: Image, row: int, left: int, picture: Image) -> None:
-    top = GAP + row * (SIZE + GAP)
-    height, width = picture.shape[:2]
-    sheet[top : top + height, left : left + width] = picture
-
-
-def _write(
-    sheet: Image,
-    row: int,
-    words: list[str],
-    left: int = 0,
-    colour: tuple[int, int, int] = _INK,
-) -> None:
-    top = GAP + row * (SIZE + GAP) + 44
-    for k, word in enumerate(words):
-        plain = word.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
-        at = (left + 6, top + 18 * k)
-        cv2.putText(sheet, plain, at, cv2.FONT_HERSHEY_SIMPLEX, 0.38, colour, 1, cv2.LINE_AA)
-
-
 def write_histogram(found: Inspection, path: str | os.PathLike[str]) -> None:
-    """A PNG of how many classes have how many images. UserError for a pair file."""
+    """A PNG or JPEG of how many classes have how many images. UserError for a pair file."""
     path = Path(path)
     check_picture_name(path)
     if not found.classes:
         raise UserError(f"{found.path}: a pair file has no classes to draw a histogram of")
     from matplotlib.figure import Figure  # half a second that only this picture needs
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     counts: NDArray[np.int64] = found.per_class[found.per_class > 0]
-    edges = histogram_edges(counts)
+    spans, heights = histogram(counts)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    wide = edges[-1] - edges[0] > 12
-    axes.hist(counts, bins=[edge if wide else edge - 0.5 for edge in edges], color="#4878a8")
-    if wide:
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(edges, [str(edge) for edge in edges])
-    else:
-        axes.set_xlim(edges[0] - 2, edges[-1] + 1)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("images of the class")
-    axes.set_ylabel("classes")
+    bars = axes.bar(spans, heights, color=_BAR, width=0.9)
+    axes.bar_label(bars, [f"{height:,}" if height else "" for height in heights], padding=2)
+    axes.set_xlim(min(-0.5, len(spans) / 2 - 2.5), max(len(spans) - 0.5, len(spans) / 2 + 1.5))
+    axes.margins(y=0.1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.tick_params(axis="x", rotation=30 if len(spans) > 8 else 0)
+    axes.set_xlabel("images per class")
+    axes.set_ylabel("number of classes")
     axes.set_title(f"{found.images:,} images of {len(counts):,} classes")
-    figure.savefig(path, dpi=120)
+    with replacing(path) as file:
+        figure.savefig(file, format="png" if path.suffix.lower() == ".png" else "jpg", dpi=120)

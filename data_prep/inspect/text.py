@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,9 @@ def _pair_lines(found: Inspection) -> list[str]:
         f"{'pairs':<14} {pairs:,}: {found.same:,} same, {pairs - found.same:,} different",
         f"{'images':<14} {found.images:,}, of which {found.unique_images:,} differ",
     ]
+    if found.same in (0, pairs):
+        kind = "same" if found.same else "different"
+        lines.append(f"{'':<14} all are {kind}: accuracy on them means nothing")
     if pairs < 10 or pairs % 10:
         lines.append(f"{'':<14} {pairs} pairs do not make ten equal folds")
     return lines
@@ -53,7 +58,8 @@ def _class_lines(found: Inspection) -> list[str]:
         lines.append(f"{'label gaps':<14} none")
     if found.promised_classes not in (None, found.classes):
         lines.append(
-            f"{'property':<14} says {found.promised_classes} classes, the labels {found.classes}"
+            f"{'property':<14} says {found.promised_classes} classes, "
+            f"the labels say {found.classes}"
         )
     if found.other_files:
         lines.append(f"{'other files':<14} {found.other_files:,}, ignored")
@@ -62,15 +68,21 @@ def _class_lines(found: Inspection) -> list[str]:
 
 def histogram_lines(counts: NDArray[np.int64]) -> list[str]:
     """Classes by their number of images, as bars; the bins double where the range is wide."""
-    edges = histogram_edges(counts)
-    heights, _ = np.histogram(counts, [*edges, edges[-1] + 1])
-    heights = heights[:-1] if heights[-1] == 0 else heights
-    lines = [f"{'images a class':<14} classes"]
-    for low, end, height in zip(edges[:-1], edges[1:], heights, strict=False):
-        span = f"{low}" if end == low + 1 else f"{low} to {end - 1}"
-        bar = "█" * round(_BAR * height / heights.max()) or ("▏" if height else "")
+    spans, heights = histogram(counts)
+    lines = [f"{'images/class':>14} classes"]
+    for span, height in zip(spans, heights, strict=True):
+        bar = "█" * round(_BAR * height / max(heights)) or ("▏" if height else "")
         lines.append(f"{span:>14} {height:>7,} {bar}")
     return lines
+
+
+def histogram(counts: NDArray[np.int64]) -> tuple[list[str], list[int]]:
+    """What each bin holds, such as "4 to 7", and how many of the counts are in it."""
+    edges = histogram_edges(counts)
+    heights, _ = np.histogram(counts, [*edges, edges[-1] + 1])  # no count is as large as the last
+    bins = pairwise(edges)
+    spans = [f"{low}" if end == low + 1 else f"{low} to {end - 1}" for low, end in bins]
+    return spans, heights[:-1].tolist()
 
 
 def histogram_edges(counts: NDArray[np.int64]) -> list[int]:
@@ -90,12 +102,12 @@ def _image_lines(found: Inspection) -> list[str]:
     lines = [
         f"{'formats':<14} {_counts(found.formats)} ({of})",
         f"{'sizes':<14} {_counts(found.sizes)}",
-        f"{'bytes':<14} {low:,} to {high:,} an image, median {middle:,}",
+        f"{'bytes':<14} {low:,} to {high:,} per image, median {middle:,}",
         f"{'mean colour':<14} R {found.mean_rgb[0]:.1f} G {found.mean_rgb[1]:.1f} "
         f"B {found.mean_rgb[2]:.1f}: {found.colour}",
     ]
     if found.unreadable:
-        lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` names all:")
+        lines.append(f"{'UNREADABLE':<14} {len(found.unreadable)} {of}; `data check` lists all:")
         lines += [f"{'':<14} {reason}" for reason in found.unreadable[:_LISTED]]
     return lines
 

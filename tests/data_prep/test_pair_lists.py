@@ -71,13 +71,13 @@ def test_lfw_development_sets_are_dealt_into_ten_folds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("10\t3", "10\t4", "line 1 promises 80 pairs, 60 lines follow"),
-        ("10\t3", "10\t0", "line 1 promises 0 pairs, 60 lines"),
-        ("10\t3", "9" * 5000, "line 1: LFW's list begins with"),
+        ("10\t3", "10\t4", "line 1 announces 80 pairs, but 60 lines follow"),
+        ("10\t3", "10\t0", "line 1 announces 0 pairs, but 60 lines"),
+        ("10\t3", "9" * 5000, "line 1: expected the numbers of folds"),
         ("10\t3", "7\t3", "line 1: 7 folds; a .bin has 10"),
-        ("10\t3", "Al\t3", "line 1: LFW's list begins with"),
-        ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: a same-person pair is due"),
-        ("Al_0\t1\tBo\t3\n", "Al_0\t1\t3\n", "line 5: a different-person pair is due"),
+        ("10\t3", "Al\t3", "line 1: expected the numbers of folds"),
+        ("Al_0\t1\t12\n", "Al_0\t1\tBo\t2\n", "line 2: expected a same-person pair"),
+        ("Al_0\t1\tBo\t3\n", "Al_0\t1\t3\n", "line 5: expected a different-person pair"),
         ("Al_9\t3\tBo\t5", "Al_9\tx\tBo\t5", "line 61: neither"),
         ("Al_0\t1\t12\n", "Al_0\t1\n", "line 2: neither"),
     ],
@@ -215,11 +215,11 @@ def test_deal_is_a_permutation_with_equal_shares(same: int, different: int, seed
     [
         ("", "no pairs in it"),
         ("a,b,same\n", "no pairs in it"),
-        ("a.jpg,b.jpg\n", "line 1: two paths and 1"),
-        ("a.jpg,b.jpg,2\n", "line 1: two paths and 1"),
-        ("a.jpg,b.jpg,1\nc.jpg,,0\n", "line 2: two paths and 1"),
-        ("a.jpg,b.jpg,1\na,b,same person\n", "line 2: two paths and 1"),
-        ("a.jpg,b.jpg,1,1,1\n", "line 1: two paths and 1"),
+        ("a.jpg,b.jpg\n", "line 1: expected two paths and 1"),
+        ("a.jpg,b.jpg,2\n", "line 1: expected two paths and 1"),
+        ("a.jpg,b.jpg,1\nc.jpg,,0\n", "line 2: expected two paths and 1"),
+        ("a.jpg,b.jpg,1\na,b,same person\n", "line 2: expected two paths and 1"),
+        ("a.jpg,b.jpg,1,1,1\n", "line 1: expected two paths and 1"),
     ],
 )
 def test_list_mistakes(tmp_path: Path, text: str, message: str) -> None:
@@ -294,7 +294,7 @@ def test_cfp_paths_are_found_wherever_the_tree_was_aligned(cfp: Path, tmp_path: 
         assert pack_pairs(cfp, tmp_path / root, out, kind="cfp-fp").pairs == 40
     (tmp_path / "r2" / "007" / "profile" / "02.jpg").rename(tmp_path / "r2" / "02.jpg")
     with pytest.raises(
-        DataError, match=r"diff\.txt: line 1: image .*/007/profile/02.jpg is not in"
+        DataError, match=r"1 of 40 images are not in .*/007/profile/02.jpg \(line 1\)"
     ):
         pack_pairs(cfp, tmp_path / "r2", tmp_path / "no.bin", kind="cfp-fp")
     assert not (tmp_path / "no.bin").exists()
@@ -311,14 +311,16 @@ def test_missing_and_unfit_images_are_named(tmp_path: Path, root: Path) -> None:
         pack_pairs(source, root, out)
     target.write_bytes(b"text")
     with pytest.raises(
-        DataError, match=r"line 2: .* is no image we read, not a 112x112 JPEG: align"
+        DataError, match=r"line 2: .* is no image we can read, not a 112x112 JPEG: align"
     ):
         pack_pairs(source, root, out)
     target.write_bytes(whole[:2000])
     with pytest.raises(DataError, match=r"line 2: .*truncated or corrupt JPEG"):
         pack_pairs(source, root, out)
     target.unlink()
-    with pytest.raises(DataError, match=r"p\.csv: line 2: image b/1.jpg is not in .*--fallback"):
+    with pytest.raises(
+        DataError, match=r"p\.csv: 1 of 80 images .* b/1.jpg \(line 2\); .*--fallback"
+    ):
         pack_pairs(source, root, out)
     assert not out.exists()
 
@@ -343,7 +345,7 @@ def test_never_overwrites_and_never_leaves_the_root(tmp_path: Path, root: Path) 
     assert out.read_text() == "precious"
     (tmp_path / "secret.jpg").write_bytes(jpeg(0))
     source = write(tmp_path / "q.csv", "../secret.jpg,a/0.jpg,1\n")
-    with pytest.raises(DataError, match=r"image \.\./secret.jpg is not in"):
+    with pytest.raises(DataError, match=r"not in .*: \.\./secret.jpg \(line 1\)"):
         pack_pairs(source, root, tmp_path / "y.bin")
     with pytest.raises(DataError, match="no such folder of images"):
         pack_pairs(source, tmp_path / "none", tmp_path / "y.bin")

@@ -190,7 +190,7 @@ def test_empty_index_and_repeated_key_and_missing_files(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no record 0"):
             RecordReader(path)[0]
     path.with_suffix(".idx").write_text("4\t0\n4\t8\n")
-    with pytest.raises(DataError, match="key 4 stands twice"):
+    with pytest.raises(DataError, match="key 4 occurs twice"):
         RecordReader(path)
     path.with_suffix(".idx").unlink()
     with pytest.raises(DataError, match=r"train.idx: no such file"):

@@ -40,6 +40,8 @@ def image_seeds() -> list[bytes]:
         image(".jpg", 40, (cv2.IMWRITE_JPEG_RST_INTERVAL, 1)), image(".png"), image(".webp"),
         image(".webp", 24, (cv2.IMWRITE_WEBP_QUALITY, 101)), image(".bmp", 9),
         cv2.imencode(".png", np.full((9, 9, 4), 30_000, np.uint16))[1].tobytes(),
+        image(".gif"), image(".tiff", 20), image(".avif", 24),
+        cv2.imencode(".tiff", np.full((9, 9, 4), 30_000, np.uint16))[1].tobytes(),
     ]  # fmt: skip
 
 

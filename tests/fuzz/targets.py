@@ -69,6 +69,7 @@ def targets() -> list[Target]:
         b"a,b,same,fold\n"
         + b"".join(b"i/0.jpg,i/1.jpg,%d,%d\n" % (k % 2, k // 2) for k in range(20)),
         b"i/0.jpg i/1.jpg 1\ni/0.jpg i/2.jpg 0\n" * 10,
+        b"0\t1.000000\ti/1.jpg\n1\t0.000000\t0.5\ti/0.jpg\n", b"1\ti/0.jpg\t12\n1\ti/1.jpg\t3\n",
     ]  # fmt: skip
 
     def one_of_set(kinds: tuple[str, ...]) -> Callable[[random.Random], dict[str, bytes]]:
@@ -90,7 +91,8 @@ def targets() -> list[Target]:
         return {"x": mutate(rng.choice(images), images, rng)}
 
     def make_list(rng: random.Random) -> dict[str, bytes]:
-        return {"list.txt": mutate(rng.choice(lists), lists, rng)}
+        text = mutate(rng.choice(lists), lists, rng)
+        return {"list.txt": text, "list.lst": text}
 
     def make_folder(rng: random.Random) -> dict[str, bytes]:
         return {
@@ -168,13 +170,14 @@ def use_image(folder: Path) -> None:
 
 
 def use_list(folder: Path) -> None:
-    def walk() -> None:
-        listed = list_file(folder / "list.txt")
+    def walk(name: str) -> None:
+        listed = list_file(folder / name)
         found = list(listed.images())
         assert len(found) == listed.total
         assert [image.label for image in found] == sorted(image.label for image in found)
 
-    attempt(walk)
+    attempt(lambda: walk("list.txt"))
+    attempt(lambda: walk("list.lst"))
     attempt(lambda: read_pair_list(folder / "list.txt"))
 
 

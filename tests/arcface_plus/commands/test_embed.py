@@ -278,3 +278,9 @@ def test_another_models_verification_is(run, crops, verified, capsys):
     match(crops / "people/anna/0.jpg", crops / "people/anna/1.jpg", run, verification=verified)
     said = " ".join(capsys.readouterr().err.split())
     assert "verified other/model.safetensors; its thresholds are right for that model only" in said
+
+
+def test_large_labels_of_a_list_keep_their_values(tmp_path):
+    (tmp_path / "list.txt").write_text("a.jpg 4294967296\nb.jpg 9007199254740993\nc.jpg 3\n")
+    source = open_source(tmp_path / "list.txt")
+    assert source.labels.tolist() == [4294967296, 9007199254740993, 3]

@@ -269,3 +269,13 @@ def test_a_pair_file_in_place_of_its_directory(command, models, synthetic):
     code, _, errors = command("verify", "--ckpt", models[0], "--data", synthetic / "synth_age.bin")
     assert code == 2
     assert "is a file; give its directory as --data and synth_age among the targets" in errors
+
+
+def test_a_pair_file_of_one_kind_is_warned_of(command, models, synthetic, tmp_path):
+    images, _ = read_pairs(synthetic / "synth_age.bin")
+    write_pairs(tmp_path / "same.bin", images, [True] * (len(images) // 2))
+    write_pairs(tmp_path / "both.bin", images, [k % 2 == 0 for k in range(len(images) // 2)])
+    code, _, errors = command("verify", "--ckpt", models[0], "--data", tmp_path)
+    assert code == 0
+    assert f"same.bin: all {len(images) // 2} pairs are same, so accuracy means nothing" in errors
+    assert "both.bin" not in errors

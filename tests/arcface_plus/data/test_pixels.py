@@ -16,6 +16,7 @@ from arcface_plus.data.loader import Loader
 from arcface_plus.data.sources import open_source
 from arcface_plus.data.workers import Workers
 from data_prep.errors import DataError, UserError
+from data_prep.image_header import FORMATS
 from data_prep.training_set import TrainingSetWriter
 
 CPU = torch.device("cpu")
@@ -112,7 +113,7 @@ def test_an_image_that_cannot_be_decoded_is_the_same_line_in_every_cache(tmp_pat
         first_batch()
     message = str(error.value)
     assert message.startswith(f"{tmp_path}/train.rec: record ")
-    assert message.endswith("cannot be decoded: not a JPEG, PNG, WebP or BMP image")
+    assert message.endswith(f"cannot be decoded: not a {FORMATS} image")
     if cache != "none":  # which goes in the order of the batch
         assert "record 31 at byte" in message
 

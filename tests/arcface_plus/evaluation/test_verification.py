@@ -10,7 +10,7 @@ import torch
 from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import Embedder, network_embedder
 from arcface_plus.evaluation.protocol_embedding import BLOCK, embed_encoded
-from arcface_plus.evaluation.verification import target_file, verify_file
+from arcface_plus.evaluation.verification import target_file, verify_file, verify_targets
 from arcface_plus.models.backbones import MobileFaceNet
 from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
@@ -74,6 +74,12 @@ def test_a_target_may_be_called_by_its_file(synthetic):
     assert target_file(synthetic, "synth_age.bin") == synthetic / "synth_age.bin"
     with pytest.raises(UserError, match=r"gone\.bin: no such pair file for target 'gone\.bin'"):
         target_file(synthetic, "gone.bin")
+
+
+def test_a_run_names_a_target_as_verify_does(embedder, synthetic):
+    """`eval.targets: [synth_age.bin]`: otherwise no comparison would match the two."""
+    report = verify_targets(embedder, synthetic, ["synth_age.bin", "synth_age"], batch_size=16)
+    assert list(report.targets) == ["synth_age"]
 
 
 def test_a_pair_file_in_place_of_its_directory_is_named(synthetic):

@@ -29,6 +29,8 @@ GOOD = ("anna/1.jpg", "anna/2.PNG", "ben/deep/x.webp", "ben/y.bmp", "top.jpeg")
 class Template:
     """A finder that sees the template's face at twice its size, but not in `blind` photos."""
 
+    no_face = "none"
+
     def __init__(self, blind: tuple[str, ...] = (), several: tuple[str, ...] = ()) -> None:
         self.blind, self.several = blind, several
         self.seen: list[str] = []
@@ -209,11 +211,39 @@ def test_wrong_folders(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere: no such folder of photos"):
         align(tmp_path / "nowhere", tmp_path / "crops", Template())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no JPEG, PNG, WebP or BMP photo in it"):
+    with pytest.raises(DataError, match="no JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF photo"):
         align(tmp_path / "empty", tmp_path / "crops", Template())
     for out in (photos, photos / "crops", tmp_path):
-        with pytest.raises(UserError, match="lie in each other"):
+        with pytest.raises(UserError, match="contain each other"):
             align(photos, out, Template())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "crop_format"),
+    [(".gif", "png"), (".tif", "tiff"), (".TIFF", "tiff"), (".avif", "avif")],
+)
+def test_more_formats(tmp_path: Path, suffix: str, crop_format: str) -> None:
+    """A crop keeps its format, but a GIF's 256 colours are too few for one."""
+    photo = cv2.GaussianBlur(RNG.integers(0, 256, (230, 240, 3), np.uint8), (0, 0), 5)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / f"x{suffix}").write_bytes(
+        cv2.imencode(suffix.lower(), photo)[1].tobytes()
+    )
+    out = tmp_path / "crops"
+    assert align(tmp_path / "photos", out, Template()).crops == 1
+    target = out / ("x.png" if suffix == ".gif" else f"x{suffix}")
+    assert image_header(target.read_bytes()) == (crop_format, 112, 112)
+    wanted = crop(read_rgb(tmp_path / "photos" / f"x{suffix}"), TEMPLATE * 2)
+    assert np.abs(read_rgb(target).astype(int) - wanted).mean() < 3
+    assert align(tmp_path / "photos", out, Template()).already_there == 1
+
+
+def test_two_photos_never_become_one_crop(photos: Path, tmp_path: Path) -> None:
+    photo = np.zeros((230, 240, 3), np.uint8)
+    for suffix in (".gif", ".png"):
+        (photos / "anna" / f"twin{suffix}").write_bytes(cv2.imencode(suffix, photo)[1].tobytes())
+    with pytest.raises(DataError, match=r"anna: twin.gif and twin.png would both become twin.png"):
+        align(photos, tmp_path / "crops", Template())
 
 
 def test_odd_file_names(photos: Path, tmp_path: Path) -> None:
@@ -232,7 +262,10 @@ def test_landmark_lists(photos: Path, tmp_path: Path) -> None:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([name, *numbers] for name in GOOD[:3])
     summary = align(photos, tmp_path / "crops", Landmarks(path))
-    assert (summary.found, summary.none, summary.unreadable) == (3, 2, 1)
+    assert (summary.found, summary.none, summary.unreadable) == (3, 0, 1)
+    assert summary.unlisted == 2
+    rows = {row["path"]: row["status"] for row in read_rows(tmp_path / "crops/align-report.csv")}
+    assert rows["ben/y.bmp"] == "unlisted"
     made = read_rgb(tmp_path / "crops" / "anna/2.PNG")
     assert np.abs(made.astype(int) - crop(read_rgb(photos / "anna/2.PNG"), TEMPLATE * 2)).max() < 3
     path.write_text(f"photos/anna/1.jpg {' '.join(numbers)}\n")

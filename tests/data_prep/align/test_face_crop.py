@@ -73,7 +73,7 @@ def test_similarity_never_mirrors() -> None:
 
 
 def test_one_point_is_refused() -> None:
-    with pytest.raises(DataError, match="one point"):
+    with pytest.raises(DataError, match="the same point"):
         similarity(np.ones((5, 2)))
 
 

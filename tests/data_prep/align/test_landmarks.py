@@ -63,12 +63,12 @@ def test_skips_a_header_and_keeps_odd_names(tmp_path: Path) -> None:
     [
         ("", "no line with a path and ten numbers"),
         ("path,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5\n", "no line with a path"),
-        ("a.jpg,1,2,3\n", "line 1: a path and ten numbers are wanted, here are 4 fields"),
-        ("a.jpg,1,2,3,4,x,6,7,8,9,10\n", "line 1: not ten numbers"),
+        ("a.jpg,1,2,3\n", "line 1: expected a path and ten numbers, found 4 fields"),
+        ("a.jpg,1,2,3,4,x,6,7,8,9,10\n", "line 1: expected ten numbers"),
         ("a.jpg,1,2,3,4,nan,6,7,8,9,10\n", "line 1: a coordinate is not a number of pixels"),
         ("a.jpg,1,2,3,4,1e9,6,7,8,9,10\n", "line 1: a coordinate is not"),
-        ("a.jpg" + ",5" * 10, "line 1: the eyes and the nose are one point"),
-        ("a.jpg,1,2,4,2,3,3,1,4,4,4\n" * 2, "line 2: a.jpg stands twice"),
+        ("a.jpg" + ",5" * 10, "line 1: the eyes and the nose are the same point"),
+        ("a.jpg,1,2,4,2,3,3,1,4,4,4\n" * 2, "line 2: a.jpg occurs twice"),
         ("a.jpg,4,2,1,2,3,3,4,4,1,4\n", "image left before image right"),
     ],
 )
