@@ -15,10 +15,12 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import arcface_plus
 from arcface_plus.commands.angles import angles
 from arcface_plus.commands.bench import bench
+from arcface_plus.commands.config import config
 from arcface_plus.commands.data import data
 from arcface_plus.commands.demo import demo
 from arcface_plus.commands.embed import embed, match
@@ -30,23 +32,36 @@ from arcface_plus.console import say
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
+_ORDER = ["demo", "train", "config", "data", "eval", "embed", "match", "export", "angles", "bench"]
+
+
+class _Commands(typer.core.TyperGroup):
+    """Commands and groups of commands in one order; Typer lists all groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
     name="arcface-plus",
+    cls=_Commands,
     help="Train and honestly compare face-verification models: ArcFace and ArcFace+.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo)
-app.command("train")(train)
-app.add_typer(evaluation, name="eval")
-app.add_typer(data, name="data")
+_TRAIN, _JUDGE, _USE, _LOOK = "Train", "Data and evaluation", "Use a model", "Look and measure"
+app.command("demo", rich_help_panel=_TRAIN)(demo)
+app.command("train", rich_help_panel=_TRAIN)(train)
+app.add_typer(config, name="config", rich_help_panel=_TRAIN)
+app.add_typer(data, name="data", rich_help_panel=_JUDGE)
+app.add_typer(evaluation, name="eval", rich_help_panel=_JUDGE)
 evaluation.command("identify")(identify)
-app.command("export")(export)
-app.command("embed")(embed)
-app.command("match")(match)
-app.command("angles")(angles)
-app.add_typer(bench, name="bench")
+app.command("embed", rich_help_panel=_USE)(embed)
+app.command("match", rich_help_panel=_USE)(match)
+app.command("export", rich_help_panel=_USE)(export)
+app.command("angles", rich_help_panel=_LOOK)(angles)
+app.add_typer(bench, name="bench", rich_help_panel=_LOOK)
 
 
 def _version(wanted: bool) -> None:
@@ -58,10 +73,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback for every error (anywhere in line).")
+        bool, typer.Option("--debug", help="Show a traceback with every error; in any place.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
     ] = False,
 ) -> None:
     pass
@@ -129,6 +144,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return 2, f"{named}{error.strerror or error}"
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help has been printed
+        return 0, ""
     if _is_usage(error):
         return 2, f"{error.format_message()} (see --help)"  # type: ignore[attr-defined]
     if type(error).__name__ == "OutOfMemoryError":

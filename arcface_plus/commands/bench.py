@@ -142,7 +142,7 @@ def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
             table.add_column(title, justify=side, overflow="fold", min_width=least)
         for row in result["rows"]:
             table.add_row(*(Text(printable(_cell(row.get(column)))) for column in columns))
-        terminal.print(table, width=None if terminal.is_terminal else 130)
+        terminal.print(table)
     if json_file is not None:
         content = {"schema": 1, "results": results, "machine": facts()}
         write_text(json_file, json.dumps(content, indent=2) + "\n")

@@ -29,9 +29,12 @@ evaluation = typer.Typer(help="Verify models and compare runs.", no_args_is_help
 @evaluation.command()
 def verify(
     ckpt: CkptOption,
-    data: Annotated[Path, typer.Option(help="Directory with <target>.bin.")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Directory with <target>.bin.")],
     targets: Annotated[
-        str | None, typer.Option(help="Comma-separated. Default: every .bin in the directory.")
+        str | None,
+        typer.Option(
+            "--targets", "-t", help="Comma-separated. Default: every .bin in the directory."
+        ),
     ] = None,
     json_file: JsonOption = None,
     batch_size: BatchSizeOption = 128,

@@ -36,7 +36,15 @@ BgrOption = Annotated[
 CkptOption = Annotated[
     Path,
     typer.Option(
-        help="Run, checkpoint, .safetensors, .pt/.pth/.ckpt/.tar with a state dict, or .onnx."
+        "--ckpt",
+        "-c",
+        help="Run, checkpoint, .safetensors, .pt/.pth/.ckpt/.tar with a state dict, or .onnx.",
+    ),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY.SUB=VALUE", help="Override a key of the config; repeatable."
     ),
 ]
 BackboneOption = Annotated[
@@ -48,10 +56,11 @@ BackboneOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 BatchSizeOption = Annotated[
-    int, typer.Option(min=1, help="Images decoded at a time; no effect on digits.")
+    int,
+    typer.Option("--batch-size", "-b", min=1, help="Images decoded at a time; changes no digit."),
 ]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures to this file; - is stdout.")
+    Path | None, typer.Option("--json", "-j", help="Write the figures to this file; - is stdout.")
 ]
 
 
@@ -66,10 +75,11 @@ def line_printer(*files: Path | None) -> Callable[[str], None]:
 
 
 def table_console(*files: Path | None) -> Console:
-    """As `line_printer`, for tables."""
+    """As `line_printer`, for tables: as wide as the terminal, and wide enough in a pipe or file."""
     from rich.console import Console
 
-    return Console(stderr=STDOUT in files)
+    console = Console(stderr=STDOUT in files)
+    return console if console.is_terminal else Console(stderr=STDOUT in files, width=160)
 
 
 def backbone_choice(text: str | None) -> BackboneChoice | None:

@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
+from arcface_plus.commands.model_options import SettingsOption
+
 
 def train(
-    config: Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo_arcface.yaml")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.SUB=VALUE", help="Override a key; may be repeated."),
-    ] = None,
+    config: Annotated[
+        Path, typer.Argument(help="A YAML file or a recipe's name (`arcface-plus config list`).")
+    ],
+    settings: SettingsOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory. Default: runs/<run.name>.")
+        Path | None,
+        typer.Option("--out", "-o", help="Run directory. Default: runs/<run.name>."),
     ] = None,
     start: Annotated[
         str | None,

@@ -30,6 +30,8 @@ _EXPECTED: Mapping[str, Callable[[Any], str]] = {
     "less_than": lambda c: f"a number less than {c['lt']}",
     "less_than_equal": lambda c: f"a number of at most {c['le']}",
 }
+_NO_SECTION = {"model_type", "model_attributes_type"}
+_A_COMPONENT = "a name, or keys and values with one"
 
 
 class _Place(NamedTuple):
@@ -58,7 +60,10 @@ def complaints(error: ValidationError, root: type[BaseModel]) -> str:
         if kind == "missing" and not isinstance(last, int):
             other.append(f"missing key {place.key}")
         elif kind in _EXPECTED:
-            expected.setdefault(place.key, []).append(_EXPECTED[kind](context))
+            takes = (
+                _A_COMPONENT if place.choice and kind in _NO_SECTION else _EXPECTED[kind](context)
+            )
+            expected.setdefault(place.key, []).append(takes)
             shown[place.key] = _shown(entry["input"], kind)
         else:
             other.append(_special(kind, entry, place, root))

@@ -3,7 +3,7 @@
 A component is a class in a table such as ``HEADS``. Its signature says which keys it takes, of
 which types and with which defaults: from that one pydantic model is made for each name, and the
 section is the union of them, in validation and in the JSON schema alike. So a new component is its
-file and its line in the table.
+file and its line in the table. ``Annotated[float, "radians"]`` says what a parameter means.
 """
 
 from __future__ import annotations
@@ -76,7 +76,17 @@ class OneOf:
         named = BeforeValidator(self._with_names)
         return handler.generate_schema(Annotated[self._union(()), named])
 
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        section = handler(core)
+        names = {"enum": list(self.choices[0].table), "description": "with its defaults"}
+        return {"anyOf": [names, section]}
+
+    def spelled_out(self, tree: Any) -> Any:
+        """``r18`` as ``{name: r18}``: a name alone stands for the component with its defaults."""
+        return {self.choices[0].key: tree} if isinstance(tree, str) else tree
+
     def _with_names(self, tree: Any) -> Any:
+        tree = self.spelled_out(tree)
         if not isinstance(tree, dict):
             return tree
         return {choice.key: choice.default for choice in self.choices} | tree
@@ -150,11 +160,20 @@ def _model(
 
 def _fields(component: Component, given: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """Each parameter with its type and default, as ``create_model`` takes them."""
-    hints = get_type_hints(component.__init__ if inspect.isclass(component) else component)
+    signed = component.__init__ if inspect.isclass(component) else component
+    hints = get_type_hints(signed, include_extras=True)
     for name, parameter in parameters_of(component).items():
         if name not in given:
-            hint = hints[name]
-            if get_origin(hint) is tuple:  # a list in YAML; its items stay strict
-                hint = Annotated[hint, Field(strict=False)]
+            hint, meaning = _meaning(hints[name])
+            # A tuple is a list in YAML; its items stay strict.
+            loose = False if get_origin(hint) is tuple else None
+            hint = Annotated[hint, Field(strict=loose, description=meaning)]
             required = parameter.default is inspect.Parameter.empty
             yield name, (hint, ... if required else parameter.default)
+
+
+def _meaning(hint: Any) -> tuple[Any, str | None]:
+    """``Annotated[float, "radians"]`` as (float, "radians"): components need not know pydantic."""
+    if get_origin(hint) is not Annotated:
+        return hint, None
+    return hint.__origin__, next((m for m in hint.__metadata__ if isinstance(m, str)), None)

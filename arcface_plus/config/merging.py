@@ -18,17 +18,18 @@ def merged(
 ) -> dict[str, Any]:
     """`over` on top of `base`, section by section.
 
-    A section that names another component than before drops the parameters of the former one.
+    A section that names another component than before drops the parameters of the former one. A
+    name alone (`model.backbone=r18`) is a section that says nothing else.
     """
     result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            choice = one_of(section, key) if section else None
-            kept = choice.without_former(old, value) if choice else old
-            result[key] = merged(kept, value, _section(section, key))
+    for key in over:
+        choice = one_of(section, key) if section else None
+        old, new = (choice.spelled_out(t.get(key)) if choice else t.get(key) for t in (base, over))
+        if isinstance(new, dict) and isinstance(old, dict):
+            kept = choice.without_former(old, new) if choice else old
+            result[key] = merged(kept, new, _section(section, key))
         else:
-            result[key] = value
+            result[key] = new
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import yaml
@@ -24,7 +24,9 @@ Switch = bool | Literal["auto"]
 
 class Run(Section):
     name: Annotated[str, Field(min_length=1, description="what reports call this run")]
-    seed: NonNegative = 0
+    seed: Annotated[
+        NonNegative, Field(description="decides initial weights, order of images, flips, dropout")
+    ] = 0
     deterministic: Annotated[
         bool, Field(description="deterministic algorithms only: slower, equal bits")
     ] = False
@@ -49,7 +51,7 @@ class Data(Section):
         str | None, Field(description="folder of the disk cache; null: beside the training data")
     ] = None
     threads: Annotated[NonNegative, Field(description="decoding threads; 0: one a core")] = 0
-    flip: bool = True
+    flip: Annotated[bool, Field(description="mirror half of the images at random")] = True
 
 
 class Backbone(ComponentSection):
@@ -64,8 +66,10 @@ BACKBONE = OneOf(Backbone, Choice(BACKBONES, "r50", given=("embedding_dim", "dro
 
 class Model(Section):
     backbone: Annotated[Backbone, BACKBONE] = BACKBONE.default()
-    embedding_dim: Positive = 512
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    embedding_dim: Annotated[Positive, Field(description="length of an embedding")] = 512
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="before the last linear layer of the backbone")
+    ] = 0.4
     init: Annotated[
         str | None,
         Field(description="weights to start the backbone from: a run, .safetensors, .pth; null"),
@@ -92,7 +96,15 @@ class Head(ComponentSection):
 
 
 class Regularizer(ComponentSection):
-    weight: Annotated[NonNegativeFloat, Field(description="the loss's λ")] = 0.0
+    # No default: a term that is asked for and silently weighs nothing would be a trap.
+    weight: Annotated[NonNegativeFloat, Field(description="λ: factor of this term in the loss")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_weighs_nothing(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("name", "none") == "none":
+            return {"weight": 0.0} | tree
+        return tree
 
     @model_validator(mode="after")
     def _buildable(self) -> Regularizer:
@@ -147,13 +159,15 @@ class Runtime(Section):
 
 
 class Checkpoint(Section):
-    every: Positive = 1000
-    keep: Positive = 3
+    every: Annotated[Positive, Field(description="steps between two checkpoints")] = 1000
+    keep: Annotated[Positive, Field(description="how many of the newest checkpoints stay")] = 3
 
 
 class Eval(Section):
-    targets: Annotated[tuple[str, ...], Field(strict=False)] = ("lfw", "cfp_fp", "agedb_30")
-    every: Positive = 2000
+    targets: Annotated[
+        tuple[str, ...], Field(strict=False, description="pair files <target>.bin; []: none")
+    ] = ("lfw", "cfp_fp", "agedb_30")
+    every: Annotated[Positive, Field(description="steps between two verifications")] = 2000
     data: Annotated[
         str | None, Field(description="folder of <target>.bin; null: the training data's folder")
     ] = None

@@ -13,9 +13,9 @@ from typing import Any
 import pydantic
 from torch import nn
 
-import arcface_plus
 from arcface_plus.config.complaints import complaints
 from arcface_plus.config.merging import merged, setting
+from arcface_plus.config.recipes import config_file, recipes, shipped
 from arcface_plus.config.sections import Model, RunConfig
 from data_prep.errors import UserError
 from data_prep.yaml_file import read_yaml
@@ -23,8 +23,9 @@ from data_prep.yaml_file import read_yaml
 __all__ = ["RunConfig", "build_backbone", "load", "shipped", "validate"]
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> RunConfig:
-    """YAML file, then `key.sub=value` settings, validated; one UserError with all complaints."""
+def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
+    """YAML file or recipe, then `key.sub=value` settings; one UserError with all complaints."""
+    path = config_file(Path(path))
     tree = _read(path, ())
     for text in settings:
         tree = merged(tree, setting(text), RunConfig)
@@ -49,15 +50,6 @@ def build_backbone(name: str, parameters: Mapping[str, Any], embedding_dim: int)
         raise UserError(complaints(error, Model)) from None
 
 
-def shipped(name: str) -> Path:
-    """The path of a config that comes with the package, e.g. `demo_arcface.yaml`."""
-    package = Path(arcface_plus.__file__).resolve().parent
-    for folder in (package / "configs", package.parent / "configs"):
-        if (folder / name).is_file():
-            return folder / name
-    raise UserError(f"{name}: no such shipped config")
-
-
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The file's tree, merged over what it extends."""
     resolved = path.resolve()
@@ -72,4 +64,6 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected the name of a file")
-    return merged(_read(path.parent / parent, (*seen, resolved)), tree, RunConfig)
+    beside = path.parent / parent
+    extended = beside if beside.is_file() else recipes().get(parent.removesuffix(".yaml"), beside)
+    return merged(_read(extended, (*seen, resolved)), tree, RunConfig)

@@ -42,8 +42,9 @@ from data_prep.files import write_text
 VERIFY_BATCH = 128
 
 
-def execute(config: RunConfig, run: Path, fresh: bool = False) -> None:
+def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
     """Train `config` in the directory `run`, from its last checkpoint if it has one."""
+    run = Path(run)
     processes = join_processes()
     device = resolve_device(config.runtime.device, processes.local_rank)
     if config.run.deterministic:

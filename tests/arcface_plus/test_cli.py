@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcface_plus.cli import main
+from arcface_plus.cli import app, main
 from arcface_plus.config.tree import shipped
 from data_prep.pairs import read_pairs, write_pairs
 from data_prep.training_set import TrainingSetWriter
@@ -68,6 +68,43 @@ def test_help_answers_without_loading_torch():
 
 def test_version(command):
     assert command("--version")[1].startswith("arcface-plus ")
+
+
+@pytest.mark.parametrize("group", [(), ("eval",), ("data",), ("bench",), ("config",)])
+def test_a_group_alone_prints_its_help(command, group):
+    code, shown, errors = command(*group)
+    assert (code, errors) == (0, "")
+    assert shown.strip() == command(*group, "--help")[1].strip() == command(*group, "-h")[1].strip()
+    assert f"Usage: {' '.join(('arcface-plus', *group))}" in shown
+    assert len(shown.splitlines()) > 8
+
+
+def test_help_groups_commands_and_is_as_wide_as_the_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    shown = command("--help")[1]
+    assert max(map(len, shown.splitlines())) == 140
+    places = [shown.index(title) for title in ("─ Train ─", "─ Data and evaluation ─",
+              "─ Use a model ─", "─ Look and measure ─")]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_help_texts_hold_no_markup():
+    """Square brackets in them would be read as styles of Rich and vanish."""
+    from typer.main import get_command
+
+    waiting = [get_command(app)]
+    seen = 0
+    while waiting:
+        one = waiting.pop()
+        waiting += list(getattr(one, "commands", {}).values())
+        for text in (one.help, *(getattr(p, "help", None) for p in one.params)):
+            assert "[" not in (text or ""), (one.name, text)
+            seen += 1
+    assert seen > 100
+
+
+def test_completion_can_be_installed(command):
+    assert "--install-completion" in command("--help")[1]
 
 
 @pytest.mark.parametrize("words", [["trian"], ["train"], ["train", "c.yaml", "--ouut", "x"]])

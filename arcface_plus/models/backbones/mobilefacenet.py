@@ -8,6 +8,8 @@ centre.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +29,12 @@ class MobileFaceNet(nn.Module):
     network, 0.25 one for demonstrations on a CPU. Dropout acts before the last linear layer.
     """
 
-    def __init__(self, embedding_dim: int = 512, dropout: float = 0.0, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        embedding_dim: int = 512,
+        dropout: float = 0.0,
+        width: Annotated[float, "factor of all channels"] = 1.0,
+    ) -> None:
         super().__init__()
         check_parameters(embedding_dim, dropout)
         if not 0.0 < width <= 4.0:

@@ -6,6 +6,8 @@ convolutions on large maps, which CPUs are slow at. A stride of 4 at the first l
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,12 @@ class Tiny(nn.Module):
     depthwise convolution. ``width`` multiplies the channels 32, 64, 128.
     """
 
-    def __init__(self, embedding_dim: int = 512, dropout: float = 0.0, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        embedding_dim: int = 512,
+        dropout: float = 0.0,
+        width: Annotated[float, "factor of all channels"] = 1.0,
+    ) -> None:
         super().__init__()
         check_parameters(embedding_dim, dropout)
         if not 0.0 < width <= 4.0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -26,9 +26,11 @@ class ArcFace(MarginHead):
 
     def __init__(
         self,
-        scale: float = 64.0,
-        margin: float = 0.5,
-        margin_gradient: MarginGradient = "exact",
+        scale: Annotated[float, "factor of all logits"] = 64.0,
+        margin: Annotated[float, "radians"] = 0.5,
+        margin_gradient: Annotated[
+            MarginGradient, "exact derivative, or that of arcface_torch (margin as a constant)"
+        ] = "exact",
     ) -> None:
         super().__init__(scale)
         if not 0.0 <= margin < math.pi:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from arcface_plus.models.heads.margin_head import MarginHead
@@ -10,7 +12,7 @@ from arcface_plus.models.heads.margin_head import MarginHead
 class NormalizedSoftmax(MarginHead):
     """logits = scale · cosine (Wang et al., "NormFace", 2017); no margin."""
 
-    def __init__(self, scale: float = 64.0) -> None:
+    def __init__(self, scale: Annotated[float, "factor of all logits"] = 64.0) -> None:
         super().__init__(scale)
 
     def with_margin(self, cosine: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Literal, Protocol, get_args
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -68,11 +68,11 @@ class NeighbourLoss(nn.Module, ABC):
 
     def __init__(
         self,
-        mode: Mode = "auto",
-        candidates: int = 16,
-        max_drift: float = 4.0,
-        rolling_steps: int = 20,
-        ignore_below: float = 0.0,
+        mode: Annotated[Mode, "how nearest rows are found; auto: exact up to 30,000"] = "auto",
+        candidates: Annotated[int, "near rows to remember, 1 to 32 (cached, rolling)"] = 16,
+        max_drift: Annotated[float, "degrees until a new search (cached)"] = 4.0,
+        rolling_steps: Annotated[int, "steps that renew all candidates (rolling)"] = 20,
+        ignore_below: Annotated[float, "degrees; nearer pairs are left out"] = 0.0,
     ) -> None:
         super().__init__()
         if mode not in get_args(Mode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import torch
 from torch import nn
@@ -21,10 +22,10 @@ class AdamW(torch.optim.AdamW):
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
+        lr: Annotated[float, "learning rate"] = 1e-3,
+        betas: Annotated[tuple[float, float], "decay of the two moments"] = (0.9, 0.999),
+        eps: Annotated[float, "added to the root of the second moment"] = 1e-8,
+        weight_decay: Annotated[float, "decoupled, of everything that trains"] = 0.01,
     ) -> None:
         check_lr(lr)
         check_share("betas[0]", betas[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -21,9 +21,9 @@ class SGD(torch.optim.SGD):
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
-        lr: float = 0.1,
+        lr: Annotated[float, "learning rate"] = 0.1,
         momentum: float = 0.9,
-        weight_decay: float = 5e-4,
+        weight_decay: Annotated[float, "of everything that trains"] = 5e-4,
     ) -> None:
         check_lr(lr)
         check_share("momentum", momentum)

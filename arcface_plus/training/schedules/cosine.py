@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from arcface_plus.training.schedules.schedule import Schedule
 
@@ -18,7 +18,7 @@ class Cosine(Schedule):
 
     depends_on_steps: ClassVar[bool] = True
 
-    final_lr: float = 0.0
+    final_lr: Annotated[float, "learning rate at the end"] = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.final_lr <= self.lr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from arcface_plus.training.schedules.schedule import Schedule
 
@@ -15,7 +15,7 @@ class Polynomial(Schedule):
 
     depends_on_steps: ClassVar[bool] = True
 
-    power: float = 1.0
+    power: Annotated[float, "1: a straight line"] = 1.0
 
     def __post_init__(self) -> None:
         if not (self.power > 0.0 and math.isfinite(self.power)):

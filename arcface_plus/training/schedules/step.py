@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from arcface_plus.training.schedules.schedule import Schedule
 
@@ -18,8 +18,8 @@ class Step(Schedule):
 
     depends_on_steps: ClassVar[bool] = False
 
-    milestones: tuple[int, ...] = (23_750, 33_250)
-    gamma: float = 0.1
+    milestones: Annotated[tuple[int, ...], "steps at which the rate falls"] = (23_750, 33_250)
+    gamma: Annotated[float, "factor of the rate at each milestone"] = 0.1
 
     def __post_init__(self) -> None:
         milestones = list(self.milestones)

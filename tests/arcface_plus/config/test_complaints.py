@@ -59,7 +59,16 @@ def complaint(tree: dict) -> str:
         ({"optimizer": {"name": "adamw", "betas": [0.9]}}, ["expected one more item"]),
         ({"optimizer": {"name": "adamw", "betas": [1, 2, 3]}}, ["expected 2 items, got [1, 2, 3]"]),
         ({"optimizer": {"schedule": "cos"}}, ['optimizer.schedule: unknown name "cos" (did you']),
-        ({"optimizer": None}, ["optimizer: expected keys and values, got null"]),
+        (
+            {"optimizer": None},
+            ["optimizer: expected a name, or keys and values with one, got null"],
+        ),
+        ({"data": 3}, ["data: expected keys and values, got 3"]),
+        ({"regularizer": "mma"}, ["missing key regularizer.weight"]),
+        (
+            {"model": {"backbone": "r5"}},
+            ['model.backbone.name: unknown name "r5" (did you mean r50?'],
+        ),
         ({"runtime": {"compile": 1}}, ["runtime.compile: expected true or false or auto, got 1"]),
         ({"eval": {"targets": "lfw"}}, ['eval.targets: expected a list, got "lfw"']),
         ({"run": {"name": ""}}, ["run.name: expected text that is not empty"]),

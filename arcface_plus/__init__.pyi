@@ -1,0 +1,59 @@
+"""The public names with their types; `__init__.py` loads them when they are asked for."""
+
+from arcface_plus.config.tree import load as load_config
+from arcface_plus.embedder.load import Embedder, load_embedder, network_embedder
+from arcface_plus.evaluation.verification import verify_targets
+from arcface_plus.models.backbones import IResNet, MobileFaceNet, r18, r34, r50, r100
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.heads import ArcFace, MarginHead, NormalizedSoftmax
+from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
+from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.models.regularizers import MMA, KoLeo, MaximalCosine, nearest_angles
+from arcface_plus.training.errors import Diverged, Interrupted
+from arcface_plus.training.run import execute as train
+from data_prep.errors import DataError, UserError
+from data_prep.faces.synthetic import generate as generate_faces
+from data_prep.pairs import read_pairs, write_pairs
+from data_prep.recordio import RecordReader, RecordWriter
+from data_prep.training_set import TrainingSetWriter
+from eval.compare import compare
+from eval.verification import verify
+
+__version__: str
+__all__ = [
+    "MMA",
+    "ArcFace",
+    "Classifier",
+    "DataError",
+    "Diverged",
+    "Embedder",
+    "IResNet",
+    "Interrupted",
+    "KoLeo",
+    "MarginHead",
+    "MaximalCosine",
+    "MobileFaceNet",
+    "NormalizedSoftmax",
+    "Recognizer",
+    "RecordReader",
+    "RecordWriter",
+    "TrainingSetWriter",
+    "UserError",
+    "__version__",
+    "compare",
+    "generate_faces",
+    "load_config",
+    "load_embedder",
+    "margin_cross_entropy",
+    "nearest_angles",
+    "network_embedder",
+    "r18",
+    "r34",
+    "r50",
+    "r100",
+    "read_pairs",
+    "train",
+    "verify",
+    "verify_targets",
+    "write_pairs",
+]

@@ -1,0 +1,61 @@
+"""`arcface-plus config …`: recipes, keys, and a config as a run would take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arcface_plus.commands.model_options import SettingsOption, table_console
+from arcface_plus.console import output
+
+config = typer.Typer(help="Look at recipes and config keys.", no_args_is_help=True)
+
+
+@config.command("list")
+def list_recipes() -> None:
+    """List the recipes that come with ArcFace+; `train` takes their names."""
+    from arcface_plus.config.recipes import recipes, title
+
+    known = recipes()
+    width = max(map(len, known), default=0)
+    for name, file in known.items():
+        output(f"{name:{width}}  {title(file)}")
+
+
+@config.command()
+def show(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file or a recipe's name.")],
+    settings: SettingsOption = None,
+) -> None:
+    """Print the whole config as a run would take it: files merged, defaults filled in."""
+    from arcface_plus.config.tree import load
+
+    for line in load(file, settings or ()).to_yaml().splitlines():
+        output(line)
+
+
+@config.command()
+def keys(
+    prefix: Annotated[
+        str, typer.Argument(help="Only this section or key, e.g. optimizer or head.margin.")
+    ] = "",
+) -> None:
+    """List every key of a config: what it takes, its default, what it means."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from arcface_plus.config.keys import config_keys
+    from data_prep.errors import UserError
+
+    found = config_keys(prefix)
+    if not found:
+        raise UserError(f"{prefix}: no such key or section; `arcface-plus config keys` lists all")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("key", no_wrap=True)
+    for column in ("takes", "default", "meaning", "only for"):
+        table.add_column(column, overflow="fold")
+    for row in found:
+        table.add_row(*(Text(cell) for cell in row))
+    table_console().print(table)

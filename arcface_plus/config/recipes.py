@@ -1,0 +1,48 @@
+"""The configs that come with the package, found by name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import arcface_plus
+from data_prep.errors import UserError
+
+
+def recipes() -> dict[str, Path]:
+    """The shipped configs by name: beside the package in a checkout, inside it in a wheel."""
+    package = Path(arcface_plus.__file__).resolve().parent
+    for folder in (package / "configs", package.parent / "configs"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def shipped(name: str) -> Path:
+    """The file of a recipe, e.g. `demo_arcface`, with or without `.yaml`; UserError if unknown."""
+    known = recipes()
+    stem = name.removesuffix(".yaml")
+    if stem in known:
+        return known[stem]
+    near = difflib.get_close_matches(stem, known, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UserError(
+        f"{name}: no such config file or recipe "
+        f"({meant}`arcface-plus config list` shows the recipes)"
+    )
+
+
+def config_file(given: Path) -> Path:
+    """The file that `given` names; where there is none, the recipe of that name.
+
+    Only a bare name is looked up: a path that leads nowhere stays what it is.
+    """
+    return given if given.is_file() or given.name != str(given) else shipped(given.name)
+
+
+def title(recipe: Path) -> str:
+    """The first line of a recipe's header."""
+    for line in recipe.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and "yaml-language-server" not in line:
+            return line.lstrip("# ").rstrip(".")
+    return ""

@@ -1,0 +1,56 @@
+"""The table of keys names every key of a config, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arcface_plus.config.keys import config_keys
+from arcface_plus.config.tree import load, shipped
+
+
+def leaves(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for key, value in tree.items():
+        inner = isinstance(value, dict)
+        found |= leaves(value, f"{prefix}{key}.") if inner else {prefix + key}
+    return found
+
+
+def test_every_key_of_a_resolved_config_is_listed():
+    listed = {row.key for row in config_keys()}
+    for recipe in ("casia_r50_arcface_plus", "demo_arcface", "cfp_mobilefacenet_arcface"):
+        assert leaves(load(shipped(recipe)).model_dump(mode="json")) <= listed
+
+
+def test_every_row_is_a_key_that_a_config_takes():
+    for row in config_keys():
+        section = row.key.split(".")[0]
+        assert section in type(load(shipped("smoke"))).model_fields, row
+
+
+def test_a_parameter_stands_once_for_each_default():
+    rows = {(row.of, row.default) for row in config_keys("optimizer.lr")}
+    assert rows == {("sgd", "0.1"), ("adamw", "0.001")}
+    assert [row.of for row in config_keys("head.scale")] == ["arcface, softmax"]
+
+
+def test_what_a_key_takes_is_in_words():
+    takes = {row.key: row.takes for row in config_keys()}
+    assert takes["data.batch_size"] == "whole number ≥ 2"
+    assert takes["model.dropout"] == "number ≥ 0 < 1"
+    assert takes["data.micro_batch_size"] == "whole number > 0 | null"
+    assert takes["optimizer.milestones"] == "list of whole number"
+    assert takes["runtime.compile"] == "true, false | auto"
+    assert takes["head.name"].startswith("arcface | ")
+
+
+def test_nothing_of_json_schema_shines_through():
+    for row in config_keys():
+        assert row.takes, row
+        assert not any(word in row.takes for word in ("integer", "string", "boolean", "array")), row
+
+
+def test_a_prefix_is_a_section_or_a_key():
+    assert {row.key.split(".")[0] for row in config_keys("head")} == {"head"}
+    assert [row.key for row in config_keys("data.cache")] == ["data.cache"]
+    assert config_keys("hea") == []
