@@ -12,7 +12,7 @@ import torch
 
 from arcface_plus.data import pixels, room
 from arcface_plus.data.disk_cache import DiskCache
-from arcface_plus.data.loader import Loader
+from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.sources import open_source
 from arcface_plus.data.workers import Workers
 from data_prep.errors import DataError, UserError
@@ -102,10 +102,8 @@ def test_an_image_that_cannot_be_decoded_is_the_same_line_in_every_cache(tmp_pat
             writer.add(label, b"no image" if label >= 30 else black)
 
     def first_batch():
-        loader = Loader(
-            open_source(tmp_path), batch_size=60, seed=0, flip=True, cache=cache, threads=2,
-            device=CPU,
-        )  # fmt: skip
+        settings = LoaderSettings(60, seed=0, cache=cache, threads=2)
+        loader = Loader(open_source(tmp_path), settings, CPU)
         next(loader.batches(0, 1))
 
     with pytest.raises(DataError) as error:
