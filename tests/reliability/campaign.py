@@ -197,7 +197,7 @@ def warm_up() -> None:
     cv2.setNumThreads(1)
     import sklearn.metrics  # noqa: F401
 
-    import arcface_plus.cli  # noqa: F401
+    import arcface_plus.cli
     import arcface_plus.training.run  # noqa: F401
     import eval.verification  # noqa: F401
 
