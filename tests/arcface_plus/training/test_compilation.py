@@ -118,7 +118,7 @@ def configured(settings: list[str], *more: str):
     return load(shipped("demo_arcface.yaml"), [*settings, little, *more])
 
 
-def test_a_run_says_so_in_one_line_and_goes_on(
+def test_a_run_says_so_in_one_line_and_trains(
     tiny_settings, tmp_path, no_compiler, monkeypatch, capfd
 ) -> None:
     monkeypatch.setattr(assembly, "_switch", lambda setting, default: True)  # auto, as on a GPU
