@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +27,7 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
+from arcface_plus.signals import Terminated, forget_sigterm, sigterm_came, stop_at_sigterm
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
@@ -84,7 +83,8 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
-    former = _stop_at_sigterm()
+    forget_sigterm()
+    former = stop_at_sigterm()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `arcface-plus … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + 13
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         if debug:
             traceback.print_exc()
         status = _report(error)
@@ -102,24 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came where nothing waits for it: before training begins, or in another command."""
-
-
-def _stop_at_sigterm() -> Any:
-    """Let SIGTERM end the program, also as process 1, for which the system has no default action.
-
-    Returns the former handler; None where signals are not ours to handle (in another thread).
-    """
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, stop)
 
 
 def _report(error: BaseException) -> int:
@@ -131,14 +113,14 @@ def _report(error: BaseException) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
+    if sigterm_came():
+        return 128 + signal.SIGTERM, "stopped by SIGTERM"
     if isinstance(error, UserError):
         return 2, str(error)
     if isinstance(error, Diverged):
         return 3, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
-    if isinstance(error, _Terminated):
-        return 128 + signal.SIGTERM, "stopped by SIGTERM"
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
     if isinstance(error, OSError):

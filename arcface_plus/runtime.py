@@ -1,12 +1,10 @@
-"""Devices, processes, seeds, signals, folders: what a run needs from the machine it is on."""
+"""Devices, processes, seeds, memory: what a run needs from the machine it is on."""
 
 from __future__ import annotations
 
 import os
 import resource
-import signal
 from dataclasses import dataclass
-from types import FrameType
 
 import numpy as np
 import torch
@@ -116,29 +114,3 @@ def peak_memory(device: torch.device) -> dict[str, float]:
         "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
         "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
     }
-
-
-class Interrupts:
-    """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
-
-    A second signal of the same kind acts at once, for those who do not want to wait.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._former: dict[int, object] = {}
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        )
-
-    def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._former[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]

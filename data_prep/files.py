@@ -80,12 +80,17 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def publish(partial: Path, final: Path, *, durable: bool = True) -> None:
-    """Give a finished file or folder its final name; with `durable` the renaming lasts."""
-    if final.is_file():
-        shutil.copymode(final, partial)
-    os.replace(partial, final)
-    if durable:
-        sync_folder(final.parent)
+    """Give a finished file or folder its final name; with `durable` the renaming lasts.
+
+    Raises:
+        OSError: naming `final`. The new name may be there all the same.
+    """
+    with _named(final):
+        if final.is_file():
+            shutil.copymode(final, partial)
+        os.replace(partial, final)
+        if durable:
+            sync_folder(final.parent)
 
 
 def sync_folder(folder: Path) -> None:

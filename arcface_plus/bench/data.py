@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from arcface_plus.bench import mxnet_like
 from arcface_plus.bench.timing import measure
-from arcface_plus.data.loader import Loader
+from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.pixels import CHUNK, Decoding
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Workers
@@ -132,16 +132,8 @@ def _all_cores_rivals(
 
 
 def _loader(source: Source, cache: str, folder: Path | None, threads: int) -> Loader:
-    return Loader(
-        source,
-        batch_size=_BATCH,
-        seed=0,
-        flip=True,
-        cache=cache,
-        cache_dir=folder,
-        threads=threads,
-        device=torch.device("cpu"),
-    )
+    settings = LoaderSettings(_BATCH, seed=0, cache=cache, cache_dir=folder, threads=threads)
+    return Loader(source, settings, torch.device("cpu"))
 
 
 def _take(loader: Loader, steps: int) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from arcface_plus.run_directory.prepare import git_revision, processor
+from arcface_plus.run_directory.environment import git_revision, processor
 
 
 def facts() -> dict[str, Any]:

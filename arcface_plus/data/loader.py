@@ -19,6 +19,7 @@ from arcface_plus.data.order import batch_flips, batch_indices
 from arcface_plus.data.pixels import Decoding, Memory, Pixels, in_memory, on_device
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
+from arcface_plus.runtime import Processes
 
 PREFETCH = 4  # batches in flight
 
@@ -33,67 +34,72 @@ class Batch:
     wait_seconds: float  # how long the trainer stood still for it
 
 
+@dataclass(frozen=True)
+class LoaderSettings:
+    """What decides the batches (size, seed, flip), and how they are made.
+
+    `batch_size` is the global one, which processes share. `cache`: "none" decodes each image when
+    it is needed; "memory" decodes all once and keeps them in this process's memory (37.6 KB an
+    image); "disk" keeps them in a file in `cache_dir` (None: beside the data) that processes and
+    runs share; "device" keeps them on the device and gathers them there.
+    """
+
+    batch_size: int
+    seed: int
+    flip: bool = True
+    cache: str = "none"
+    cache_dir: Path | None = None
+    threads: int = 0
+    channels_last: bool = True
+
+
 class Loader:
     """Yields this process's part of every global batch, from any step on.
 
-    `cache`: "none" decodes each image when it is needed; "memory" decodes all once and keeps them
-    in this process's memory (37.6 KB an image); "disk" keeps them in a file in `cache_dir` (None:
-    beside the data) that processes and runs share; "device" keeps them on the device and gathers
-    them there. Batches are the same bits whichever it is. `say` gets a line for the user where
-    something is worth one.
+    Batches are the same bits whatever the cache, the threads and the memory format. `say` gets a
+    line for the user where something is worth one.
     """
 
     def __init__(
         self,
         source: Source,
-        *,
-        batch_size: int,
-        seed: int,
-        flip: bool,
-        cache: str,
-        threads: int,
+        settings: LoaderSettings,
         device: torch.device,
-        cache_dir: Path | None = None,
-        channels_last: bool = True,
-        rank: int = 0,
-        processes: int = 1,
+        processes: Processes | None = None,
         progress: Progress | None = None,
         say: Say | None = None,
     ) -> None:
-        if batch_size % processes:
+        processes = processes or Processes()
+        if settings.batch_size % processes.count:
             raise ValueError(
-                f"data.batch_size {batch_size} is not divisible by the {processes} processes"
+                f"data.batch_size {settings.batch_size} is not divisible by the "
+                f"{processes.count} processes"
             )
-        self._source, self._seed, self._flip, self._device = source, seed, flip, device
-        self._batch = batch_size
-        share = batch_size // processes
-        self._slice = slice(rank * share, (rank + 1) * share)
-        self._workers = Workers(threads)
-        self._assembly = self._assembly_of(
-            cache, cache_dir, channels_last, progress, say or _nothing
-        )
+        self._source, self._settings, self._device = source, settings, device
+        share = settings.batch_size // processes.count
+        self._slice = slice(processes.rank * share, (processes.rank + 1) * share)
+        self._workers = Workers(settings.threads)
+        self._assembly = self._assembly_from(self._pixels(progress, say or _nothing))
 
-    def _assembly_of(
-        self,
-        cache: str,
-        cache_dir: Path | None,
-        channels_last: bool,
-        progress: Progress | None,
-        say: Say,
-    ) -> Assembly:
-        source, workers, device = self._source, self._workers, self._device
-        pixels: Pixels | torch.Tensor = Decoding(source)
+    def _pixels(self, progress: Progress | None, say: Say) -> Pixels | torch.Tensor:
+        """Where pixels come from: decoded each time, or a cache, found or filled now."""
+        source, folder, workers = self._source, self._settings.cache_dir, self._workers
+        cache = self._settings.cache
         if cache == "memory":
-            pixels = in_memory(source, cache_dir, workers, progress, say)
-        elif cache == "disk":
-            pixels = DiskCache(source, cache_dir).find_or_build(workers, progress, say)
-        elif cache == "device":
-            pixels = on_device(source, cache_dir, workers, device, progress, say)
-        if device.type == "cuda":
-            return GpuAssembly(pixels, workers, channels_last, device)
+            return in_memory(source, folder, workers, progress, say)
+        if cache == "disk":
+            return DiskCache(source, folder).find_or_build(workers, progress, say)
+        if cache == "device":
+            return on_device(source, folder, workers, self._device, progress, say)
+        return Decoding(source)
+
+    def _assembly_from(self, pixels: Pixels | torch.Tensor) -> Assembly:
+        channels_last = self._settings.channels_last
+        if self._device.type == "cuda":
+            return GpuAssembly(pixels, self._workers, channels_last, self._device)
         if isinstance(pixels, torch.Tensor):
             pixels = Memory(pixels.numpy())
-        return CpuAssembly(pixels, workers, channels_last)
+        return CpuAssembly(pixels, self._workers, channels_last)
 
     @property
     def samples(self) -> int:
@@ -101,7 +107,7 @@ class Loader:
 
     def epoch(self, step: int) -> float:
         """How many epochs lie before `step`."""
-        return step * self._batch / self.samples
+        return step * self._settings.batch_size / self.samples
 
     def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
         """The batches of steps first_step … last_step − 1."""
@@ -122,8 +128,9 @@ class Loader:
             assembler.shutdown(wait=False, cancel_futures=True)
 
     def _prepare(self, step: int) -> tuple[Share, Callable[[], Tensors]]:
-        indices = batch_indices(self._seed, step, self._batch, len(self._source))[self._slice]
-        flips = batch_flips(self._seed, step, self._batch)[self._slice] & self._flip
+        seed, batch = self._settings.seed, self._settings.batch_size
+        indices = batch_indices(seed, step, batch, len(self._source))[self._slice]
+        flips = batch_flips(seed, step, batch)[self._slice] & self._settings.flip
         share = Share(indices, self._source.labels[indices], flips)
         return share, self._assembly.prepare(share)
 

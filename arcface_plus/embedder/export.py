@@ -15,7 +15,7 @@ from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.embedder.torch_file import CARD
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 from data_prep.files import check_writable, is_stream, write_bytes

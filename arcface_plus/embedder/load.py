@@ -24,13 +24,8 @@ from arcface_plus.embedder.state_dict_model import (
     model_from_tensors,
 )
 from arcface_plus.embedder.torch_file import read_torch_file
-from arcface_plus.run_directory.checkpoint import (
-    MODEL_CARD,
-    MODEL_WEIGHTS,
-    Checkpoints,
-    ModelCard,
-    load_weights,
-)
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, ModelCard, load_weights
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
 

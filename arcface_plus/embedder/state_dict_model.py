@@ -19,7 +19,7 @@ from arcface_plus.config.tree import build_backbone
 from arcface_plus.embedder import adaface
 from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.models.backbones import BACKBONES, IResNet
-from arcface_plus.run_directory.checkpoint import ModelCard
+from arcface_plus.run_directory.model_file import ModelCard
 from data_prep.errors import DataError, UserError
 
 # DDP, torch.compile, whole recognizers, Lightning modules and other trainers

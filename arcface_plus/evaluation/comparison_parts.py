@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from arcface_plus.evaluation.verification import pairs_digest, target_file
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.training_state import load_training
 from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
 from eval.compare import Comparison

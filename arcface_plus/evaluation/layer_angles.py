@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.run_directory.checkpoint import load_training
+from arcface_plus.run_directory.training_state import load_training
 from data_prep.errors import DataError
 from data_prep.files import replacing, write_text
 

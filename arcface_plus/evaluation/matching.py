@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arcface_plus.embedder.load import Embedder, weights_in
 from arcface_plus.evaluation.protocol_embedding import embed_pixels
-from arcface_plus.run_directory.checkpoint import MODEL_WEIGHTS, ModelCard
+from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard
 from data_prep.errors import DataError, UserError
 from eval.statistics import binomial_interval
 from eval.verification import pair_distances

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from arcface_plus.run_directory.checkpoint import MODEL_CARD, MODEL_WEIGHTS
+from arcface_plus.run_directory.entries import SUMMARY_FILE
+from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS
 from data_prep.errors import DataError
 from data_prep.json_file import read_json_mapping
 
-SUMMARY = "summary.json"
+
+def verification_file(run: Path, step: int) -> Path:
+    """Where the verification after `step` updates is written."""
+    return run / "eval" / f"step_{step:08d}.json"
 
 
-def is_finished(run: Path, step: int, verified: bool) -> bool:
-    """Whether RUN's summary, its model and, if `verified`, its verification are those of `step`."""
-    files = {run / SUMMARY: "steps", run / MODEL_CARD: "step"}
+def is_finished(run: Path, step: int, targets: Collection[str]) -> bool:
+    """Whether RUN's summary and model are those of `step`, and all `targets` are verified there."""
+    files = {run / SUMMARY_FILE: "steps", run / MODEL_CARD: "step"}
     try:
         steps = [read_json_mapping(file).get(key) for file, key in files.items()]
     except (OSError, DataError):
         return False
-    verification = run / "eval" / f"step_{step:08d}.json"
-    whole = (run / MODEL_WEIGHTS).is_file() and (not verified or verification.is_file())
-    return whole and all(found == step for found in steps)
+    whole = (run / MODEL_WEIGHTS).is_file() and all(found == step for found in steps)
+    return whole and verified(run, step, targets) is not None
+
+
+def verified(run: Path, step: int, targets: Collection[str]) -> dict[str, float] | None:
+    """10-fold accuracy by target after `step`; None if the run has not verified all `targets`.
+
+    DataError for a file that is no verification.
+    """
+    if not targets:
+        return {}
+    file = verification_file(run, step)
+    if not file.is_file():
+        return None
+    accuracies = read_accuracies(file)
+    return accuracies if accuracies.keys() >= set(targets) else None
 
 
 def read_accuracies(file: Path) -> dict[str, float]:

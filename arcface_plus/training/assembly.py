@@ -13,21 +13,25 @@ from torch import nn
 
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
-from arcface_plus.data.loader import Loader
+from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.sources import Source
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
-from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
+from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.run_directory.model_file import ModelCard
+from arcface_plus.run_directory.training_state import Conditions
 from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_step
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
-from arcface_plus.training.trainer import Outputs, Plan, Trainer, Verify
+from arcface_plus.training.saving import Saving
+from arcface_plus.training.trainer import Plan, Trainer
 from arcface_plus.training.update import Updater, UpdateSettings
+from arcface_plus.training.verifying import Verify, Verifying
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
@@ -82,10 +86,10 @@ def build_trainer(
     run: Path,
     source: Source,
     verify: Verify,
+    conditions: Conditions,
     device: torch.device,
     processes: Processes,
     first_step: int,
-    data_digest: str,
 ) -> Trainer:
     """The trainer of this process, which begins with `first_step`."""
     recognizer = build_recognizer(config, source.classes)
@@ -93,29 +97,29 @@ def build_trainer(
         load_initial_weights(recognizer.backbone, config)
     updater, uncompiled = build_updater(config, recognizer, device, processes)
     if uncompiled and processes.first:
-        say(f"runtime.compile: not possible here, the run goes on without ({uncompiled})")
+        say(f"runtime.compile: not possible here ({uncompiled}); training without it")
+    card = ModelCard(
+        backbone=config.model.backbone.name,
+        parameters=config.model.backbone.parameters,
+        embedding_dim=config.model.embedding_dim,
+    )
     plan = Plan(
         steps=config.optimizer.steps,
         log_every=config.logging.every,
-        verify_every=config.eval.every,
         checkpoint_every=config.checkpoint.every,
         data_advice=data_advice(config.data.cache, config.data.threads, device.type == "cuda"),
-        data_digest=data_digest,
-        channels_last=channels_last(config),
     )
-    outputs = Outputs(
+    checkpoints = Checkpoints(run, config.checkpoint.keep)
+    metrics = Metrics(run, first_step, config.optimizer.steps) if processes.first else None
+    return Trainer(
         run,
-        Checkpoints(run, config.checkpoint.keep),
-        ModelCard(
-            backbone=config.model.backbone.name,
-            parameters=config.model.backbone.parameters,
-            embedding_dim=config.model.embedding_dim,
-        ),
-        Metrics(run, first_step, config.optimizer.steps) if processes.first else None,
-        source.class_names,
+        plan,
+        _build_loader(config, source, device, processes),
+        updater,
+        Saving(run, checkpoints, updater, card, conditions, source.class_names),
+        Verifying(run, verify, config.eval.targets, config.eval.every, metrics),
+        metrics,
     )
-    loader = _build_loader(config, source, device, processes)
-    return Trainer(plan, updater, loader, verify, outputs)
 
 
 def channels_last(config: RunConfig) -> bool:
@@ -127,22 +131,18 @@ def _build_loader(
     config: RunConfig, source: Source, device: torch.device, processes: Processes
 ) -> Loader:
     data = config.data
+    settings = LoaderSettings(
+        batch_size=data.batch_size,
+        seed=config.run.seed,
+        flip=data.flip,
+        cache=data.cache,
+        cache_dir=Path(data.cache_dir) if data.cache_dir else None,
+        threads=data.threads,
+        channels_last=channels_last(config),
+    )
+    speak = say if processes.first else None
     with progress_bar("decoding into the cache") as progress:
-        return Loader(
-            source,
-            batch_size=data.batch_size,
-            seed=config.run.seed,
-            flip=data.flip,
-            cache=data.cache,
-            cache_dir=Path(data.cache_dir) if data.cache_dir else None,
-            threads=data.threads,
-            device=device,
-            channels_last=channels_last(config),
-            rank=processes.rank,
-            processes=processes.count,
-            progress=progress,
-            say=say if processes.first else None,
-        )
+        return Loader(source, settings, device, processes, progress, speak)
 
 
 def _prepare_backbone(

@@ -1,4 +1,4 @@
-"""What to say when the loss is not finite: the step, its batch, and what to try."""
+"""A loss that is not finite: noticed without waiting for the device, and told with its batch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,81 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arcface_plus.data.loader import Batch
+import torch
+from torch import nn
+
+from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.models.recognizer import Losses
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.training.errors import Diverged
+from arcface_plus.training.update import Updater
 from data_prep.files import write_text
 
 ADVICE = "try a smaller optimizer.lr, optimizer.warmup_steps, or runtime.precision fp32"
+SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
+
+
+class DivergenceWatch:
+    """Remembers, on the device, the first step whose loss is not finite, until it is asked for."""
+
+    def __init__(
+        self, updater: Updater, loader: Loader, run: Path, checkpoints: Checkpoints
+    ) -> None:
+        self._updater, self._loader = updater, loader
+        self._run, self._checkpoints = run, checkpoints
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=updater.device)
+
+    def note(self, losses: Losses, step: int) -> None:
+        """The losses of update number `step`, counted from 0. Waits for nothing."""
+        bad = ~torch.isfinite(losses.total) & (self._first_bad < 0)
+        self._first_bad.masked_fill_(bad, step)
+
+    def check(self, step: int, losses: Losses, last_finite: Mapping[str, float]) -> None:
+        """Raise Diverged, in all processes, if any update was not finite.
+
+        `step`: updates done; `losses`: of the last; `last_finite`: figures of a good step.
+        """
+        bad = int(self._first_bad)
+        scale = self._updater.loss_scale
+        if self._updater.processes.any(bad >= 0):
+            raise Diverged(self._post_mortem(bad, step, losses, last_finite))
+        if scale is not None and scale < SMALLEST_SCALE:
+            raise Diverged(
+                f"step {step}: the fp16 loss scale fell to {scale:g}, so gradients vanish; "
+                "use runtime.precision bf16 or fp32, or a smaller optimizer.lr"
+            )
+
+    def check_before_saving(self, step: int) -> None:
+        """Raise Diverged, in all processes, if any has losses or weights that are not finite.
+
+        No good checkpoint may give way to a bad one: the update of a finite loss may not be finite.
+        """
+        if self._updater.processes.any(not self.all_finite()):
+            raise Diverged(
+                f"step {step}: the loss or the weights are not finite; "
+                f"last checkpoint: {self._last_checkpoint()}; {ADVICE}"
+            )
+
+    def all_finite(self) -> bool:
+        """Whether this process's losses were, and the weights are."""
+        parameters = [p.detach() for p in self._updater.recognizer.parameters()]
+        total = nn.utils.get_total_norm(parameters)
+        return int(self._first_bad) < 0 and bool(torch.isfinite(total))
+
+    def _post_mortem(
+        self, bad_step: int, step: int, losses: Losses, last_finite: Mapping[str, float]
+    ) -> str:
+        """The offending batch is loaded again: it is a function of the step."""
+        if bad_step < 0:
+            return f"step {step}: the loss is not finite in another process"
+        batch = next(self._loader.batches(bad_step, bad_step + 1))
+        lr = self._updater.schedule.at(bad_step)
+        facts = post_mortem(bad_step + 1, batch, losses, lr, last_finite)
+        return report(facts, self._run, self._last_checkpoint())
+
+    def _last_checkpoint(self) -> str:
+        last = self._checkpoints.last()
+        return last.name if last else "none"
 
 
 def post_mortem(

@@ -21,9 +21,14 @@ from arcface_plus.evaluation.verification import (
     verify_targets,
 )
 from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.entries import SUMMARY_FILE
+from arcface_plus.run_directory.environment import describe
 from arcface_plus.run_directory.finished import is_finished
-from arcface_plus.run_directory.prepare import Conditions, describe, load_fitting, prepare
+from arcface_plus.run_directory.prepare import prepare
+from arcface_plus.run_directory.resuming import load_fitting
+from arcface_plus.run_directory.training_state import Conditions
 from arcface_plus.runtime import (
+    Processes,
     join_processes,
     make_deterministic,
     resolve_device,
@@ -46,57 +51,30 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
     """Train `config` in the directory `run`, from its last checkpoint if it has one."""
     run = Path(run)
     processes = join_processes()
-    device = resolve_device(config.runtime.device, processes.local_rank)
-    if config.run.deterministic:
-        make_deterministic()
-    elif device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # few shapes, each met thousands of times
-    if config.data.train is None:
-        raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
-    if config.data.batch_size % processes.count:
-        raise UserError(
-            f"data.batch_size {config.data.batch_size} is not divisible by the "
-            f"{processes.count} processes"
-        )
-    _check_memory_savers(config, processes.count)
-    source = open_source(Path(config.data.train))
-    if source.classes < 2:
-        raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
-    _check_empty_classes(source, config.data.train, processes.first)
+    device = _chosen_device(config, processes)
+    _check_settings(config, processes.count)
+    source = _checked_source(config, processes.first)
     verify = _verifier(config, device)
-    if config.model.init and (fresh or Checkpoints(run, config.checkpoint.keep).last() is None):
-        load_initial_weights(config.model.build_backbone(), config)  # before anything is written
-    if processes.first:
-        prepare(run, config, fresh)
-    processes.barrier()
-    checkpoint = Checkpoints(run, config.checkpoint.keep).last()
-    digest = source.digest()
-    conditions = Conditions(
-        source.classes,
-        len(source),
-        digest,
-        resolve_precision(config.runtime.precision, device),
-        channels_last(config),
-    )
-    resume = load_fitting(checkpoint, conditions) if checkpoint else None
-    step = resume.step if resume else 0
-    if step >= config.optimizer.steps and is_finished(run, step, bool(config.eval.targets)):
-        say(f"{run}: finished at step {step}; to train longer, raise optimizer.steps")
+    checkpoint = _prepared(config, run, fresh, processes)
+    conditions = _conditions(config, source, device)
+    training = load_fitting(checkpoint, conditions) if checkpoint else None
+    step = training.step if training else 0
+    if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
+        if processes.first:
+            say(f"{run}: finished at step {step}; to train longer, raise optimizer.steps")
         return
     if processes.first:
         describe(run, config, device, processes.count)
         _announce(run, config, source, device, step)
-    trainer = build_trainer(config, run, source, verify, device, processes, step, digest)
+    trainer = build_trainer(config, run, source, verify, conditions, device, processes, step)
     try:
-        if checkpoint and resume:
-            trainer.restore(checkpoint, resume)
+        if checkpoint and training:
+            trainer.restore(checkpoint, training)
         summary = trainer.run()
     finally:
-        trainer.loader.close()
-        if trainer.metrics is not None:
-            trainer.metrics.close()
+        trainer.close()
     if processes.first:
-        write_text(run / "summary.json", json.dumps(summary, indent=2) + "\n")
+        write_text(run / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")
 
 
 def verify_untrained(config: RunConfig) -> dict[str, float]:
@@ -104,6 +82,48 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
     return _verifier(config, device)(backbone).accuracies
+
+
+def _chosen_device(config: RunConfig, processes: Processes) -> torch.device:
+    """This process's device, told how to compute."""
+    device = resolve_device(config.runtime.device, processes.local_rank)
+    if config.run.deterministic:
+        make_deterministic()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # few shapes, each met thousands of times
+    return device
+
+
+def _checked_source(config: RunConfig, speaks: bool) -> Source:
+    """The training data; UserError if there is nothing to learn from them."""
+    if config.data.train is None:
+        raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
+    source = open_source(Path(config.data.train))
+    if source.classes < 2:
+        raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
+    _check_empty_classes(source, config.data.train, speaks)
+    return source
+
+
+def _prepared(config: RunConfig, run: Path, fresh: bool, processes: Processes) -> Path | None:
+    """Make the run directory ready; the checkpoint to continue from, if there is one."""
+    checkpoints = Checkpoints(run, config.checkpoint.keep)
+    if config.model.init and (fresh or checkpoints.last() is None):
+        load_initial_weights(config.model.build_backbone(), config)  # before anything is written
+    if processes.first:
+        prepare(run, config, fresh)
+    processes.barrier()
+    return checkpoints.last()
+
+
+def _conditions(config: RunConfig, source: Source, device: torch.device) -> Conditions:
+    return Conditions(
+        classes=source.classes,
+        samples=len(source),
+        data_digest=source.digest(),
+        precision=resolve_precision(config.runtime.precision, device),
+        channels_last=channels_last(config),
+    )
 
 
 def _check_empty_classes(source: Source, name: str, speaks: bool) -> None:
@@ -119,8 +139,13 @@ def _check_empty_classes(source: Source, name: str, speaks: bool) -> None:
         say(f"{name}: {empty} of {source.classes} classes have no images", style="yellow")
 
 
-def _check_memory_savers(config: RunConfig, processes: int) -> None:
-    """What is wrong with them is said before anything is read or built."""
+def _check_settings(config: RunConfig, processes: int) -> None:
+    """What does not fit together is said before anything is read or built."""
+    if config.data.batch_size % processes:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} is not divisible by the "
+            f"{processes} processes"
+        )
     if config.runtime.activation_checkpointing and config.runtime.compile is True:
         raise UserError(
             "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "

@@ -14,6 +14,7 @@ from data_prep.errors import DataError, UserError
 from data_prep.files import (
     check_folder_writable,
     check_writable,
+    publish,
     read_file,
     replacing,
     write_bytes,
@@ -128,3 +129,18 @@ def test_check_folder_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(files.os, "access", lambda *_: False)
     with pytest.raises(UserError, match="no permission to write in"):
         check_folder_writable(tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_disk_that_fails_at_the_renaming_is_told_with_the_name(tmp_path, monkeypatch, kind):
+    """fsync of a folder knows no file."""
+    partial, final = tmp_path / ".final.partial", tmp_path / "final"
+    partial.mkdir() if kind == "folder" else partial.write_text("x")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        publish(partial, final)
+    assert caught.value.filename == str(final)

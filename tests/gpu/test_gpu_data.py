@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.data.loader import Batch, Loader, LoaderSettings
 from arcface_plus.data.sources import open_source
 
 STEPS = 7
@@ -15,10 +15,8 @@ STEPS = 7
 
 def batches(folder: Path, cache: str, device: torch.device, cache_dir: Path) -> list[Batch]:
     source = open_source(folder)
-    loader = Loader(
-        source, batch_size=20, seed=4, flip=True, cache=cache, cache_dir=cache_dir, threads=2,
-        device=device,
-    )  # fmt: skip
+    settings = LoaderSettings(20, seed=4, cache=cache, cache_dir=cache_dir, threads=2)
+    loader = Loader(source, settings, device)
     try:
         return list(loader.batches(0, STEPS))  # all alive at once: no buffer may be used twice
     finally:
@@ -40,7 +38,7 @@ def test_batches_are_the_cpus(device, synthetic, tmp_path, cache):
 def test_a_batch_outlives_the_copies_of_those_after_it(gpu, synthetic, tmp_path):
     """Work that is still queued on a batch must not see the next one's pixels in its place."""
     source = open_source(synthetic)
-    loader = Loader(source, batch_size=48, seed=0, flip=False, cache="none", threads=2, device=gpu)
+    loader = Loader(source, LoaderSettings(48, seed=0, flip=False, threads=2), gpu)
     sums = []
     try:
         for batch in loader.batches(0, 10):

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from arcface_plus.config.tree import RunConfig, load, shipped
-from arcface_plus.run_directory.checkpoint import load_training, load_weights
+from arcface_plus.run_directory.model_file import load_weights
+from arcface_plus.run_directory.training_state import load_training
 from arcface_plus.training.run import execute
 from arcface_plus.training.trainer import Trainer
 

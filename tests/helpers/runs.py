@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from arcface_plus.config.tree import RunConfig, load, shipped
-from arcface_plus.run_directory.checkpoint import load_training, load_weights
+from arcface_plus.run_directory.model_file import load_weights
+from arcface_plus.run_directory.training_state import load_training
 
 
 def configured(settings: list[str], *more: str, name: str = "demo_arcface_plus.yaml") -> RunConfig:

@@ -1,23 +1,32 @@
 """Break a short training run at every change it makes to its files, then repeat its command.
 
-    python tests/reliability/campaign.py [--kills N] [--full N] [--bad N] [--scene NAME]
+    python tests/reliability/campaign.py [--kills N] [--random N] [--full N] [--bad N] [--scene S]
 
 Each trial forks from a process that has imported everything. It trains into a folder of its own
-until it is killed, meets a full disk or an I/O error at one operation; then the same command runs
-undisturbed, and what it leaves must equal what an undisturbed run leaves: every tensor bit for bit,
-metrics, verifications, summary, and no other file. N trials of a kind are spread over all
-operations; -1 (the default of --kills) is one at each. Exits with 1 if a trial fails.
+until it is broken in one of four ways:
+
+    --kills   SIGKILL at a change to its files; of a write, half is done
+    --random  SIGKILL at a random moment (drawn from --seed)
+    --full    ENOSPC: the disk is full, from that change on
+    --bad     EIO: an I/O error, at that change alone
+
+Then the same command runs undisturbed, and what it leaves must equal what an undisturbed run
+leaves: every tensor bit for bit, each logged step once, verifications, summary, and no other file.
+N trials of a kind are spread over all changes; -1 (the default of --kills) is one at each, which
+takes an hour or so on two cores. Exits with 1 if a trial fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +54,7 @@ SETTINGS = (
     "logging.every=1",
 )  # fmt: skip
 STEPS = 5
-PATIENCE = 60  # seconds after which a command hangs
+PATIENCE = 120  # seconds after which a command hangs
 
 
 class Ending(NamedTuple):
@@ -54,6 +63,7 @@ class Ending(NamedTuple):
     status: int
     said: str
     operations: list[Operation]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -80,28 +90,35 @@ class Campaign:
         reference = work / "reference"
         ended = self._prepared(reference)
         assert ended.status == 0, ended.said
-        self.operations = ended.operations
+        self.operations, self.seconds = ended.operations, ended.seconds
         self._expected: Outcome = outcome(reference)
 
-    def _prepared(self, run: Path, decide: Break = no_break) -> Ending:
-        """The scene's command in a new copy of what it finds, broken by `decide`."""
+    def _prepared(
+        self, run: Path, decide: Break = no_break, killed_after: float | None = None
+    ) -> Ending:
+        """The scene's command in a new copy of what it finds, broken by `decide` or killed."""
         if self.scene.before:
             shutil.copytree(self._template, run, copy_function=_link_or_copy)
-        return self._command(run, STEPS, self.scene.options, decide)
+        return self._command(run, STEPS, self.scene.options, decide, killed_after)
 
     def _command(
-        self, run: Path, steps: int, options: Sequence[str], decide: Break = no_break
+        self,
+        run: Path,
+        steps: int,
+        options: Sequence[str],
+        decide: Break = no_break,
+        killed_after: float | None = None,
     ) -> Ending:
         settings = (*SETTINGS, f"data.train={self._data}", f"optimizer.steps={steps}")
         words = ["train", str(ROOT / "configs/demo_arcface_plus.yaml"), "--out", str(run), *options]
         words += [word for setting in settings for word in ("--set", setting)]
-        return forked(words, run, decide)
+        return forked(words, run, decide, killed_after)
 
-    def trial(self, number: int, decide: Break) -> str | None:
+    def trial(self, decide: Break = no_break, killed_after: float | None = None) -> str | None:
         """What is wrong after breaking the command and repeating it; None: nothing."""
-        run = self._work / f"run_{number}"
+        run = self._work / "run"
         try:
-            first = self._prepared(run, decide)
+            first = self._prepared(run, decide, killed_after)
             if wrong := _wrong_ending(first, run):
                 return f"broken: {wrong}"
             second = self._command(run, STEPS, self.scene.options)
@@ -118,7 +135,7 @@ def _link_or_copy(source: str, target: str) -> str:
 
 
 def _wrong_ending(ended: Ending, run: Path) -> str | None:
-    """A broken command is killed, goes on (what failed was not needed), or says one line."""
+    """A broken command is killed, succeeds (what failed was not needed), or says one line."""
     if ended.status in (-signal.SIGKILL, 0):
         return None
     lines = [line for line in ended.said.splitlines() if line.startswith("arcface-plus: ")]
@@ -127,11 +144,17 @@ def _wrong_ending(ended: Ending, run: Path) -> str | None:
     return f"status {ended.status}: {ended.said.strip()[-600:]}"
 
 
-def forked(words: Sequence[str], folder: Path, decide: Break) -> Ending:
-    """The command line in a fork of this process; `decide` breaks its changes below `folder`."""
+def forked(
+    words: Sequence[str], folder: Path, decide: Break, killed_after: float | None = None
+) -> Ending:
+    """The command line in a fork of this process; `decide` breaks its changes below `folder`.
+
+    `killed_after`: seconds until SIGKILL, if it has not ended by then.
+    """
     from arcface_plus.cli import main
 
     said, counted = folder.with_suffix(".said"), folder.with_suffix(".operations")
+    started = time.perf_counter()
     child = os.fork()
     if child == 0:
         status = 99
@@ -151,14 +174,18 @@ def forked(words: Sequence[str], folder: Path, decide: Break) -> Ending:
         finally:
             sys.stderr.flush()
             os._exit(status)
+    if killed_after is not None:
+        time.sleep(killed_after)
+        os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is still its own
     _, ended = os.waitpid(child, 0)
+    seconds = time.perf_counter() - started
     operations = []
     if counted.is_file():
         operations = [Operation(*line.split("\t")) for line in counted.read_text().splitlines()]
         counted.unlink()
-    text = said.read_text(errors="replace")
-    said.unlink()
-    return Ending(os.waitstatus_to_exitcode(ended), text, operations)
+    text = said.read_text(errors="replace") if said.is_file() else ""
+    said.unlink(missing_ok=True)
+    return Ending(os.waitstatus_to_exitcode(ended), text, operations, seconds)
 
 
 def warm_up() -> None:
@@ -170,6 +197,8 @@ def warm_up() -> None:
     cv2.setNumThreads(1)
     import sklearn.metrics  # noqa: F401
 
+    import arcface_plus.cli
+    import arcface_plus.training.run  # noqa: F401
     import eval.verification  # noqa: F401
 
 
@@ -180,50 +209,61 @@ def spread(count: int, total: int) -> Iterable[int]:
     return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
 
 
-def first_of_each_kind(operations: Sequence[Operation]) -> list[int]:
-    """The number of the first operation of each kind: what is done to which file, steps aside."""
-    kinds: dict[tuple[str, str], int] = {}
-    for number, (name, file) in enumerate(operations):
-        kinds.setdefault((name, "".join(c for c in file if not c.isdigit())), number)
-    return list(kinds.values())
+def run_scene(campaign: Campaign, options: argparse.Namespace) -> tuple[int, int]:
+    """All trials of a scene → how many were made, and how many failed."""
+    total, scene = len(campaign.operations), campaign.scene.name
+    kinds: dict[str, tuple[int, Callable[[int], Break]]] = {
+        "killed": (options.kills, kill_at),
+        "disk full": (options.full, lambda n: fail_at(n, FULL_DISK, lasting=True)),
+        "I/O error": (options.bad, lambda n: fail_at(n, BAD_DISK, lasting=False)),
+    }
+    made = failed = 0
+    for kind, (count, breaking) in kinds.items():
+        numbers = list(spread(count, total)) if count else []
+        for number in numbers:
+            if wrong := campaign.trial(breaking(number)):
+                failed += 1
+                name, file = campaign.operations[number]
+                print(f"{scene}, {kind} at {number} ({name} {file}): {wrong}", flush=True)
+        made += len(numbers)
+        if numbers:
+            print(f"{scene}, {kind}: {len(numbers)} of {total} operations tried", flush=True)
+    moments = random.Random(f"{options.seed} {scene}")
+    for _ in range(options.random):
+        after = moments.uniform(0, campaign.seconds)
+        if wrong := campaign.trial(killed_after=after):
+            failed += 1
+            print(f"{scene}, killed after {after:.3f} s: {wrong}", flush=True)
+    if options.random:
+        print(
+            f"{scene}, killed at {options.random} moments of {campaign.seconds:.1f} s", flush=True
+        )
+    return made + options.random, failed
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=-1, help="SIGKILL at N operations; -1: at all")
+    parser.add_argument("--random", type=int, default=0, help="SIGKILL at N random moments")
     parser.add_argument("--full", type=int, default=0, help="the disk is full from N operations on")
     parser.add_argument("--bad", type=int, default=0, help="an I/O error at N operations")
     parser.add_argument("--scene", choices=[s.name for s in SCENES], help="this one alone")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     options = parser.parse_args()
     warm_up()
     from data_prep.faces.synthetic import generate
 
-    failed = 0
+    made = failed = 0
     with tempfile.TemporaryDirectory(prefix="campaign") as folder:
         generate(Path(folder) / "data", identities=4, images=4, pairs=20, seed=1)
         for scene in SCENES:
-            if options.scene not in (None, scene.name):
-                continue
-            work = Path(folder) / scene.name
-            work.mkdir()
-            campaign = Campaign(scene, Path(folder) / "data", work)
-            total = len(campaign.operations)
-            kinds = {
-                "killed": (options.kills, kill_at),
-                "disk full": (options.full, lambda n: fail_at(n, FULL_DISK, lasting=True)),
-                "I/O error": (options.bad, lambda n: fail_at(n, BAD_DISK, lasting=False)),
-            }
-            for kind, (count, breaking) in kinds.items():
-                numbers = list(spread(count, total)) if count else []
-                for number in numbers:
-                    wrong = campaign.trial(number, breaking(number))
-                    if wrong:
-                        failed += 1
-                        name, file = campaign.operations[number]
-                        print(f"{scene.name}, {kind} at {number} ({name} {file}): {wrong}")
-                if numbers:
-                    print(f"{scene.name}, {kind}: {len(numbers)} of {total} operations tried")
-    print(f"{failed} failed")
+            if options.scene in (None, scene.name):
+                work = Path(folder) / scene.name
+                work.mkdir()
+                campaign = Campaign(scene, Path(folder) / "data", work)
+                here = run_scene(campaign, options)
+                made, failed = made + here[0], failed + here[1]
+    print(f"{made} trials, {failed} failed")
     return 1 if failed else 0
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from runs import state
 
-from arcface_plus.run_directory.checkpoint import Checkpoints, load_weights
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import load_weights
 
 _MEASURED = {"wall_seconds", "images_per_second", "peak_memory_mb"}  # differ from run to run
 _LOGGED = ("step", "loss", "loss_regularizer", "accuracy", "grad_norm", "min_angle_deg")

@@ -14,7 +14,7 @@ CAMPAIGN = Path(__file__).with_name("campaign.py")
 @pytest.mark.parametrize("scene", ["train", "resume", "fresh"])
 def test_a_run_survives_kills_and_bad_disks(scene):
     """In a process of its own: trials fork, and this one has threads."""
-    words = ["--kills", "7", "--full", "3", "--bad", "3", "--scene", scene]
+    words = ["--kills", "4", "--random", "1", "--full", "2", "--bad", "2", "--scene", scene]
     ended = subprocess.run(
         [sys.executable, str(CAMPAIGN), *words],
         check=False,
@@ -23,4 +23,5 @@ def test_a_run_survives_kills_and_bad_disks(scene):
         timeout=280,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "killed: 7 of" in ended.stdout
+    assert "killed: 4 of" in ended.stdout
+    assert ended.stdout.endswith("9 trials, 0 failed\n")

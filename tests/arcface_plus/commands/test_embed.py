@@ -18,7 +18,7 @@ from arcface_plus.commands.embed import Detector, embed, match
 from arcface_plus.embedder.load import load_embedder
 from arcface_plus.evaluation.image_source import open_source
 from arcface_plus.models.backbones import MobileFaceNet
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.errors import DataError, UserError
 from data_prep.pairs import read_pairs
 from eval.verification import pair_distances

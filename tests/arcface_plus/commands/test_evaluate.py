@@ -23,7 +23,7 @@ from arcface_plus.data.images import decode
 from arcface_plus.embedder.load import load_embedder
 from arcface_plus.evaluation.verification import pairs_digest
 from arcface_plus.models.backbones import MobileFaceNet
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.pairs import read_pairs, write_pairs
 from eval.scores import read_scores
 from eval.verification import verify

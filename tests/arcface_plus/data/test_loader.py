@@ -15,19 +15,17 @@ from arcface_plus.data.images import (
     normalise,
     normalise_into,
 )
-from arcface_plus.data.loader import Loader
+from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.order import batch_flips, batch_indices
 from arcface_plus.data.sources import open_source
+from arcface_plus.runtime import Processes
 from data_prep.errors import DataError
 from data_prep.training_set import TrainingSetWriter
 
 
-def loader(source, **changed) -> Loader:
-    settings = {
-        "batch_size": 10, "seed": 2, "flip": True, "cache": "none", "threads": 2,
-        "device": torch.device("cpu"),
-    }  # fmt: skip
-    return Loader(source, **(settings | changed))
+def loader(source, processes=None, **changed) -> Loader:
+    settings = LoaderSettings(**({"batch_size": 10, "seed": 2, "threads": 2} | changed))
+    return Loader(source, settings, torch.device("cpu"), processes)
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +77,14 @@ def test_a_later_start_sees_the_same_batches(source):
 
 def test_processes_share_the_global_batch(source):
     whole = next(loader(source).batches(2, 3))
-    parts = [next(loader(source, rank=r, processes=2).batches(2, 3)) for r in (0, 1)]
+    parts = [next(loader(source, Processes(r, 2)).batches(2, 3)) for r in (0, 1)]
     assert torch.equal(whole.images, torch.cat([p.images for p in parts]))
     assert torch.equal(whole.labels, torch.cat([p.labels for p in parts]))
 
 
 def test_a_batch_that_cannot_be_split_is_refused(source):
     with pytest.raises(ValueError, match="10 is not divisible by the 3 processes"):
-        loader(source, processes=3)
+        loader(source, Processes(0, 3))
 
 
 def test_a_folder_of_class_folders_is_a_source_too(tmp_path):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +9,7 @@ import torch
 
 from arcface_plus.data import pixels, room
 from arcface_plus.data.disk_cache import DiskCache
-from arcface_plus.data.loader import Loader
+from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.sources import open_source
 from arcface_plus.data.workers import Workers
 from data_prep.errors import DataError, UserError
@@ -73,28 +70,6 @@ def test_too_little_memory_is_told_before_anything_is_decoded(source, monkeypatc
         fill(cache, source, None)
 
 
-def test_too_small_a_gpu_is_told(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 10**9, 10**10))
-    gpu = torch.device("cuda", 0)
-    room.need_device_memory(6 * 10**9, gpu)
-    with pytest.raises(UserError, match=r"takes 18\.5 GB, cuda:0 has 8 GB free.*data\.cache: disk"):
-        room.need_device_memory(18_500_000_000, gpu)
-
-
-def test_a_containers_limit_counts(tmp_path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
-    assert room._machine(meminfo) == 5000 * 1024
-    assert room._machine(tmp_path / "gone") is None
-    assert room._container(tmp_path) is None
-    (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert room._container(tmp_path) is None
-    (tmp_path / "memory.max").write_text("1000\n")
-    assert room._container(tmp_path) == 600
-
-
 @pytest.mark.parametrize("cache", ["none", "memory", "disk", "device"])
 def test_an_image_that_cannot_be_decoded_is_the_same_line_in_every_cache(tmp_path, cache):
     black = cv2.imencode(".png", np.zeros((112, 112, 3), np.uint8))[1].tobytes()
@@ -103,10 +78,8 @@ def test_an_image_that_cannot_be_decoded_is_the_same_line_in_every_cache(tmp_pat
             writer.add(label, b"no image" if label >= 30 else black)
 
     def first_batch():
-        loader = Loader(
-            open_source(tmp_path), batch_size=60, seed=0, flip=True, cache=cache, threads=2,
-            device=CPU,
-        )  # fmt: skip
+        settings = LoaderSettings(60, seed=0, cache=cache, threads=2)
+        loader = Loader(open_source(tmp_path), settings, CPU)
         next(loader.batches(0, 1))
 
     with pytest.raises(DataError) as error:
@@ -116,23 +89,3 @@ def test_an_image_that_cannot_be_decoded_is_the_same_line_in_every_cache(tmp_pat
     assert message.endswith(f"cannot be decoded: not a {FORMATS} image")
     if cache != "none":  # which goes in the order of the batch
         assert "record 31 at byte" in message
-
-
-def test_the_first_error_is_raised_when_nobody_works_any_more():
-    at_work, lock, seen = [0], threading.Lock(), []
-
-    def work(start, stop):
-        with lock:
-            at_work[0] += 1
-        time.sleep(0.001 * (start % 7))
-        with lock:
-            at_work[0] -= 1
-        if start in (20, 40):
-            raise ValueError(start)
-
-    workers = Workers(4)
-    with pytest.raises(ValueError, match="20"):
-        workers.each_chunk(work, 1000, 4, lambda done, total: seen.append(done))
-    assert at_work == [0]
-    assert seen == [4, 8, 12, 16, 20]
-    workers.close()

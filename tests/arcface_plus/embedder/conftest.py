@@ -8,7 +8,7 @@ import torch
 from networks import settled
 
 from arcface_plus.models.backbones import MobileFaceNet
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 
 
 @pytest.fixture(scope="session")

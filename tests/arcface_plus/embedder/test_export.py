@@ -17,7 +17,7 @@ from arcface_plus.embedder.export import OPSET, write
 from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.embedder.load import load_embedder, load_model
 from arcface_plus.models.backbones import BACKBONES, IResNet
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.errors import DataError, UserError
 
 

@@ -10,7 +10,7 @@ import torch
 
 from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 from arcface_plus.evaluation.verification import pairs_digest
-from arcface_plus.run_directory.checkpoint import Training
+from arcface_plus.run_directory.training_state import Training
 from data_prep.errors import UserError
 from data_prep.pairs import write_pairs
 from eval.compare import compare

@@ -12,13 +12,9 @@ import torch
 from arcface_plus.commands.angles import angles
 from arcface_plus.evaluation.layer_angles import labels, layer_names, measure
 from arcface_plus.models.backbones import IResNet, MobileFaceNet
-from arcface_plus.run_directory.checkpoint import (
-    Checkpoints,
-    ModelCard,
-    Training,
-    load_training,
-    write_model,
-)
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import ModelCard, write_model
+from arcface_plus.run_directory.training_state import Training, load_training
 from data_prep.errors import DataError
 
 

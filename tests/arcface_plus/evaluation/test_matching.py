@@ -18,7 +18,7 @@ from arcface_plus.evaluation.matching import (
     own_verification,
     rule_from,
 )
-from arcface_plus.run_directory.checkpoint import ModelCard, write_model
+from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.errors import DataError, UserError
 from eval.statistics import binomial_interval
 

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.heads import ArcFace, NormalizedSoftmax
+from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA, NoRegularizer
 
@@ -22,36 +22,6 @@ def step(model: Recognizer) -> tuple[Losses, Tensor]:
     grad = model.classifier.weight.grad
     assert grad is not None
     return losses, grad
-
-
-def test_classifier_equals_the_naive_loss() -> None:
-    torch.manual_seed(0)
-    classifier = Classifier(5, 11, NormalizedSoftmax(scale=20.0))
-    embeddings, labels = torch.randn(6, 5) * 3, torch.tensor([0, 10, 3, 3, 7, 1])
-    e, w = embeddings.double(), classifier.weight.detach().double()
-    cosine = (e / e.norm(dim=1, keepdim=True)) @ (w / w.norm(dim=1, keepdim=True)).T
-    probability = torch.softmax(20.0 * cosine, dim=1)[torch.arange(6), labels]
-    loss, accuracy = classifier(embeddings, labels)
-    assert loss.item() == pytest.approx(-probability.log().mean().item(), rel=1e-5)
-    assert accuracy.item() == pytest.approx((cosine.argmax(1) == labels).float().mean().item())
-
-
-def test_classifier_ignores_autocast() -> None:
-    torch.manual_seed(0)
-    classifier = Classifier(16, 50, ArcFace())
-    embeddings, labels = torch.randn(8, 16).bfloat16(), torch.arange(8)
-    plain = classifier(embeddings, labels).loss
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        under_autocast = classifier(embeddings, labels).loss
-    assert under_autocast.dtype == torch.float32
-    assert torch.equal(plain, under_autocast)
-
-
-def test_classifier_weights_start_small() -> None:
-    torch.manual_seed(0)
-    weight = Classifier(64, 1000, ArcFace()).weight
-    assert weight.shape == (1000, 64)
-    assert weight.std().item() == pytest.approx(0.01, rel=0.02)
 
 
 def test_total_is_margin_plus_weighted_regularizer() -> None:

@@ -118,14 +118,14 @@ def configured(settings: list[str], *more: str):
     return load(shipped("demo_arcface.yaml"), [*settings, little, *more])
 
 
-def test_a_run_says_so_in_one_line_and_goes_on(
+def test_a_run_says_so_in_one_line_and_trains(
     tiny_settings, tmp_path, no_compiler, monkeypatch, capfd
 ) -> None:
     monkeypatch.setattr(assembly, "_switch", lambda setting, default: True)  # auto, as on a GPU
     execute(configured(tiny_settings, "runtime.compile=auto"), tmp_path / "run")
     said = [line for line in capfd.readouterr().err.splitlines() if "runtime.compile" in line]
     assert len(said) == 1
-    assert "goes on without (InvalidCxxCompiler: No working C++ compiler" in said[0]
+    assert "not possible here (InvalidCxxCompiler: No working C++ compiler" in said[0]
     assert len((tmp_path / "run" / METRICS_FILE).read_text().splitlines()) == 2
 
 

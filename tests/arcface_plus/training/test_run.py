@@ -20,8 +20,9 @@ from arcface_plus.config.tree import load, shipped
 from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
-from arcface_plus.run_directory.checkpoint import Checkpoints, load_training
-from arcface_plus.run_directory.prepare import Conditions, load_fitting
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.resuming import load_fitting
+from arcface_plus.run_directory.training_state import Conditions, load_training
 from arcface_plus.training import assembly
 from arcface_plus.training.assembly import build_recognizer
 from arcface_plus.training.errors import Diverged

@@ -6,7 +6,7 @@ import pytest
 import torch
 from runs import assert_same_bits, configured, state
 
-from arcface_plus.run_directory.checkpoint import load_training
+from arcface_plus.run_directory.training_state import load_training
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 

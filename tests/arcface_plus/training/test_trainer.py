@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,14 +16,18 @@ from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularizers import MMA
-from arcface_plus.run_directory.checkpoint import Checkpoints, ModelCard
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import ModelCard
+from arcface_plus.run_directory.training_state import Conditions
 from arcface_plus.runtime import Processes
 from arcface_plus.training import update
 from arcface_plus.training.errors import Diverged
 from arcface_plus.training.optimizers import SGD
+from arcface_plus.training.saving import Saving
 from arcface_plus.training.schedules import Step
-from arcface_plus.training.trainer import Outputs, Plan, Trainer
+from arcface_plus.training.trainer import Plan, Trainer
 from arcface_plus.training.update import Updater, UpdateSettings
+from arcface_plus.training.verifying import Verifying
 from data_prep.errors import DataError
 
 
@@ -80,18 +83,26 @@ def trainer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             processes,
         )
         return Trainer(
-            Plan(9, 100, 100, 100),
-            updater,
+            tmp_path,
+            Plan(9, 100, 100),
             Breaking(processes.asked),  # type: ignore[arg-type]
-            lambda _: SimpleNamespace(accuracies={}, write=None),
-            Outputs(tmp_path, Checkpoints(tmp_path, keep=1), ModelCard("linear", {}, 8)),
+            updater,
+            Saving(
+                tmp_path,
+                Checkpoints(tmp_path, keep=1),
+                updater,
+                ModelCard("linear", {}, 8),
+                Conditions(6, 6, "", "fp32", channels_last=False),
+                {},
+            ),
+            Verifying(tmp_path, lambda _: pytest.fail("nothing to verify"), (), 100),
         )
 
     return make
 
 
 def saved(trainer: Trainer) -> list[str]:
-    return [path.name for path in trainer.checkpoints.all()]
+    return [path.name for path in trainer._saving.checkpoints.all()]
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -102,7 +113,7 @@ def test_all_processes_save_or_none(trainer_of, rank, own, fellow):
     processes = OneOfTwo(rank, fellow=fellow)
     trainer = trainer_of(processes)
     if own:
-        trainer._first_bad.fill_(0)
+        trainer._divergence._first_bad.fill_(0)
     if own or fellow:
         with pytest.raises(Diverged, match=r"step 0: .* not finite; last checkpoint: none"):
             trainer._save()
@@ -119,7 +130,7 @@ def test_a_broken_record_asks_nothing_of_the_others(trainer_of, rank, finite, mo
     processes = OneOfTwo(rank)
     trainer = trainer_of(processes)
     if not finite:  # found at the next logged step on a GPU, so not yet when the record is met
-        monkeypatch.setattr(trainer, "_all_finite", lambda: False)
+        monkeypatch.setattr(trainer._divergence, "all_finite", lambda: False)
     with pytest.raises(DataError, match="record 7 cannot be decoded"):
         trainer.run()
     assert trainer.step == 2

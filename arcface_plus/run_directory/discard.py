@@ -1,0 +1,54 @@
+"""`--fresh`: remove what a run has written, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES
+from data_prep.files import partial_name
+
+DISCARDED = ".discarded"
+"""The name of config.yaml while the run that it belongs to is deleted."""
+
+# What a run writes into its folders, so that --fresh deletes nothing else.
+_WRITTEN = {
+    "checkpoints": re.compile(r"\.?step_\d{8,}(\.partial|\.removed)?"),
+    "eval": re.compile(r"\.?step_\d{8,}\.(json|npz)(\.partial)?"),
+    "tb": re.compile(r"events\.out\.tfevents\..*"),
+}
+
+
+def discard(run: Path) -> None:
+    """Remove what a run has written, and nothing else; after a kill it can be repeated."""
+    if (run / CONFIG_FILE).is_file():
+        os.replace(run / CONFIG_FILE, run / DISCARDED)
+    for name in ENTRIES:
+        entry = run / name
+        if name in _WRITTEN and entry.is_dir():
+            _discard_written(entry, _WRITTEN[name])
+        else:
+            entry.unlink(missing_ok=True)
+    for entry in run.iterdir():
+        if is_leftover(entry.name) and entry.name != DISCARDED:
+            entry.unlink(missing_ok=True)
+    (run / DISCARDED).unlink(missing_ok=True)
+
+
+def _discard_written(folder: Path, written: re.Pattern[str]) -> None:
+    """Remove a run's own files and folders from a folder, then the folder if it is empty."""
+    for entry in folder.iterdir():
+        if written.fullmatch(entry.name):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+    if not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a killed run leaves files of this name: those that it had begun to write."""
+    return name == DISCARDED or name in {partial_name(Path(entry)).name for entry in ENTRIES}

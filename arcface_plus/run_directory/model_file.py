@@ -1,0 +1,110 @@
+"""A backbone as two files: its weights (.safetensors) and how to build and feed it (.json)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, StrictStr, TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+
+from data_prep.crop_size import SIDE
+from data_prep.errors import DataError, first_line
+from data_prep.files import write_bytes, write_text
+from data_prep.json_file import parse_json
+
+MODEL_WEIGHTS = "model.safetensors"
+MODEL_CARD = "model.json"
+_IDENTITY = "checkpoint"  # key of the .safetensors metadata
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """`model.json`: how to build the backbone and what to feed it."""
+
+    backbone: StrictStr
+    parameters: dict[str, Any]
+    embedding_dim: int
+    dropout: float = 0.0
+    step: int | None = None
+    input_size: tuple[int, int] = (112, 112)
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    mean: Annotated[float, Field(allow_inf_nan=False)] = 127.5
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 127.5
+    schema: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """The card in a file; DataError (one line) if it is none, or not one of this version."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise DataError(
+                f"{path}: no such file; a .safetensors needs the .json that was exported with it"
+            ) from None
+        return cls.parse(data, path)
+
+    @classmethod
+    def parse(cls, data: str | bytes, path: Path) -> ModelCard:
+        """The card in a JSON text; `path` is what errors name."""
+        content = parse_json(data.encode() if isinstance(data, str) else data, str(path))
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: not a model card")
+        if content.get("schema", 1) != 1:
+            raise DataError(
+                f"{path}: model card of schema {content['schema']}, from a newer version of "
+                "arcface-plus; update it to read this model"
+            )
+        if unknown := sorted(content.keys() - cls.__dataclass_fields__.keys()):
+            raise DataError(f"{path}: not a model card: unknown key {unknown[0]!r}")
+        try:
+            card = TypeAdapter(cls).validate_python(content, strict=False)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            key = ".".join(str(part) for part in wrong["loc"])
+            raise DataError(f"{path}: not a model card: {key}: {wrong['msg']}") from None
+        if card.input_size != (SIDE, SIDE):
+            size = "×".join(map(str, card.input_size))
+            raise DataError(f"{path}: input_size {size}: only {SIDE}×{SIDE} is supported")
+        return card
+
+    def at(self, step: int) -> ModelCard:
+        return replace(self, step=step)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A .safetensors file as a state dict."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (SafetensorError, ValueError) as error:
+        raise DataError(f"{path}: not readable as .safetensors ({first_line(error)})") from None
+
+
+def read_identity(path: Path) -> str:
+    """Of which checkpoint a .safetensors file says it is; empty if it does not say."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str((file.metadata() or {}).get(_IDENTITY, ""))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except SafetensorError as error:
+        raise DataError(f"{path}: not readable as .safetensors ({first_line(error)})") from None
+
+
+def write_model(
+    path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard, identity: str = ""
+) -> None:
+    """`path` (.safetensors) and its card beside it, each appearing whole."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(path, save(tensors, {_IDENTITY: identity} if identity else None))
+    write_text(path.with_suffix(".json"), card.to_json())

@@ -1,0 +1,72 @@
+"""May a run be continued from this checkpoint, with this data, on this machine?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
+from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, read_identity
+from arcface_plus.run_directory.training_state import (
+    TRAINING_STATE,
+    Conditions,
+    Training,
+    UnusableState,
+    load_training,
+)
+from data_prep.errors import DataError, UserError
+
+
+def load_fitting(checkpoint: Path, now: Conditions) -> Training:
+    """The training state of a checkpoint; UserError if it was made under other conditions."""
+    try:
+        training = load_training(checkpoint)
+        _check_identity(checkpoint, training)
+    except UnusableState as error:
+        raise DataError(f"{error}{_way_back(checkpoint)}") from None
+    if (training.classes, training.samples) != (now.classes, now.samples):
+        raise UserError(
+            f"{checkpoint}: was trained on {training.samples} images of {training.classes} "
+            f"classes, data.train has {now.samples} of {now.classes}; use --fresh or another --out"
+        )
+    if training.data_digest and training.data_digest != now.data_digest:
+        raise UserError(
+            f"{checkpoint}: data.train holds other images, labels or another order than the run "
+            "was trained on (as many of both); restore the data, or use --fresh or another --out"
+        )
+    for key in ("precision", "channels_last"):
+        before, wanted = getattr(training, key), getattr(now, key)
+        if before not in ("", None) and before != wanted:
+            raise UserError(
+                f"{checkpoint}: was trained with runtime.{key} {before}, and this command would "
+                f"continue with {wanted}, which changes results; set runtime.{key}={before}, or "
+                "use --fresh or another --out"
+            )
+    return training
+
+
+def _check_identity(checkpoint: Path, training: Training) -> None:
+    """Raise UnusableState unless the two files of a checkpoint were written together."""
+    try:
+        found = read_identity(checkpoint / MODEL_WEIGHTS)
+    except DataError as error:
+        raise UnusableState(str(error)) from None
+    step = step_of(checkpoint)
+    if step is not None and training.step != step:
+        raise UnusableState(f"{checkpoint}: {TRAINING_STATE} is of step {training.step}")
+    if found != training.identity:
+        raise UnusableState(
+            f"{checkpoint}: {MODEL_WEIGHTS} ({found or 'no mark'}) and {TRAINING_STATE} "
+            f"({training.identity or 'no mark'}) are of different checkpoints"
+        )
+
+
+def _way_back(checkpoint: Path) -> str:
+    """What to do about a checkpoint that cannot be used, given those before it."""
+    older = [
+        path
+        for path in Checkpoints(checkpoint.parent.parent, keep=1).all()
+        if path.name < checkpoint.name
+    ]
+    if not older:
+        return f"; remove {checkpoint} and start again"
+    return f"; move {checkpoint} away to continue from {older[-1].name}"

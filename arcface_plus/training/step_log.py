@@ -1,0 +1,114 @@
+"""The figures of a logged step, and what is left of them for the run's summary."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.run_directory.metrics import Metrics, last_logged, plain
+from arcface_plus.runtime import peak_memory
+from arcface_plus.training.data_advice import Waiting
+from arcface_plus.training.stopwatch import Stopwatch
+from arcface_plus.training.update import Update, Updater
+
+_SUMMARY = ("loss", "loss_margin", "loss_regularizer", "min_angle_deg", "mean_min_angle_deg")
+_MEASURED = ("images_per_second", "peak_memory_mb", "peak_reserved_memory_mb")
+
+
+@dataclass
+class _Window:
+    """What was done since the last logged step, without verification and checkpoints."""
+
+    started: float = field(default_factory=time.perf_counter)
+    images: int = 0
+    waited: float = 0.0
+
+
+class StepLog:
+    """Measures windows of steps, each of which ends with a logged step.
+
+    `advice`: what to change where training waits for images.
+    """
+
+    def __init__(
+        self, updater: Updater, loader: Loader, metrics: Metrics | None, advice: str
+    ) -> None:
+        self._updater, self._loader, self._metrics = updater, loader, metrics
+        self._regularizer_time = Stopwatch(updater.recognizer.regularizer, updater.device)
+        self._waiting = Waiting(advice)
+        self._window = _Window()
+        self._images, self._seconds = 0, 0.0
+        self.last: dict[str, float] = {}
+        """The figures of the last logged step."""
+
+    def begin_window(self) -> None:
+        self._regularizer_time.reset()
+        self._window = _Window()
+
+    def count(self, batch: Batch) -> None:
+        """A step was made of `batch`, and of as much in every other process."""
+        self._window.images += len(batch.indices) * self._updater.processes.count
+        self._window.waited += batch.wait_seconds
+
+    def log(self, step: int, update: Update) -> None:
+        """Report update number `step` (counted from 1), and begin a new window."""
+        window, seconds = self._window, time.perf_counter() - self._window.started
+        self._images += window.images
+        self._seconds += seconds
+        self.last = {
+            "step": step,
+            "epoch": self._loader.epoch(step),
+            "loss": float(update.losses.total),
+            "loss_margin": float(update.losses.margin),
+            "loss_regularizer": float(update.losses.regularizer),
+            "accuracy": float(update.losses.accuracy),
+            "lr": self._updater.schedule.at(step - 1),
+            "grad_norm": _known(update.grad_norm),
+            "images_per_second": window.images / seconds,
+            "data_wait_fraction": window.waited / seconds,
+            **_angles(update),
+            "regularizer_time_fraction": self._regularizer_time.read() / seconds,
+            **self._updater.recognizer.regularizer_report(),
+            **peak_memory(self._updater.device),
+        }
+        if (scale := self._updater.loss_scale) is not None:
+            self.last["loss_scale"] = scale
+        if self._metrics is not None:
+            self._metrics.log(self.last)
+            if line := self._waiting.after(self.last["data_wait_fraction"]):
+                self._metrics.warn(line)
+        self.begin_window()
+
+    def summary(self, run: Path, step: int) -> dict[str, Any]:
+        """What summary.json says of the last step, `step`, and of speed and memory.
+
+        A run that was only completed takes them from its metrics, as far as those were written.
+        """
+        logged = plain(self.last) if self.last else last_logged(run)
+        if logged.get("step") != step:
+            logged = {}
+        found: dict[str, Any] = {key: logged.get(key) for key in _SUMMARY}
+        measured = {key: logged[key] for key in _MEASURED if key in logged}
+        if self._seconds:
+            speed = round(self._images / self._seconds, 2)
+            measured = {"images_per_second": speed, **peak_memory(self._updater.device)}
+        return found | {"images_per_second": None} | measured
+
+
+def _known(norm: Any) -> float:
+    assert norm is not None, "a logged step is a measured one"
+    return float(norm)
+
+
+def _angles(update: Update) -> dict[str, float]:
+    """Of the class weights before the update: degrees to the nearest other class."""
+    angles = update.angles
+    assert angles is not None, "a logged step is a measured one"
+    figures = {"min_angle_deg": angles.smallest(), "mean_min_angle_deg": angles.mean()}
+    for percent in (1, 10, 50):
+        figures[f"min_angle_deg_p{percent:02}"] = angles.quantile(percent / 100)
+    return {name: math.degrees(float(angle)) for name, angle in figures.items()}

@@ -1,0 +1,64 @@
+"""Verification while training: when it is due, where it is written, what it found last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from torch import nn
+
+from arcface_plus.run_directory.finished import verification_file, verified
+from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.training.compilation import uncompiled
+
+
+class Verification(Protocol):
+    """What training needs of a verification: 10-fold accuracy by target, and to write it."""
+
+    @property
+    def accuracies(self) -> dict[str, float]: ...
+
+    def write(self, file: Path, checkpoint: str) -> None: ...
+
+
+Verify = Callable[[nn.Module], Verification]
+
+
+@dataclass
+class Verifying:
+    """Verifies a backbone on `targets` every `every` steps and writes the results into `run`."""
+
+    run: Path
+    verify: Verify
+    targets: tuple[str, ...]
+    every: int
+    metrics: Metrics | None = None
+    accuracies: dict[str, float] = field(default_factory=dict, init=False)
+    """By target, of the last verification."""
+
+    def due(self, step: int, last: bool) -> bool:
+        """Whether it is, after `step` updates; `last`: they are all."""
+        return bool(self.targets) and (last or step % self.every == 0)
+
+    def make(self, backbone: nn.Module, step: int) -> None:
+        """Verify `backbone` as it is after `step` updates."""
+        backbone.eval()
+        with uncompiled(backbone):
+            result = self.verify(backbone)
+        backbone.train()
+        file = verification_file(self.run, step)
+        file.parent.mkdir(exist_ok=True)
+        result.write(file, file.stem)
+        self.accuracies = result.accuracies
+        if self.metrics is not None:
+            self.metrics.log_verification(step, self.accuracies)
+
+    def make_if_absent(self, backbone: nn.Module, step: int) -> None:
+        """As `make`, unless it was written before training was interrupted."""
+        found = verified(self.run, step, self.targets)
+        if found is None:
+            self.make(backbone, step)
+        else:
+            self.accuracies = found

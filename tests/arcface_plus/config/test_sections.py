@@ -1,0 +1,79 @@
+"""The sections: their defaults, what they build, and what they take for no value of a key."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import yaml
+
+from arcface_plus.config.tree import validate
+from data_prep.errors import UserError
+
+
+def test_defaults_are_the_papers_recipe():
+    config = validate({"run": {"name": "x"}}, "-")
+    assert config.model.backbone.name == "r50"
+    assert config.model.embedding_dim == 512
+    assert config.data.batch_size == 440
+    assert config.optimizer.steps == 38_000
+    assert config.optimizer.milestones == (23_750, 33_250)
+    assert (config.optimizer.lr, config.optimizer.momentum) == (0.1, 0.9)
+    assert (config.optimizer.weight_decay, config.optimizer.gamma) == (5e-4, 0.1)
+    assert config.head.parameters == {"scale": 64.0, "margin": 0.5, "margin_gradient": "exact"}
+
+
+def test_resolved_config_hides_no_default():
+    resolved = yaml.safe_load(validate({"run": {"name": "x"}}, "-").to_yaml())
+    assert resolved["head"] == {
+        "name": "arcface", "scale": 64.0, "margin": 0.5, "margin_gradient": "exact"
+    }  # fmt: skip
+    assert resolved["regularizer"] == {"name": "none", "weight": 0.0}
+
+
+def test_keys_of_the_published_optimizer_section_still_say_what_they_said():
+    tree = yaml.safe_load(
+        "{lr: 0.2, momentum: 0.8, weight_decay: 1.0e-3, milestones: [3, 5], gamma: 0.5, "
+        "warmup_steps: 2, steps: 9, grad_clip: 4}"
+    )
+    optimizer = validate({"run": {"name": "x"}, "optimizer": tree}, "-").optimizer
+    resolved = optimizer.model_dump(mode="json")
+    assert resolved == {"name": "sgd", "schedule": "step", **tree}
+    assert [round(optimizer.build_schedule().at(s), 9) for s in range(7)] == [
+        0.1, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05
+    ]  # fmt: skip
+
+
+def test_sections_build_what_they_name():
+    tree = {"run": {"name": "x"}, "head": {"name": "softmax", "scale": 9.0},
+            "model": {"backbone": {"name": "tiny", "width": 0.25}, "embedding_dim": 16},
+            "regularizer": {"name": "mma", "weight": 0.5}}  # fmt: skip
+    config = validate(tree, "-")
+    assert config.model.build_backbone()(torch.zeros(2, 3, 112, 112)).shape == (2, 16)
+    assert config.head.build().scale == 9.0
+    assert type(config.regularizer.build()).__name__ == "MMA"
+    assert config.regularizer.weight == 0.5
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"optimizer": {"steps": True}}, r"optimizer\.steps: expected a whole number, got true"),
+        ({"optimizer": {"lr": True}}, r"optimizer\.lr: expected a number, got true"),
+        ({"optimizer": {"lr": float("nan")}}, r"optimizer\.lr: expected a finite number"),
+        ({"optimizer": {"steps": 0}}, r"optimizer\.steps: expected a number greater than 0"),
+        ({"data": {"batch_size": 1}}, r"data\.batch_size: expected a number of at least 2"),
+        ({"data": {"batch_size": 8.0}}, r"data\.batch_size: expected a whole number"),
+        ({"data": {"flip": 1}}, r"data\.flip: expected true or false, got 1"),
+        ({"data": {"cache": "ram"}}, r"data\.cache: expected none, memory, disk or device"),
+        ({"run": {"name": ""}}, r"run\.name: expected text that is not empty"),
+        ({"run": {"name": 7}}, r"run\.name: expected text, got 7"),
+        ({"eval": {"targets": "lfw"}}, r'eval\.targets: expected a list, got "lfw"'),
+        ({"model": {"dropout": 1.0}}, r"model\.dropout: expected a number less than 1"),
+        ({"regularizer": {"weight": -1.0}}, r"regularizer\.weight: expected .* at least 0"),
+        ({"head": {"name": "arcface", "scale": -1.0}}, r"head.*scale"),
+        ({"model": {"backbone": {"name": "tiny", "width": 9.0}}}, r"model.*width"),
+    ],
+)
+def test_values_that_are_none_of_a_key(tree, said):
+    with pytest.raises(UserError, match=said):
+        validate({"run": {"name": "x"}} | tree, "-")

@@ -1,0 +1,60 @@
+"""Verification while training: when, where it is written, and only what is absent after a kill."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from arcface_plus.training.verifying import Verifying
+
+
+class Result:
+    def __init__(self, accuracies: dict[str, float]) -> None:
+        self.accuracies = accuracies
+
+    def write(self, file: Path, checkpoint: str) -> None:
+        targets = {name: {"accuracy": {"mean": a}} for name, a in self.accuracies.items()}
+        file.write_text(json.dumps({"checkpoint": checkpoint, "targets": targets}))
+
+
+@pytest.fixture
+def verifying(tmp_path):
+    modes = []
+
+    def verify(backbone: nn.Module) -> Result:
+        modes.append(backbone.training)
+        return Result({"lfw": 0.5 + len(modes) / 10})
+
+    made = Verifying(tmp_path, verify, ("lfw",), every=4)
+    made.modes = modes
+    return made
+
+
+def test_when_it_is_due(verifying, tmp_path):
+    assert [step for step in range(1, 11) if verifying.due(step, step == 10)] == [4, 8, 10]
+    assert not Verifying(tmp_path, lambda _: pytest.fail("verified"), (), 4).due(4, last=True)
+
+
+def test_the_network_is_in_evaluation_mode_only_meanwhile(verifying, tmp_path):
+    backbone = nn.Dropout()
+    verifying.make(backbone, 4)
+    assert verifying.modes == [False]
+    assert backbone.training
+    written = json.loads((tmp_path / "eval/step_00000004.json").read_text())
+    assert written["checkpoint"] == "step_00000004"
+    assert verifying.accuracies == {"lfw": 0.6}
+
+
+def test_what_was_written_is_not_made_again(verifying, tmp_path):
+    backbone = nn.Identity()
+    verifying.make(backbone, 4)
+    verifying.make(backbone, 8)
+    verifying.make_if_absent(backbone, 4)
+    assert verifying.accuracies == {"lfw": 0.6}
+    assert len(verifying.modes) == 2
+    verifying.targets = ("lfw", "agedb_30")  # added since
+    verifying.make_if_absent(backbone, 4)
+    assert len(verifying.modes) == 3
