@@ -127,8 +127,9 @@ def _rule(
     ckpt: Path, verification: Path | None, target: str | None, far: str | None
 ) -> tuple[Rule | None, bool]:
     """The rule to decide by, and whether its verification used the mirror images."""
-    from arcface_plus.evaluation.matching import ThresholdFile, is_of, own_verification, rule_from
+    from arcface_plus.evaluation.matching import is_of, own_verification, rule_from
     from data_prep.errors import UserError
+    from eval.runs import read_results
 
     path = verification or own_verification(ckpt)
     if path is None:
@@ -138,10 +139,10 @@ def _rule(
                 "`eval verify --json FILE` and give --verification FILE"
             )
         return None, True
-    found = ThresholdFile.read(path)
+    found = read_results(path)
     if verification is not None and not is_of(found, path, ckpt):
         say(f"{path}: verified {found.checkpoint}; its thresholds are right for that model only")
-    return rule_from(found, path, target, far), found.flip
+    return rule_from(found, path, target, far), found.flip is not False
 
 
 def _crop(path: Path, detector_model: Path | None) -> NDArray[np.uint8]:

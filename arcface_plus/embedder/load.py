@@ -126,9 +126,11 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
         )
     if path.suffix == ".safetensors":
         state, described = load_weights(path), _card_beside(path, backbone)
+        source = path.with_suffix(".json")
     elif path.suffix in TORCH_SUFFIXES:
         state, text = read_torch_file(path)
         described = None if text is None or backbone is not None else ModelCard.parse(text, path)
+        source = path
     elif path.is_file():
         raise DataError(
             f"{path}: not a model file (a run, a checkpoint, .safetensors, "
@@ -137,7 +139,7 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
     else:
         raise DataError(f"{path}: no such checkpoint or model file")
     if described is not None:
-        return model_from_card(state, described, path)
+        return model_from_card(state, described, path, str(source))
     return model_from_tensors(state, path, backbone)
 
 

@@ -20,7 +20,7 @@ from arcface_plus.embedder import adaface
 from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.models.backbones import BACKBONES, IResNet
 from arcface_plus.run_directory.checkpoint import ModelCard
-from data_prep.errors import DataError, UserError
+from data_prep.errors import DataError
 
 # DDP, torch.compile, whole recognizers, Lightning modules and other trainers
 _WRAPPERS = ("module.", "_orig_mod.", "backbone.", "model.", "net.", "encoder.")
@@ -53,11 +53,21 @@ class BackboneChoice:
     parameters: Mapping[str, object]
 
 
-def model_from_card(state: Mapping[str, torch.Tensor], card: ModelCard, path: Path) -> Model:
-    """The network that a card describes, with these tensors; DataError if they do not fit."""
+def model_from_card(
+    state: Mapping[str, torch.Tensor], card: ModelCard, path: Path, source: str
+) -> Model:
+    """The network that a card describes, with these tensors.
+
+    Raises:
+        DataError: it describes no network of ours (names `source`, where the card stood), or the
+            tensors, those in `path`, do not fit.
+    """
 
     def make() -> nn.Module:
-        return build_backbone(card.backbone, card.parameters, card.embedding_dim)
+        try:
+            return build_backbone(card.backbone, card.parameters, card.embedding_dim)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{source}: {error}") from None
 
     network = _filled(make, state, path, card.backbone)
     return Model(network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order))
@@ -70,7 +80,7 @@ def model_from_tensors(
     state = unwrapped(state)
     if choice is not None:
         card = ModelCard(choice.name, dict(choice.parameters), _embedding_dim(state, path))
-        return model_from_card(state, card, path)
+        return model_from_card(state, card, path, "--backbone")
     if adaface.is_adaface(state):
         found = _iresnet(adaface.as_iresnet(state, path), path)
         fed = Feeding(channel_order="BGR")
@@ -80,7 +90,7 @@ def model_from_tensors(
         return _iresnet(state, path)
     if "conv_sep.layers.0.weight" in state:
         card = ModelCard("arcface_torch_mbf", {}, _embedding_dim(state, path))
-        return model_from_card(state, card, path)
+        return model_from_card(state, card, path, str(path))
     if _FACENET in state:
         raise DataError(
             f"{path}: facenet-pytorch's InceptionResnetV1, which is not among our backbones; export"
@@ -137,13 +147,8 @@ def _filled(
     It is built without memory first: what a file says of its network is only believed once the
     tensors are seen to be there.
     """
-    try:
-        with torch.device("meta"):
-            network = make()
-    except UserError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: {error}") from None
+    with torch.device("meta"):
+        network = make()
     check_fit(network, state, path, what)
     own = network.state_dict()
     counters = {k: torch.zeros((), dtype=t.dtype) for k, t in own.items() if k not in state}

@@ -27,6 +27,7 @@ from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, first_line
 from data_prep.files import publish, replacing, write_bytes, write_text
 from data_prep.json_file import parse_json
+from data_prep.validation_errors import first_misfit
 
 _NAME = re.compile(r"step_(\d{8,})")
 _LEFTOVER = re.compile(r"\.step_\d{8,}\.(partial|removed)")  # of a save that was cut short
@@ -79,9 +80,7 @@ class ModelCard:
         try:
             card = TypeAdapter(cls).validate_python(content, strict=False)
         except ValidationError as error:
-            wrong = error.errors()[0]
-            key = ".".join(str(part) for part in wrong["loc"])
-            raise DataError(f"{path}: not a model card: {key}: {wrong['msg']}") from None
+            raise DataError(f"{path}: not a model card: {first_misfit(error)}") from None
         if card.input_size != (SIDE, SIDE):
             size = "×".join(map(str, card.input_size))
             raise DataError(f"{path}: input_size {size}: only {SIDE}×{SIDE} is supported")
