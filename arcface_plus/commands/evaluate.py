@@ -148,13 +148,13 @@ def _check_outputs(json_file: Path | None, pictures: Path | None) -> None:
     from data_prep.errors import UserError
     from eval.scores import scores_file
 
+    check_writable(json_file)
     if json_file is not None and not is_stream(json_file):
         if json_file.suffix == ".npz":
             raise UserError(
                 f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
             )
         check_writable(scores_file(json_file))
-    check_writable(json_file)
     if pictures is not None:
         check_folder_writable(pictures)
 

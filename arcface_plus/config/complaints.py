@@ -59,6 +59,8 @@ def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str
         return f"key {place.key}: keys are text, so quote it"
     message: str = entry["msg"].removeprefix("Value error, ")
     fields = place.section.model_fields if place.section else {}
+    if not place.key:
+        return message
     separator = "." if message.split(" ", 1)[0].split("[")[0] in fields else ": "
     return f"{place.key}{separator}{message}"
 

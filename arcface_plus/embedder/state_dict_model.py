@@ -163,11 +163,14 @@ def check_fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path,
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - state.keys() - counters)
     unknown = sorted(state.keys() - own.keys())
-    shapes = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
+    common = sorted(own.keys() & state.keys())
+    shapes = [k for k in common if own[k].shape != state[k].shape]
+    kinds = [k for k in common if own[k].is_floating_point() > state[k].is_floating_point()]
     for names, complaint in (
         (missing, "lacks"),
         (unknown, "has in excess"),
         (shapes, "has in another shape"),
+        (kinds, "has not as floating-point numbers"),
     ):
         if names:
             raise DataError(

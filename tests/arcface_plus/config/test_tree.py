@@ -147,5 +147,5 @@ def test_a_backbone_by_name():
     assert build_backbone("tiny", {"width": 0.5}, 32).embedding_dim == 32
     with pytest.raises(UserError, match=r"unknown key backbone\.widht"):
         build_backbone("tiny", {"widht": 0.5}, 32)
-    with pytest.raises(UserError, match='unknown backbone "tinny" .did you mean tiny'):
+    with pytest.raises(UserError, match=r'unknown backbone "tinny" \(did you mean tiny'):
         build_backbone("tinny", {}, 32)

@@ -192,3 +192,17 @@ def test_a_misfit_is_named(shallow, tmp_path):
         check_fit(shallow, {k: v for k, v in state.items() if k != "bn1.weight"}, tmp_path, "it")
     with pytest.raises(DataError, match="it has in excess more"):
         check_fit(shallow, state | {"more": torch.zeros(1)}, tmp_path, "it")
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.complex64])
+def test_whole_and_complex_numbers_are_no_weights(shallow, tmp_path, kind):
+    """The first gave embeddings of zeros, the second a warning of torch's."""
+    state = {name: tensor.to(kind) for name, tensor in shallow.state_dict().items()}
+    with pytest.raises(DataError, match=r"has not as floating-point numbers bn1\.bias and"):
+        model_from_tensors(state, tmp_path / "m.pt")
+
+
+def test_half_precision_and_float_counters_are_weights(shallow, tmp_path):
+    state = {name: tensor.half() for name, tensor in shallow.state_dict().items()}
+    found = model_from_tensors(state, tmp_path / "m.pt").network.state_dict()
+    assert torch.equal(found["fc.weight"], state["fc.weight"].float())
