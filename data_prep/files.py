@@ -141,7 +141,7 @@ def is_stream(path: Path) -> bool:
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether what is written to `path` joins what we print: "-", /dev/stdout, the shell's > FILE."""
+    """Whether what is written to `path` joins what we print: "-", /dev/stdout, the shell's file."""
     return _own_stream(path) is sys.stdout
 
 

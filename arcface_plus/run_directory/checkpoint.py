@@ -47,7 +47,7 @@ class ModelCard:
     embedding_dim: Annotated[int, Field(gt=0, lt=2**63)]
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     step: int | None = None
-    input_size: tuple[int, int] = (112, 112)
+    input_size: tuple[int, int] = (SIDE, SIDE)
     channel_order: Literal["RGB", "BGR"] = "RGB"
     mean: Annotated[float, Field(allow_inf_nan=False)] = 127.5
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 127.5
