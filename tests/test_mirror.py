@@ -40,7 +40,6 @@ TO_COME = {
     "arcface_plus/commands/data_pack.py",
     "arcface_plus/commands/data_pairs.py",
     "arcface_plus/config/sections.py",
-    "arcface_plus/console.py",
     "arcface_plus/data/assembly.py",
     "arcface_plus/data/pixel_file.py",
     "arcface_plus/data/room.py",

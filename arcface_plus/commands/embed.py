@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from arcface_plus.evaluation.matching import Rule
+    from arcface_plus.evaluation.matching import Match, Rule
 
 
 class Detector(StrEnum):
@@ -97,15 +97,11 @@ def match(
     backbone: BackboneOption = None,
 ) -> None:
     """Do two images show one person? With the error rates that the model's verification found."""
-    import json
-    from dataclasses import asdict
-
     import numpy as np
 
     from arcface_plus.evaluation.matching import explain
     from arcface_plus.evaluation.matching import match as match_crops
     from data_prep.errors import UserError
-    from data_prep.files import write_text
 
     check_writable(json_file)
     if (detector is None) != (model is None):
@@ -118,9 +114,18 @@ def match(
     for line in explain(found):
         show(line)
     if json_file is not None:
-        content = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
-        content |= asdict(found) | {"same_person": found.same_person}
-        write_text(json_file, json.dumps(content, indent=2) + "\n")
+        of = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
+        _write_match(json_file, of, found)
+
+
+def _write_match(file: Path, of: dict[str, object], found: Match) -> None:
+    import json
+    from dataclasses import asdict
+
+    from data_prep.files import write_text
+
+    content = of | asdict(found) | {"same_person": found.same_person}
+    write_text(file, json.dumps(content, indent=2) + "\n")
 
 
 def _rule(

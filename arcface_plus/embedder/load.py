@@ -19,7 +19,7 @@ from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.embedder.onnx_model import open_onnx
 from arcface_plus.embedder.state_dict_model import (
     BackboneChoice,
-    Model,
+    LoadedModel,
     model_from_card,
     model_from_tensors,
 )
@@ -115,7 +115,7 @@ def load_embedder(
     return Embedder(forward, device, name, feeding.over(stated), doubt)
 
 
-def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
+def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedModel:
     """The network in a model file (all kinds but ONNX), what it is and how it is fed."""
     if path.is_dir():  # looked for once: a run in progress may have another last one a moment later
         path = weights_in(path)

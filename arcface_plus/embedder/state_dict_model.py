@@ -31,7 +31,7 @@ _KNOWN = "arcface_torch's IResNet and mbf, AdaFace's IR, and our own exports"
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class LoadedModel:
     """A network on the CPU, what it is, and how it is fed.
 
     card: how to build it again; None for an IResNet of a depth that has no name here.
@@ -55,7 +55,7 @@ class BackboneChoice:
 
 def model_from_card(
     state: Mapping[str, torch.Tensor], card: ModelCard, path: Path, source: str
-) -> Model:
+) -> LoadedModel:
     """The network that a card describes, with these tensors.
 
     Raises:
@@ -70,12 +70,14 @@ def model_from_card(
             raise DataError(f"{source}: {error}") from None
 
     network = _filled(make, state, path, card.backbone)
-    return Model(network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order))
+    return LoadedModel(
+        network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order)
+    )
 
 
 def model_from_tensors(
     state: Mapping[str, torch.Tensor], path: Path, choice: BackboneChoice | None = None
-) -> Model:
+) -> LoadedModel:
     """The network whose names the tensors have, or that the user named; DataError otherwise."""
     state = unwrapped(state)
     if choice is not None:
@@ -85,7 +87,7 @@ def model_from_tensors(
         found = _iresnet(adaface.as_iresnet(state, path), path)
         fed = Feeding(channel_order="BGR")
         described = found.card and replace(found.card, channel_order="BGR")
-        return Model(found.network, f"AdaFace {found.name}", described, fed, adaface.DOUBT)
+        return LoadedModel(found.network, f"AdaFace {found.name}", described, fed, adaface.DOUBT)
     if "fc.weight" in state and any(name.startswith("layer1.0.") for name in state):
         return _iresnet(state, path)
     if "conv_sep.layers.0.weight" in state:
@@ -114,7 +116,7 @@ def unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         found = {k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)}
 
 
-def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> Model:
+def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> LoadedModel:
     layers = [
         len({m[1] for name in state if (m := re.match(rf"layer{stage}\.(\d+)\.", name))})
         for stage in (1, 2, 3, 4)
@@ -126,7 +128,7 @@ def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> Model:
     name = _DEPTHS.get((layers[0], layers[1], layers[2], layers[3]), f"r{2 * sum(layers) + 2}")
     network = _filled(lambda: IResNet(layers, dimensions), state, path, f"IResNet {layers}")
     card = ModelCard(name, {}, dimensions) if name in BACKBONES else None
-    return Model(network, name, card)
+    return LoadedModel(network, name, card)
 
 
 def _embedding_dim(state: Mapping[str, torch.Tensor], path: Path) -> int:

@@ -21,7 +21,7 @@ from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.checkpoint import load_training
-from data_prep.errors import DataError
+from data_prep.errors import DataError, printable
 from data_prep.files import replacing, write_text
 
 CLASSIFIER = "classifier"
@@ -137,7 +137,9 @@ def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
         _plot(mean, model, "mean_deg", names, label, number)
         _plot(smallest, model, "smallest_deg", names, label, number)
     mean.set_title("Angle of each filter to its nearest other filter in the layer")
-    mean.legend(fontsize=8, title="hollow: depthwise", title_fontsize=8)
+    legend = mean.legend(fontsize=8, title="hollow: depthwise", title_fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a `$` in a file's name begins no formula
     every = max(1, math.ceil(len(names) / 60))  # names that would overlap are left out
     ticks = sorted({*range(0, len(names), every), len(names) - 1})
     smallest.set_xticks(ticks, [names[k] for k in ticks], rotation=90, fontsize=7)
@@ -174,5 +176,6 @@ def _plot(
             marker=marker,
             markersize=4,
             fillstyle="none" if hollow else "full",
-            label=None if hollow else label,
+            # Matplotlib leaves out of the legend what begins with an underscore.
+            label=None if hollow else " " * label.startswith("_") + printable(label),
         )
