@@ -1,7 +1,8 @@
 """What goes wrong because of the user's input, as opposed to a bug of ours.
 
 The command line turns these into one line on stderr and exit status 2; a traceback is shown only
-with ``--debug``. Messages name the thing (file, key, record, pair, byte offset) and say how to fix it.
+with ``--debug``. Messages name the thing (file, key, record, pair, byte offset) and say how to fix
+it.
 """
 
 from __future__ import annotations
