@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -60,3 +60,24 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield progress
+
+
+@contextmanager
+def bars_in_turn() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Yields `bar(what)` → `progress(done, total)`: a bar for each step of the work, as it begins.
+
+    The terminal takes one bar at a time, so a step's first progress ends the bar before it.
+    """
+    drawn: dict[str, Callable[[int, int], None]] = {}
+    with ExitStack() as bars:
+
+        def bar(what: str) -> Callable[[int, int], None]:
+            def progress(done: int, total: int) -> None:
+                if what not in drawn:
+                    bars.close()
+                    drawn[what] = bars.enter_context(progress_bar(what))
+                drawn[what](done, total)
+
+            return progress
+
+        yield bar

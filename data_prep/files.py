@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -36,8 +37,9 @@ def replacing(
 ) -> Iterator[IO[Any]]:
     """A file object; what is written to it takes the name `path` when the block ends without error.
 
-    A symbolic link stays, and the file that it points to is replaced. A special file (a
-    FIFO, /dev/stdout) is written to directly, and so is standard output under the name "-".
+    A symbolic link stays, and the file that it points to is replaced. A special file (a FIFO, a
+    device) is written to directly. So are our own standard output and standard error, under
+    whatever name: "-", /dev/stdout, or the file that the shell sends them to.
     `durable`: wait for the disk, so that the file outlasts a power cut. `text`: `encoding`,
     `errors`, `newline` as for `open`.
 
@@ -45,15 +47,16 @@ def replacing(
         OSError: naming `path`, when it cannot be written (no permission, the disk is full …).
     """
     with _named(path):
-        if path == STDOUT:
-            yield sys.stdout if "b" not in mode else sys.stdout.buffer
-            sys.stdout.flush()
+        stream = _own_stream(path)
+        if stream is not None:
+            yield stream.buffer if "b" in mode else stream
+            stream.flush()
             return
-        target = path.resolve()
-        if _is_special(target):
-            with open(target, mode.replace("+", ""), **text) as file:
+        if _is_special(path):
+            with open(path, mode.replace("+", ""), **text) as file:
                 yield file
             return
+        target = path.resolve()
         partial = partial_name(target)
         try:
             with open(partial, mode, **text) as file:
@@ -104,16 +107,18 @@ def sync_folder(folder: Path) -> None:
 
 def check_writable(path: Path | None) -> None:
     """Raise UserError, before any work, if `path` could not be written as a file; None passes."""
-    if path is None or path == STDOUT:
+    if path is None or _own_stream(path) is not None:
         return
     if path.is_dir():
         raise UserError(f"{path}: is a directory; name a file")
+    if _is_special(path):
+        if not os.access(path, os.W_OK):
+            raise UserError(f"{path}: no permission to write to it")
+        return
     folder = path.resolve().parent
     if not folder.is_dir():
         raise UserError(f"{path}: its directory does not exist")
-    special = _is_special(path)
-    if not os.access(path if special else folder, os.W_OK if special else os.W_OK | os.X_OK):
-        raise UserError(f"{path}: no permission to write {'to it' if special else f'in {folder}'}")
+    _check_room(path, folder)
 
 
 def check_folder_writable(folder: Path) -> None:
@@ -128,13 +133,41 @@ def check_folder_writable(folder: Path) -> None:
         there = there.parent
     if not there.is_dir():
         raise UserError(f"{folder}: {there} is a file, not a directory")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{folder}: no permission to write in {there}")
+    _check_room(folder, there)
+
+
+def _check_room(named: Path, folder: Path) -> None:
+    """Write a block into the folder and forget it: permissions alone do not tell of a full disk."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{named}: no permission to write in {folder}")
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise UserError(f"{named}: cannot write in {folder}: {error.strerror or error}") from None
 
 
 def is_stream(path: Path) -> bool:
     """Whether writing to `path` sends bytes on instead of making a file: "-", a FIFO, a device."""
-    return path == STDOUT or _is_special(path)
+    return _own_stream(path) is not None or _is_special(path)
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether what is written to `path` joins what we print: "-", /dev/stdout, the shell's file."""
+    return _own_stream(path) is sys.stdout
+
+
+def _own_stream(path: Path) -> Any:
+    """sys.stdout or sys.stderr if `path` is where it leads, else None."""
+    if path == STDOUT:
+        return sys.stdout
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # no such file, or no descriptor
+            if os.path.samestat(os.stat(path), os.fstat(stream.fileno())):
+                return stream
+    return None
 
 
 def _is_special(path: Path) -> bool:

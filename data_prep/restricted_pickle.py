@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.errors import DataError
+from data_prep.errors import DataError, first_line
 
 _IMAGES = {
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
@@ -63,12 +63,7 @@ def load(data: bytes) -> Any:
     except (DataError, MemoryError):
         raise
     except Exception as error:  # a broken pickle can make its machine raise nearly anything
-        raise DataError(f"not a readable pickle of pairs ({one_line(error)})") from None
-
-
-def one_line(error: BaseException) -> str:
-    """What an exception says, fit for a line of text."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"not a readable pickle of pairs ({first_line(error, 120)})") from None
 
 
 def _walk(data: bytes) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 from data_prep.recordio import RecordReader, RecordWriter
 
@@ -110,7 +111,7 @@ class TrainingSetWriter:
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], size: tuple[int, int] = (112, 112)
+        self, directory: str | os.PathLike[str], size: tuple[int, int] = (SIDE, SIDE)
     ) -> None:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -145,24 +145,14 @@ def identify(
         raise UserError(
             f"{gallery.name}: no identity has two images, so no probe has a mate; give --probes"
         )
-    similarities = np.empty(len(probe_rows))
-    for start in range(0, len(probe_rows), block):
-        part = slice(start, start + block)
-        pairs = asking[probe_rows[part]].astype(np.float64), known[mate_rows[part]]
-        similarities[part] = np.einsum("ij,ij->i", *pairs)
+    similarities = _similarities(asking, probe_rows, known, mate_rows, block)
     limits = (similarities - TIE).astype(np.float32)
     used, total = len(np.unique(probe_rows)), len(distractors)
     highest = Highest(used * total // min(FALSE_ACCEPT_RATES.values()) + 1)
     ahead = search(
-        asking,
-        probe_rows,
-        limits,
-        distractors,
-        highest,
-        library=library,
-        block=block,
-        progress=progress,
-    )
+        asking, probe_rows, limits, distractors, highest,
+        library=library, block=block, progress=progress,
+    )  # fmt: skip
     tars, thresholds, unavailable = _accept_rates(limits, highest.descending(), used * total)
     return IdentificationResult(
         gallery=len(gallery),
@@ -170,10 +160,7 @@ def identify(
         distractors=total,
         identities=len(np.unique(_names(gallery)[mate_rows])),
         dimensions=known.shape[1],
-        rank_rates={
-            size: {k: expected_rank_rate(ahead, total, size, k) for k in ranks}
-            for size in subset_sizes(total)
-        },
+        rank_rates=_rank_rates(ahead, total, ranks),
         tar_at_far=tars,
         thresholds=thresholds,
         probe_rows=probe_rows,
@@ -183,6 +170,30 @@ def identify(
         without_mate=len(gallery) - used if probes is None else 0,
         unavailable=unavailable,
     )
+
+
+def _similarities(
+    probes: NDArray[np.float32],
+    probe_rows: Integers,
+    mates: NDArray[np.float32],
+    mate_rows: Integers,
+    block: int,
+) -> Floats:
+    """(trials,) cosines of probe and mate, in float64, `block` trials at a time."""
+    found = np.empty(len(probe_rows))
+    for start in range(0, len(found), block):
+        part = slice(start, start + block)
+        pairs = probes[probe_rows[part]].astype(np.float64), mates[mate_rows[part]]
+        found[part] = np.einsum("ij,ij->i", *pairs)
+    return found
+
+
+def _rank_rates(ahead: Integers, total: int, ranks: Sequence[int]) -> dict[int, dict[int, float]]:
+    """Number of distractors → rank → share of trials."""
+    return {
+        size: {rank: expected_rank_rate(ahead, total, size, rank) for rank in ranks}
+        for size in subset_sizes(total)
+    }
 
 
 def subset_sizes(total: int) -> list[int]:

@@ -12,15 +12,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.errors import DataError
 from data_prep.json_file import read_json, read_json_mapping
+from data_prep.validation_errors import first_misfit
 from data_prep.yaml_file import read_yaml
 from eval.scores import PairScores, read_scores, scores_file
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+def _rate(text: str) -> str:
+    try:
+        float(text)
+    except ValueError:
+        raise ValueError(f"{text[:20]!r} is not a rate such as 1e-3") from None
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""A false accept rate as a key: "1e-3"."""
 
 
 class _Read(BaseModel):
@@ -39,6 +52,14 @@ class Accuracy(_Read):
     ci95: tuple[Share, Share]
 
 
+class MeasuredPoint(_Read):
+    """Pairs at a squared distance below `distance` count as same: how often that was wrong."""
+
+    distance: Annotated[float, Field(allow_inf_nan=False)]
+    far: Share
+    tar: Share
+
+
 class TargetResult(_Read):
     """One target of a verification file; see `eval.verification.VerificationResult`."""
 
@@ -50,7 +71,7 @@ class TargetResult(_Read):
     auc: Share | None = None
     eer: Share | None = None
     tar_at_far: dict[str, Share | None] = {}
-    thresholds_at_far: dict[str, dict[str, float] | None] = {}
+    thresholds_at_far: dict[Rate, MeasuredPoint | None] = {}
     unavailable: dict[str, str] = {}
     pair_file: str | None = None
     pairs_sha256: str | None = None
@@ -163,12 +184,12 @@ def read_results(file: Path) -> VerificationFile:
     """One verification file; DataError names the key that is wrong."""
     try:
         return VerificationFile.model_validate(read_json(file))
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; `eval verify --json` writes it") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise DataError(
-            f"{file}: {key}: {first['msg']}; expected what `eval verify --json` writes"
-        ) from error
+            f"{file}: not a file of `eval verify --json`: {first_misfit(error)}"
+        ) from None
 
 
 def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, PairScores]:

@@ -22,6 +22,7 @@ from data_prep.align.align import align
 from data_prep.align.detector import FaceFinder, YuNet, pick_face
 from data_prep.align.face_crop import TEMPLATE
 from data_prep.align.landmarks import Landmarks
+from data_prep.crop_size import SIDE
 from data_prep.images import encode_jpeg, is_image_name, walk_files
 
 
@@ -88,7 +89,7 @@ def _plain(src: Path, folder: str, yunet: YuNet) -> None:
             if faces:
                 points = pick_face(faces, (rgb.shape[1], rgb.shape[0])).landmarks
                 matrix, _ = cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)
-                crop = cv2.warpAffine(photo, matrix, (112, 112))
+                crop = cv2.warpAffine(photo, matrix, (SIDE, SIDE))
                 cv2.imwrite(f"{folder}/plain.jpg", crop)
     finally:
         cv2.setNumThreads(threads)

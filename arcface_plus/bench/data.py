@@ -79,7 +79,7 @@ def _rows(name: str, path: Path, images: int, repeats: int, cache: Path) -> list
 def _one_core_rivals(
     record_file: Path, source: Source
 ) -> Iterator[dict[str, Callable[[], object]]]:
-    faces = mxnet_like.Faces(record_file)
+    faces = mxnet_like.RecordImages(record_file)
     order = list(range(len(source))) * _EPOCHS
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     plain = mxnet_like.loader(faces, order, _BATCH, workers=1)
@@ -114,7 +114,7 @@ def _all_cores_rivals(
     record_file: Path, source: Source, cache: Path
 ) -> Iterator[dict[str, Callable[[], object]]]:
     """Whole loaders, to float batches on the CPU."""
-    faces = mxnet_like.Faces(record_file)
+    faces = mxnet_like.RecordImages(record_file)
     order = np.random.default_rng(0).permutation(len(source)).tolist() * _EPOCHS
     workers = mxnet_like.workers_with_room(_BATCH)
     plain = mxnet_like.loader(faces, order, _BATCH, workers)

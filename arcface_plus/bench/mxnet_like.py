@@ -27,7 +27,7 @@ from data_prep.training_set import image_keys
 Sample = tuple[torch.Tensor, torch.Tensor]
 
 
-class Faces(Dataset[Sample]):
+class RecordImages(Dataset[Sample]):
     """`MXFaceDataset` of arcface_torch, with our reader and OpenCV in the place of MXNet's."""
 
     def __init__(self, record_file: Path) -> None:
@@ -60,7 +60,7 @@ class Faces(Dataset[Sample]):
         return images, labels
 
 
-def loader(faces: Faces, order: list[int], batch: int, workers: int) -> DataLoader[Sample]:
+def loader(faces: RecordImages, order: list[int], batch: int, workers: int) -> DataLoader[Sample]:
     """arcface_torch's DataLoader: `workers` processes, pinned memory where there is a GPU."""
     return DataLoader(
         faces,

@@ -25,6 +25,7 @@ from arcface_plus.bench.reference_step import ReferenceStep
 from arcface_plus.bench.timing import measure
 from arcface_plus.config.tree import RunConfig, validate
 from arcface_plus.runtime import resolve_precision
+from data_prep.crop_size import SIDE
 
 PAPER_STEPS = 38_000
 CLASSES = 10_575  # CASIA-WebFace
@@ -136,7 +137,7 @@ def build(name: str, sizes: Sizes, device: torch.device) -> Step:
     who, loss = name.split()
     config = configured(sizes, loss)
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(sizes.batch, 3, 112, 112, generator=generator).mul_(2).sub_(1).to(device)
+    images = torch.rand(sizes.batch, 3, SIDE, SIDE, generator=generator).mul_(2).sub_(1).to(device)
     labels = torch.randint(sizes.classes, (sizes.batch,), generator=generator).to(device)
     if who == "ours":
         return OurStep(config, images, labels, sizes.classes)

@@ -17,6 +17,7 @@ from arcface_plus.bench.our_step import OurStep
 from arcface_plus.bench.step import Sizes, build, configured, cudnn_search
 from arcface_plus.bench.timing import measure
 from arcface_plus.runtime import DTYPES, autocast, resolve_precision
+from data_prep.crop_size import SIDE
 
 TRACE_FILE = "trace.json.gz"
 _RIVAL = "ours ArcFace+"
@@ -75,7 +76,7 @@ def step_flops(sizes: Sizes) -> int:
     """Floating-point operations (two a multiply-add) of one step, forward and backward."""
     with torch.device("meta"):
         backbone = configured(sizes, "ArcFace").model.build_backbone().train()
-        images = torch.empty(sizes.batch, 3, 112, 112)
+        images = torch.empty(sizes.batch, 3, SIDE, SIDE)
     with FlopCounterMode(display=False) as counter:
         embeddings = backbone(images)
         embeddings.sum().backward()

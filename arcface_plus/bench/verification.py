@@ -14,6 +14,7 @@ from arcface_plus.embedder.load import Embedder, load_embedder, network_embedder
 from arcface_plus.evaluation.protocol_embedding import BLOCK, embed_pixels
 from arcface_plus.evaluation.verification import verify_file
 from arcface_plus.models.backbones import MobileFaceNet
+from data_prep.crop_size import SIDE
 from data_prep.pairs import read_pairs
 from eval.verification import VerificationResult, verify
 
@@ -29,7 +30,7 @@ def run(pair_file: Path, ckpt: Path | None, device: torch.device) -> dict[str, A
         one's); ``same_digits``, whether folds' accuracies and thresholds are equal to the last bit.
     """
     embedder = _embedder(ckpt, device)
-    embedder(np.zeros((BLOCK, 112, 112, 3), np.uint8))
+    embedder(np.zeros((BLOCK, SIDE, SIDE, 3), np.uint8))
     found: dict[str, VerificationResult] = {}
 
     def keep(name: str, result: VerificationResult) -> None:

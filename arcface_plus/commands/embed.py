@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from arcface_plus.evaluation.matching import Rule
+    from arcface_plus.evaluation.matching import Match, Rule
 
 
 class Detector(StrEnum):
@@ -97,15 +97,11 @@ def match(
     backbone: BackboneOption = None,
 ) -> None:
     """Do two images show one person? With the error rates that the model's verification found."""
-    import json
-    from dataclasses import asdict
-
     import numpy as np
 
     from arcface_plus.evaluation.matching import explain
     from arcface_plus.evaluation.matching import match as match_crops
     from data_prep.errors import UserError
-    from data_prep.files import write_text
 
     check_writable(json_file)
     if (detector is None) != (model is None):
@@ -118,17 +114,27 @@ def match(
     for line in explain(found):
         show(line)
     if json_file is not None:
-        content = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
-        content |= asdict(found) | {"same_person": found.same_person}
-        write_text(json_file, json.dumps(content, indent=2) + "\n")
+        of = {"images": [str(a), str(b)], "checkpoint": str(ckpt), "flip": flip}
+        _write_match(json_file, of, found)
+
+
+def _write_match(file: Path, of: dict[str, object], found: Match) -> None:
+    import json
+    from dataclasses import asdict
+
+    from data_prep.files import write_text
+
+    content = of | asdict(found) | {"same_person": found.same_person}
+    write_text(file, json.dumps(content, indent=2) + "\n")
 
 
 def _rule(
     ckpt: Path, verification: Path | None, target: str | None, far: str | None
 ) -> tuple[Rule | None, bool]:
     """The rule to decide by, and whether its verification used the mirror images."""
-    from arcface_plus.evaluation.matching import ThresholdFile, is_of, own_verification, rule_from
+    from arcface_plus.evaluation.matching import is_of, own_verification, rule_from
     from data_prep.errors import UserError
+    from eval.runs import read_results
 
     path = verification or own_verification(ckpt)
     if path is None:
@@ -138,10 +144,10 @@ def _rule(
                 "`eval verify --json FILE` and give --verification FILE"
             )
         return None, True
-    found = ThresholdFile.read(path)
+    found = read_results(path)
     if verification is not None and not is_of(found, path, ckpt):
         say(f"{path}: verified {found.checkpoint}; its thresholds are right for that model only")
-    return rule_from(found, path, target, far), found.flip
+    return rule_from(found, path, target, far), found.flip is not False
 
 
 def _crop(path: Path, detector_model: Path | None) -> NDArray[np.uint8]:

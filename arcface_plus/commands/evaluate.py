@@ -52,18 +52,9 @@ def verify(
     backbone: BackboneOption = None,
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
-    from arcface_plus.evaluation.verification import (
-        VerificationReport,
-        target_file,
-        target_name,
-        verify_file,
-    )
-    from data_prep.errors import UserError
+    from arcface_plus.evaluation.verification import VerificationReport, verify_file
 
-    names = [target_name(name) for name in comma_separated(targets or "")] or _all_targets(data)
-    files = {name: target_file(data, name) for name in names}
-    if not files:
-        raise UserError(f"{data}: no .bin pair file in this directory")
+    files = _target_files(data, targets)
     _check_outputs(json_file, pictures)
     embedder = load(ckpt, device, mean, scale, bgr, backbone)
     show = line_printer(json_file)
@@ -155,22 +146,29 @@ def _check_outputs(json_file: Path | None, pictures: Path | None) -> None:
     from data_prep.errors import UserError
     from eval.scores import scores_file
 
+    check_writable(json_file)
     if json_file is not None and not is_stream(json_file):
         if json_file.suffix == ".npz":
             raise UserError(
                 f"{json_file}: name the JSON file; the pairs' distances go beside it as .npz"
             )
         check_writable(scores_file(json_file))
-    check_writable(json_file)
     if pictures is not None:
         check_folder_writable(pictures)
 
 
-def _all_targets(data: Path) -> list[str]:
-    from arcface_plus.evaluation.verification import check_folder
+def _target_files(data: Path, targets: str | None) -> dict[str, Path]:
+    """The pair file of each target asked for, by default of all in the directory."""
+    from arcface_plus.evaluation.verification import check_folder, target_file, target_name
+    from data_prep.errors import UserError
 
-    check_folder(data)
-    return sorted(path.stem for path in data.glob("*.bin"))
+    names = [target_name(name) for name in comma_separated(targets or "")]
+    if not names:
+        check_folder(data)
+        names = sorted(path.stem for path in data.glob("*.bin"))
+    if not names:
+        raise UserError(f"{data}: no .bin pair file in this directory")
+    return {name: target_file(data, name) for name in names}
 
 
 def _line(name: str, found: dict[str, Any]) -> str:

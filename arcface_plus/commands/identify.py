@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ from arcface_plus.commands.model_options import (
     line_printer,
     load,
 )
-from arcface_plus.console import progress_bar, say
+from arcface_plus.console import bars_in_turn, say
 from data_prep.files import check_writable
 
 if TYPE_CHECKING:
@@ -49,14 +49,11 @@ def identify(
     backbone: BackboneOption = None,
 ) -> None:
     """1:N identification by MegaFace's protocol: rank-k against the number of distractors."""
-    import json
-    from contextlib import ExitStack
     from functools import cache
 
     from arcface_plus.embedder.load import Embedder
     from arcface_plus.evaluation.identification import identify_files
     from arcface_plus.runtime import resolve_device
-    from data_prep.files import write_text
 
     check_writable(json_file)
 
@@ -65,19 +62,7 @@ def identify(
         assert ckpt is not None
         return load(ckpt, device, mean, scale, bgr, backbone)
 
-    bars = ExitStack()
-    drawn: dict[str, Callable[[int, int], None]] = {}
-
-    def progress(what: str) -> Callable[[int, int], None]:
-        def report(done: int, total: int) -> None:
-            if what not in drawn:
-                bars.close()  # of the step before: one bar at a time
-                drawn[what] = bars.enter_context(progress_bar(what))
-            drawn[what](done, total)
-
-        return report
-
-    with bars:
+    with bars_in_turn() as progress:
         result = identify_files(
             gallery,
             probes,
@@ -90,16 +75,20 @@ def identify(
         )
     _show(result, line_printer(json_file))
     if json_file is not None:
-        content = {
-            "schema": 1,
-            "protocol": "megaface",
-            "checkpoint": None if ckpt is None else str(ckpt),
-            "gallery": str(gallery),
-            "probes": None if probes is None else str(probes),
-            "distractors": str(distractors),
-            **result.to_json(),
-        }
-        write_text(json_file, json.dumps(content, indent=2) + "\n")
+        sources = {
+            "checkpoint": ckpt, "gallery": gallery, "probes": probes, "distractors": distractors,
+        }  # fmt: skip
+        _write(json_file, sources, result)
+
+
+def _write(file: Path, sources: Mapping[str, Path | None], result: IdentificationResult) -> None:
+    import json
+
+    from data_prep.files import write_text
+
+    named = {name: None if path is None else str(path) for name, path in sources.items()}
+    content = {"schema": 1, "protocol": "megaface", **named, **result.to_json()}
+    write_text(file, json.dumps(content, indent=2) + "\n")
 
 
 def _show(result: IdentificationResult, output: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.console import output, say
-from data_prep.files import STDOUT
+from data_prep.files import is_stdout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,35 +70,35 @@ def comma_separated(text: str) -> list[str]:
 
 
 def line_printer(*files: Path | None) -> Callable[[str], None]:
-    """What prints a command's lines: on stdout, or on stderr where a file goes to stdout ("-")."""
-    return say if STDOUT in files else output
+    """What prints a command's lines: on stdout, or on stderr where one of `files` is stdout."""
+    return say if any(file is not None and is_stdout(file) for file in files) else output
 
 
 def table_console(*files: Path | None) -> Console:
     """As `line_printer`, for tables: as wide as the terminal, and wide enough in a pipe or file."""
     from rich.console import Console
 
-    console = Console(stderr=STDOUT in files)
-    return console if console.is_terminal else Console(stderr=STDOUT in files, width=160)
+    ours = any(file is not None and is_stdout(file) for file in files)
+    console = Console(stderr=ours)
+    return console if console.is_terminal else Console(stderr=ours, width=160)
 
 
 def backbone_choice(text: str | None) -> BackboneChoice | None:
     """`--backbone`, written as `model.backbone` in a config: a name, or a mapping with one."""
-    import yaml
-
     from arcface_plus.embedder.state_dict_model import BackboneChoice
     from data_prep.errors import UserError
+    from data_prep.yaml_file import parse_yaml
 
     if text is None:
         return None
     try:
-        given = yaml.safe_load(text)
-    except yaml.YAMLError:
+        given = parse_yaml(text)
+    except ValueError:
         given = None
     parts = {"name": given} if isinstance(given, str) else given
     if not isinstance(parts, dict) or not isinstance(parts.get("name"), str):
         raise UserError(
-            f"--backbone {text}: give a name (r50) or '{{name: mobilefacenet, width: 0.5}}'"
+            f"--backbone {text[:80]}: give a name (r50) or '{{name: mobilefacenet, width: 0.5}}'"
         )
     return BackboneChoice(parts["name"], {str(k): v for k, v in parts.items() if k != "name"})
 

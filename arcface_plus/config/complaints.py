@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from arcface_plus.config.components import Choice, OneOf, one_of
+from arcface_plus.config.components import OneOf, one_of
+from data_prep.validation_errors import EXPECTED, shown
 
-_EXPECTED: Mapping[str, Callable[[Any], str]] = {
-    "int_type": lambda _: "a whole number",
-    "float_type": lambda _: "a number",
-    "finite_number": lambda _: "a finite number",
-    "bool_type": lambda _: "true or false",
-    "string_type": lambda _: "text",
-    "string_too_short": lambda _: "text that is not empty",
-    "tuple_type": lambda _: "a list",
-    "model_type": lambda _: "keys and values",
-    "model_attributes_type": lambda _: "keys and values",
-    "too_long": lambda c: f"{c['max_length']} items",
-    "too_short": lambda c: f"{c['min_length']} items",
-    "missing": lambda _: "one more item",
-    "literal_error": lambda c: c["expected"].replace("'", ""),
-    "greater_than": lambda c: f"a number greater than {c['gt']}",
-    "greater_than_equal": lambda c: f"a number of at least {c['ge']}",
-    "less_than": lambda c: f"a number less than {c['lt']}",
-    "less_than_equal": lambda c: f"a number of at most {c['le']}",
-}
 _NO_SECTION = {"model_type", "model_attributes_type"}
 _A_COMPONENT = "a name, or keys and values with one"
 
@@ -51,7 +32,7 @@ class _Place(NamedTuple):
 def complaints(error: ValidationError, root: type[BaseModel]) -> str:
     """All of pydantic's errors in one line."""
     expected: dict[str, list[str]] = {}
-    shown: dict[str, str] = {}
+    given: dict[str, str] = {}
     other = []
     for entry in error.errors(include_url=False):
         place = _place(entry["loc"], root)
@@ -59,15 +40,14 @@ def complaints(error: ValidationError, root: type[BaseModel]) -> str:
         last = entry["loc"][-1] if entry["loc"] else ""
         if kind == "missing" and not isinstance(last, int):
             other.append(f"missing key {place.key}")
-        elif kind in _EXPECTED:
-            takes = (
-                _A_COMPONENT if place.choice and kind in _NO_SECTION else _EXPECTED[kind](context)
-            )
+        elif kind in EXPECTED:
+            named = place.choice and kind in _NO_SECTION
+            takes = _A_COMPONENT if named else EXPECTED[kind](context)
             expected.setdefault(place.key, []).append(takes)
-            shown[place.key] = _shown(entry["input"], kind)
+            given[place.key] = _shown(entry["input"], kind)
         else:
             other.append(_special(kind, entry, place, root))
-    typed = [f"{k}: expected {' or '.join(e)}, got {shown[k]}" for k, e in expected.items()]
+    typed = [f"{k}: expected {' or '.join(e)}, got {given[k]}" for k, e in expected.items()]
     return "; ".join([*other, *typed])
 
 
@@ -78,20 +58,23 @@ def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str
     if kind == "union_tag_invalid" and place.choice:
         key = entry["ctx"]["discriminator"].strip("'")
         choice = next(choice for choice in place.choice.choices if choice.key == key)
-        return _unknown_name(place, choice, entry["input"][key])
+        unknown = unknown_name("name", entry["input"][key], choice.table)
+        return f"{place.key}.{choice.key}: {unknown}"
     if kind == "invalid_key":
         return f"key {place.key}: keys are text, so quote it"
     message: str = entry["msg"].removeprefix("Value error, ")
     fields = place.section.model_fields if place.section else {}
+    if not place.key:
+        return message
     separator = "." if message.split(" ", 1)[0].split("[")[0] in fields else ": "
     return f"{place.key}{separator}{message}"
 
 
-def _unknown_name(place: _Place, choice: Choice, given: Any) -> str:
-    near = difflib.get_close_matches(str(given), choice.table, n=1, cutoff=0.5)
+def unknown_name(what: str, given: Any, known: Collection[str]) -> str:
+    """`unknown backbone "r19" (did you mean r18? known: r18, r34, …)`."""
+    near = difflib.get_close_matches(str(given), known, n=1, cutoff=0.5)
     meant = f"did you mean {near[0]}? " if near else ""
-    known = ", ".join(choice.table)
-    return f"{place.key}.{choice.key}: unknown name {_shown(given)} ({meant}known: {known})"
+    return f"unknown {what} {shown(given)} ({meant}known: {', '.join(known)})"
 
 
 def _place(location: tuple[Any, ...], root: type[BaseModel]) -> _Place:
@@ -142,9 +125,8 @@ def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterable[str]:
 
 
 def _shown(value: Any, kind: str = "") -> str:
-    """A value as YAML writes it, shortened."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    text = text if len(text) <= 60 else text[:57] + "…"
+    """A value as YAML writes it, with a hint where YAML takes a number for text."""
+    text = shown(value)
     if kind == "float_type" and isinstance(value, str) and is_number(value):
         text += " (YAML needs a decimal point, as in 5.0e-4, and no quotes)"
     return text

@@ -13,10 +13,11 @@ from typing import Any
 import pydantic
 from torch import nn
 
-from arcface_plus.config.complaints import complaints
+from arcface_plus.config.complaints import complaints, unknown_name
 from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import config_file, recipes, shipped
 from arcface_plus.config.sections import Model, RunConfig
+from arcface_plus.models.backbones import BACKBONES
 from data_prep.errors import UserError
 from data_prep.yaml_file import read_yaml
 
@@ -42,6 +43,8 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
 
 def build_backbone(name: str, parameters: Mapping[str, Any], embedding_dim: int) -> nn.Module:
     """A network by its name in a config, without dropout; UserError for what a config refuses."""
+    if name not in BACKBONES:
+        raise UserError(unknown_name("backbone", name, BACKBONES))
     backbone = {**parameters, "name": name}
     tree = {"backbone": backbone, "embedding_dim": embedding_dim, "dropout": 0.0}
     try:

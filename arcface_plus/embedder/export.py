@@ -31,12 +31,12 @@ ONNX_TOLERANCE = 1e-4
 
 def check_output(format: str, out: Path) -> None:
     """Raise UserError, before any work, if `out` does not fit the format or cannot be written."""
-    if out.suffix not in SUFFIXES[format]:
+    if out.suffix not in SUFFIXES[format] and not is_stream(out):
         raise UserError(f"{out}: --format {format} writes {' or '.join(SUFFIXES[format])} files")
     check_writable(out)
     if format == "safetensors":
         if is_stream(out):
-            raise UserError(f"{out}: is no plain file, so its .json cannot lie beside it")
+            raise UserError(f"{out}: is no plain file, so its .json cannot be written beside it")
         check_writable(out.with_suffix(".json"))
 
 

@@ -19,7 +19,7 @@ from arcface_plus.embedder.feeding import NOT_SAID, Feeding, FeedingOptions
 from arcface_plus.embedder.onnx_model import open_onnx
 from arcface_plus.embedder.state_dict_model import (
     BackboneChoice,
-    Model,
+    LoadedModel,
     model_from_card,
     model_from_tensors,
 )
@@ -110,7 +110,7 @@ def load_embedder(
     return Embedder(forward, device, name, feeding.over(stated), doubt)
 
 
-def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
+def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedModel:
     """The network in a model file (all kinds but ONNX), what it is and how it is fed."""
     if path.is_dir():  # looked for once: a run in progress may have another last one a moment later
         path = weights_in(path)
@@ -121,9 +121,11 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
         )
     if path.suffix == ".safetensors":
         state, described = load_weights(path), _card_beside(path, backbone)
+        source = path.with_suffix(".json")
     elif path.suffix in TORCH_SUFFIXES:
         state, text = read_torch_file(path)
         described = None if text is None or backbone is not None else ModelCard.parse(text, path)
+        source = path
     elif path.is_file():
         raise DataError(
             f"{path}: not a model file (a run, a checkpoint, .safetensors, "
@@ -132,7 +134,7 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> Model:
     else:
         raise DataError(f"{path}: no such checkpoint or model file")
     if described is not None:
-        return model_from_card(state, described, path)
+        return model_from_card(state, described, path, str(source))
     return model_from_tensors(state, path, backbone)
 
 

@@ -23,7 +23,7 @@ from data_prep.errors import DataError, UserError, first_line
 
 _RAW = Feeding(mean=0.0, scale=1.0)
 _UNIT = Feeding(mean=0.0, scale=255.0)
-_INPUT_TYPES = {
+_INPUT_TYPES: dict[str, type[np.number[Any]]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
@@ -44,44 +44,80 @@ def open_onnx(
     """
     session = _session(path, device)
     try:
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        shape, metadata = inputs[0].shape, session.get_modelmeta().custom_metadata_map
+        wanted = _wanted(session, path)
+        metadata = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
-    layout = _layout(shape) if len(inputs) == len(outputs) == 1 else None
+    takes_bytes = wanted.number is np.uint8
+    feeding, note = (_RAW, "") if takes_bytes else stated_feeding(path, metadata)
+    forward = _Network(session, wanted, path)
+    return forward, replace(feeding, side=wanted.layout.side), note
+
+
+@dataclass(frozen=True)
+class _Layout:
+    side: int
+    channels_last: bool
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The one input of a model; `batch`: the size that the graph fixes, None if it is free."""
+
+    name: str
+    number: type[np.number[Any]]
+    layout: _Layout
+    batch: int | None
+
+
+def _wanted(session: Any, path: Path) -> _Wanted:
+    """What the model takes; DataError unless that is images."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    layout = _layout(inputs[0].shape) if len(inputs) == len(outputs) == 1 else None
     if layout is None:
         found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
         raise DataError(
             f"{path}: expected one input of square images (N×3×S×S or N×S×S×3, S from "
             f"{_SIDES[0]} to {_SIDES[1]}) and one output, found {found} and {len(outputs)} outputs"
         )
-    kind = _INPUT_TYPES.get(inputs[0].type)
-    if kind is None:
+    number = _INPUT_TYPES.get(inputs[0].type)
+    if number is None:
         raise DataError(f"{path}: its input is {inputs[0].type}, not one of floats or bytes")
-    # A batch size that the graph fixes is kept to; the last batch is filled up.
-    fixed = shape[0] if isinstance(shape[0], int) else None
-    if fixed is not None and not 0 < fixed <= _LARGEST_BATCH:
-        raise DataError(f"{path}: takes batches of {fixed}; at most {_LARGEST_BATCH} will do")
+    first = inputs[0].shape[0]
+    batch = first if isinstance(first, int) else None
+    if batch is not None and not 0 < batch <= _LARGEST_BATCH:
+        raise DataError(f"{path}: takes batches of {batch}; at most {_LARGEST_BATCH} will do")
+    return _Wanted(inputs[0].name, number, layout, batch)
 
-    def embed(batch: torch.Tensor) -> torch.Tensor:
-        short = (fixed or len(batch)) - len(batch)
+
+class _Network:
+    """(n, 3, side, side) float32 → (n, d) float32, by ONNX Runtime, on the CPU's side."""
+
+    def __init__(self, session: Any, wanted: _Wanted, path: Path) -> None:
+        self._session, self._wanted, self._path = session, wanted, path
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        images, size = images.cpu(), self._wanted.batch
+        return torch.cat([self._embed(batch) for batch in images.split(size or len(images))])
+
+    def _embed(self, batch: torch.Tensor) -> torch.Tensor:
+        # A batch size that the graph fixes is kept to; the last batch is filled up.
+        short = (self._wanted.batch or len(batch)) - len(batch)
         padded = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)]) if short else batch
-        ordered = padded.permute(0, 2, 3, 1) if layout.channels_last else padded
-        feed = {inputs[0].name: ordered.contiguous().numpy().astype(kind, copy=False)}
+        ordered = padded.permute(0, 2, 3, 1) if self._wanted.layout.channels_last else padded
+        feed = ordered.contiguous().numpy().astype(self._wanted.number, copy=False)
         try:
-            found = np.asarray(session.run(None, feed)[0], np.float32)
-        except Exception as error:  # as above
-            raise DataError(f"{path}: ONNX Runtime cannot run it ({first_line(error)})") from None
+            outputs = self._session.run(None, {self._wanted.name: feed})
+            found = np.asarray(outputs[0], np.float32)
+        except Exception as error:  # as in `_session`
+            raise DataError(
+                f"{self._path}: ONNX Runtime cannot run it ({first_line(error)})"
+            ) from None
         if found.ndim < 2 or len(found) != len(padded):
-            raise DataError(f"{path}: gives {found.shape} for {len(padded)} images, not (n, d)")
+            raise DataError(
+                f"{self._path}: gives {found.shape} for {len(padded)} images, not (n, d)"
+            )
         return torch.from_numpy(found.reshape(len(padded), -1)[: len(batch)])
-
-    def forward(images: torch.Tensor) -> torch.Tensor:
-        batches = images.cpu().split(fixed) if fixed else (images.cpu(),)
-        return torch.cat([embed(batch) for batch in batches])
-
-    feeding, note = (_RAW, "") if kind is np.uint8 else stated_feeding(path, metadata)
-    return forward, replace(feeding, side=layout.side), note
 
 
 def _session(path: Path, device: torch.device) -> Any:
@@ -103,12 +139,6 @@ def _session(path: Path, device: torch.device) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    side: int
-    channels_last: bool
 
 
 def _layout(shape: list[int | str | None]) -> _Layout | None:

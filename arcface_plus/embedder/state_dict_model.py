@@ -20,7 +20,7 @@ from arcface_plus.embedder import adaface
 from arcface_plus.embedder.feeding import Feeding
 from arcface_plus.models.backbones import BACKBONES, IResNet
 from arcface_plus.run_directory.model_file import ModelCard
-from data_prep.errors import DataError, UserError
+from data_prep.errors import DataError
 
 # DDP, torch.compile, whole recognizers, Lightning modules and other trainers
 _WRAPPERS = ("module.", "_orig_mod.", "backbone.", "model.", "net.", "encoder.")
@@ -31,7 +31,7 @@ _KNOWN = "arcface_torch's IResNet and mbf, AdaFace's IR, and our own exports"
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class LoadedModel:
     """A network on the CPU, what it is, and how it is fed.
 
     card: how to build it again; None for an IResNet of a depth that has no name here.
@@ -53,34 +53,46 @@ class BackboneChoice:
     parameters: Mapping[str, object]
 
 
-def model_from_card(state: Mapping[str, torch.Tensor], card: ModelCard, path: Path) -> Model:
-    """The network that a card describes, with these tensors; DataError if they do not fit."""
+def model_from_card(
+    state: Mapping[str, torch.Tensor], card: ModelCard, path: Path, source: str
+) -> LoadedModel:
+    """The network that a card describes, with these tensors.
+
+    Raises:
+        DataError: it describes no network of ours (names `source`, where the card stood), or the
+            tensors, those in `path`, do not fit.
+    """
 
     def make() -> nn.Module:
-        return build_backbone(card.backbone, card.parameters, card.embedding_dim)
+        try:
+            return build_backbone(card.backbone, card.parameters, card.embedding_dim)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{source}: {error}") from None
 
     network = _filled(make, state, path, card.backbone)
-    return Model(network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order))
+    return LoadedModel(
+        network, card.backbone, card, Feeding(card.mean, card.scale, card.channel_order)
+    )
 
 
 def model_from_tensors(
     state: Mapping[str, torch.Tensor], path: Path, choice: BackboneChoice | None = None
-) -> Model:
+) -> LoadedModel:
     """The network whose names the tensors have, or that the user named; DataError otherwise."""
     state = unwrapped(state)
     if choice is not None:
         card = ModelCard(choice.name, dict(choice.parameters), _embedding_dim(state, path))
-        return model_from_card(state, card, path)
+        return model_from_card(state, card, path, "--backbone")
     if adaface.is_adaface(state):
         found = _iresnet(adaface.as_iresnet(state, path), path)
         fed = Feeding(channel_order="BGR")
         described = found.card and replace(found.card, channel_order="BGR")
-        return Model(found.network, f"AdaFace {found.name}", described, fed, adaface.DOUBT)
+        return LoadedModel(found.network, f"AdaFace {found.name}", described, fed, adaface.DOUBT)
     if "fc.weight" in state and any(name.startswith("layer1.0.") for name in state):
         return _iresnet(state, path)
     if "conv_sep.layers.0.weight" in state:
         card = ModelCard("arcface_torch_mbf", {}, _embedding_dim(state, path))
-        return model_from_card(state, card, path)
+        return model_from_card(state, card, path, str(path))
     if _FACENET in state:
         raise DataError(
             f"{path}: facenet-pytorch's InceptionResnetV1, which is not among our backbones; export"
@@ -104,7 +116,7 @@ def unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         found = {k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)}
 
 
-def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> Model:
+def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> LoadedModel:
     layers = [
         len({m[1] for name in state if (m := re.match(rf"layer{stage}\.(\d+)\.", name))})
         for stage in (1, 2, 3, 4)
@@ -116,7 +128,7 @@ def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> Model:
     name = _DEPTHS.get((layers[0], layers[1], layers[2], layers[3]), f"r{2 * sum(layers) + 2}")
     network = _filled(lambda: IResNet(layers, dimensions), state, path, f"IResNet {layers}")
     card = ModelCard(name, {}, dimensions) if name in BACKBONES else None
-    return Model(network, name, card)
+    return LoadedModel(network, name, card)
 
 
 def _embedding_dim(state: Mapping[str, torch.Tensor], path: Path) -> int:
@@ -137,13 +149,8 @@ def _filled(
     It is built without memory first: what a file says of its network is only believed once the
     tensors are seen to be there.
     """
-    try:
-        with torch.device("meta"):
-            network = make()
-    except UserError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: {error}") from None
+    with torch.device("meta"):
+        network = make()
     check_fit(network, state, path, what)
     own = network.state_dict()
     counters = {k: torch.zeros((), dtype=t.dtype) for k, t in own.items() if k not in state}
@@ -158,11 +165,14 @@ def check_fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path,
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - state.keys() - counters)
     unknown = sorted(state.keys() - own.keys())
-    shapes = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
+    common = sorted(own.keys() & state.keys())
+    shapes = [k for k in common if own[k].shape != state[k].shape]
+    kinds = [k for k in common if own[k].is_floating_point() > state[k].is_floating_point()]
     for names, complaint in (
         (missing, "lacks"),
         (unknown, "has in excess"),
         (shapes, "has in another shape"),
+        (kinds, "has not as floating-point numbers"),
     ):
         if names:
             raise DataError(

@@ -39,6 +39,9 @@ _TRAINERS = {
     "omegaconf", "argparse", "pathlib", "numpy", "typing", "datetime",
 }  # fmt: skip
 _ENCODED_LIMIT = 256 << 20
+_STEPS_LIMIT = 8_000_000
+"""Opcodes of a pickle. r2060's state dict with its optimizer's has 2 million; each may make an
+object of 64 bytes, so more would cost more memory than a state dict's names do."""
 _AGAIN = "save it again as torch.save(model.state_dict(), PATH) where it was made"
 
 
@@ -136,7 +139,9 @@ def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
     """The globals that one pickle names; DataError for one that no state dict has."""
     found: set[str] = set()
     longest = calls = 0
-    for name, argument in _opcodes(pickled):
+    for number, (name, argument) in enumerate(_opcodes(pickled)):
+        if number == _STEPS_LIMIT:
+            raise DataError(f"{path}: its pickle is longer than any state dict's: refused")
         if name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
             raise DataError(f"{path}: pickled in another way than torch.save does ({name})")
         if name == "GLOBAL":

@@ -7,7 +7,7 @@ by block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +115,7 @@ def identify_files(
 
     `warn` is told where files of embeddings say that they come from different models.
     """
-    if probes is not None and _same(gallery, probes):
-        raise UserError(
-            f"{probes}: is gallery and probes, so every probe would find itself; leave --probes "
-            "out, and each image is tried against the others of its identity"
-        )
-    for other in (gallery, probes):
-        if other is not None and _same(other, distractors):
-            raise UserError(f"{distractors}: its people are in the gallery, so none can distract")
+    _check_distinct(gallery, probes, distractors)
     opened = {
         what: open_faces(
             path,
@@ -134,10 +127,8 @@ def identify_files(
         for what, path in (("gallery", gallery), ("probes", probes), ("distractors", distractors))
         if path is not None
     }
-    made = {f.name: f.made_with for f in opened.values() if isinstance(f, FaceFile) and f.made_with}
-    if len(set(made.values())) > 1:
-        listed = "; ".join(f"{name}: {what}" for name, what in made.items())
-        warn(f"the embeddings were not made alike ({listed}), compare only those of one model")
+    if doubt := _made_differently(opened.values()):
+        warn(doubt)
     on_gpu = device.type == "cuda"
     return identify(
         opened["gallery"],
@@ -147,6 +138,27 @@ def identify_files(
         block=32768 if on_gpu else 4096,
         progress=progress("distractors"),
     )
+
+
+def _check_distinct(gallery: Path, probes: Path | None, distractors: Path) -> None:
+    """Raise UserError where one file is given twice, which makes the figures meaningless."""
+    if probes is not None and _same(gallery, probes):
+        raise UserError(
+            f"{probes}: is gallery and probes, so every probe would find itself; leave --probes "
+            "out, and each image is tried against the others of its identity"
+        )
+    for other in (gallery, probes):
+        if other is not None and _same(other, distractors):
+            raise UserError(f"{distractors}: its people are in the gallery, so none can distract")
+
+
+def _made_differently(opened: Iterable[Faces]) -> str:
+    """What to say where files of embeddings tell that they come from different models, or ""."""
+    made = {f.name: f.made_with for f in opened if isinstance(f, FaceFile) and f.made_with}
+    if len(set(made.values())) < 2:
+        return ""
+    listed = "; ".join(f"{name}: {what}" for name, what in made.items())
+    return f"the embeddings were not made alike ({listed}), compare only those of one model"
 
 
 def torch_library(device: torch.device) -> ArrayLibrary:

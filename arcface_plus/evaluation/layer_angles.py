@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.training_state import load_training
-from data_prep.errors import DataError
+from data_prep.errors import DataError, printable
 from data_prep.files import replacing, write_text
 
 CLASSIFIER = "classifier"
@@ -132,37 +133,49 @@ def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
     figure = Figure(figsize=(max(7.0, min(16.0, 2 + 0.22 * len(names))), 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     mean, smallest = figure.subplots(2, 1, sharex=True)
-    styles = [("#4c72b0", "o", "-"), ("#dd8452", "s", "--"), ("#55a868", "^", "-."),
-              ("#c44e52", "D", ":")]  # fmt: skip
     for number, (label, model) in enumerate(zip(labels(models), models, strict=True)):
-        colour, marker, line = styles[number % len(styles)]
-        of_name = {layer.name: layer for layer in model.layers}
-        for axes, angle in ((mean, "mean_deg"), (smallest, "smallest_deg")):
-            for hollow in (False, True):
-                points = [
-                    (at, getattr(of_name[name], angle))
-                    for at, name in enumerate(names)
-                    if name in of_name and (of_name[name].kind == DEPTHWISE) == hollow
-                ]
-                found = [(at, degrees) for at, degrees in points if degrees is not None]
-                axes.plot(
-                    *zip(*found, strict=True) if found else ([], []),
-                    linestyle="none" if hollow else line,
-                    color=colour,
-                    marker=marker,
-                    markersize=4,
-                    fillstyle="none" if hollow else "full",
-                    label=None if hollow else label,
-                )
+        _plot(mean, model, "mean_deg", names, label, number)
+        _plot(smallest, model, "smallest_deg", names, label, number)
     mean.set_title("Angle of each filter to its nearest other filter in the layer")
-    mean.set_ylabel("mean, degrees")
-    smallest.set_ylabel("smallest, degrees")
-    mean.legend(fontsize=8, title="hollow: depthwise", title_fontsize=8)
+    legend = mean.legend(fontsize=8, title="hollow: depthwise", title_fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a `$` in a file's name begins no formula
     every = max(1, math.ceil(len(names) / 60))  # names that would overlap are left out
     ticks = sorted({*range(0, len(names), every), len(names) - 1})
     smallest.set_xticks(ticks, [names[k] for k in ticks], rotation=90, fontsize=7)
-    for axes in (mean, smallest):
+    for axes, what in ((mean, "mean, degrees"), (smallest, "smallest, degrees")):
+        axes.set_ylabel(what)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     with replacing(path) as file:
         figure.savefig(file, dpi=120, format="png")
+
+
+_STYLES = [("#4c72b0", "o", "-"), ("#dd8452", "s", "--"), ("#55a868", "^", "-."),
+           ("#c44e52", "D", ":")]  # fmt: skip
+
+
+def _plot(
+    axes: Any, model: ModelAngles, angle: str, names: Sequence[str], label: str, number: int
+) -> None:
+    """One angle of a model's layers over the places of their names; `number` chooses the style."""
+    colour, marker, line = _STYLES[number % len(_STYLES)]
+    of_name = {layer.name: layer for layer in model.layers}
+    for hollow in (False, True):
+        layers = [
+            (place, of_name[name])
+            for place, name in enumerate(names)
+            if name in of_name and (of_name[name].kind == DEPTHWISE) == hollow
+        ]
+        points = [(place, getattr(layer, angle)) for place, layer in layers]
+        known = [(place, degrees) for place, degrees in points if degrees is not None]
+        axes.plot(
+            *zip(*known, strict=True) if known else ([], []),
+            linestyle="none" if hollow else line,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            fillstyle="none" if hollow else "full",
+            # Matplotlib leaves out of the legend what begins with an underscore.
+            label=None if hollow else " " * label.startswith("_") + printable(label),
+        )

@@ -6,72 +6,19 @@ so does what is said about how often verdicts at it are wrong.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arcface_plus.embedder.load import Embedder, weights_in
 from arcface_plus.evaluation.protocol_embedding import embed_pixels
 from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard
 from data_prep.errors import DataError, UserError
+from eval.runs import VerificationFile
 from eval.statistics import binomial_interval
 from eval.verification import pair_distances
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Point(_Read):
-    distance: float
-    far: float
-    tar: float
-
-
-class _Accuracy(_Read):
-    mean: float
-    thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
-
-
-class _Target(_Read):
-    pairs: int
-    same: int
-    accuracy: _Accuracy
-    thresholds_at_far: dict[str, _Point | None] = {}
-    unavailable: dict[str, str] = {}
-
-    @property
-    def known(self) -> dict[str, _Point]:
-        return {far: point for far, point in self.thresholds_at_far.items() if point is not None}
-
-
-class ThresholdFile(_Read):
-    """What `match` needs of a file that `eval verify --json` wrote."""
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
-    checkpoint: str = ""
-    flip: bool = True
-    targets: Annotated[dict[str, _Target], Field(min_length=1)]
-
-    @classmethod
-    def read(cls, path: Path) -> ThresholdFile:
-        try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such file; `eval verify --json` writes it") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "its content"
-            raise DataError(
-                f"{path}: not a file of `eval verify --json` ({where}: {first['msg']})"
-            ) from None
-        except ValueError as error:
-            raise DataError(f"{path}: not JSON ({error})") from None
 
 
 @dataclass(frozen=True)
@@ -124,7 +71,7 @@ def own_verification(ckpt: Path) -> Path | None:
     return file if step is not None and file.is_file() else None
 
 
-def is_of(found: ThresholdFile, path: Path, ckpt: Path) -> bool:
+def is_of(found: VerificationFile, path: Path, ckpt: Path) -> bool:
     """Whether the verification in `path` is of the model `ckpt`, as far as the names tell.
 
     A run, its last checkpoint and the weights in it are three names of one model; a run's own file
@@ -152,7 +99,7 @@ def _run_and_step(ckpt: Path) -> tuple[Path, int | None]:
     return run, step
 
 
-def rule_from(found: ThresholdFile, path: Path, target: str | None, far: str | None) -> Rule:
+def rule_from(found: VerificationFile, path: Path, target: str | None, far: str | None) -> Rule:
     """The rule of a target (by default the one with most different pairs) at a false accept rate.
 
     Without `far` the lowest one that the target's pairs support; where none is known, as in files
@@ -163,9 +110,11 @@ def rule_from(found: ThresholdFile, path: Path, target: str | None, far: str | N
         raise UserError(f"{path}: has no target {target!r}; it has {', '.join(targets)}")
     name = target or max(targets, key=lambda t: targets[t].pairs - targets[t].same)
     chosen = targets[name]
-    known = chosen.known
+    known = {f: point for f, point in chosen.thresholds_at_far.items() if point is not None}
     different, accuracy = chosen.pairs - chosen.same, chosen.accuracy.mean
     if far is None and not known:
+        if not chosen.accuracy.thresholds:
+            raise UserError(f"{path}: has no thresholds on {name}; make it again by `eval verify`")
         threshold = float(np.mean(chosen.accuracy.thresholds))
         return Rule(threshold, name, "", different, chosen.same, accuracy, None, None)
     wanted = far or min(known, key=float)

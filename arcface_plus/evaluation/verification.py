@@ -59,13 +59,16 @@ def check_pair_file(path: Path) -> None:
     images, same = read_pairs(path)
     if len(same) < FOLDS:
         raise UserError(f"{path}: has {len(same)} pairs; {FOLDS}-fold accuracy needs {FOLDS}")
-    for place, image in enumerate(images):
+    place: dict[bytes, int] = {}
+    for index, image in enumerate(images):
+        place.setdefault(image, index)
+    for image, index in place.items():
         header = image_header(image)
         reason = container_damage(image)
         if reason is None and header is not None and header[1:] != (SIDE, SIDE):
             reason = f"is {header.width}×{header.height}, not {SIDE}×{SIDE}"
         if reason is not None:
-            raise UserError(f"{path}: pair {place // 2}, image {place % 2}: {reason}")
+            raise UserError(f"{path}: pair {index // 2}, image {index % 2}: {reason}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +172,14 @@ def verify_file(
 
 
 def pairs_digest(images: Sequence[bytes], same: NDArray[np.bool_]) -> str:
-    """SHA-256 of the pairs themselves: images and truth in order, however they were pickled."""
-    digest = hashlib.sha256()
+    """SHA-256 of the pairs themselves: the images' own digests and the truth, in order.
+
+    However they were pickled; an image that many pairs share is read once.
+    """
+    digest, of_image = hashlib.sha256(), {}
     for image in images:
-        digest.update(len(image).to_bytes(8, "little"))
-        digest.update(image)
+        if image not in of_image:
+            of_image[image] = hashlib.sha256(image).digest()
+        digest.update(of_image[image])
     digest.update(same.astype(np.uint8).tobytes())
     return digest.hexdigest()

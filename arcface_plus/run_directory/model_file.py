@@ -17,6 +17,7 @@ from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, first_line
 from data_prep.files import write_bytes, write_text
 from data_prep.json_file import parse_json
+from data_prep.validation_errors import first_misfit
 
 MODEL_WEIGHTS = "model.safetensors"
 MODEL_CARD = "model.json"
@@ -29,14 +30,14 @@ class ModelCard:
 
     backbone: StrictStr
     parameters: dict[str, Any]
-    embedding_dim: int
-    dropout: float = 0.0
+    embedding_dim: Annotated[int, Field(gt=0, lt=2**63)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     step: int | None = None
-    input_size: tuple[int, int] = (112, 112)
+    input_size: tuple[int, int] = (SIDE, SIDE)
     channel_order: Literal["RGB", "BGR"] = "RGB"
     mean: Annotated[float, Field(allow_inf_nan=False)] = 127.5
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 127.5
-    schema: int = 1
+    schema: Literal[1] = 1
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
@@ -55,19 +56,18 @@ class ModelCard:
         content = parse_json(data.encode() if isinstance(data, str) else data, str(path))
         if not isinstance(content, dict):
             raise DataError(f"{path}: not a model card")
-        if content.get("schema", 1) != 1:
+        schema = content.get("schema", 1)
+        if isinstance(schema, int) and schema > 1:
             raise DataError(
-                f"{path}: model card of schema {content['schema']}, from a newer version of "
-                "arcface-plus; update it to read this model"
+                f"{path}: model card of schema {schema}, from a newer version of arcface-plus; "
+                "update it to read this model"
             )
         if unknown := sorted(content.keys() - cls.__dataclass_fields__.keys()):
             raise DataError(f"{path}: not a model card: unknown key {unknown[0]!r}")
         try:
             card = TypeAdapter(cls).validate_python(content, strict=False)
         except ValidationError as error:
-            wrong = error.errors()[0]
-            key = ".".join(str(part) for part in wrong["loc"])
-            raise DataError(f"{path}: not a model card: {key}: {wrong['msg']}") from None
+            raise DataError(f"{path}: not a model card: {first_misfit(error)}") from None
         if card.input_size != (SIDE, SIDE):
             size = "×".join(map(str, card.input_size))
             raise DataError(f"{path}: input_size {size}: only {SIDE}×{SIDE} is supported")

@@ -42,7 +42,7 @@ _MAX_RECORDS = 1 << 24  # labels are float32, so larger keys are not exact
 
 
 @dataclass(frozen=True)
-class Conditions:
+class PhotoConditions:
     """Ranges of a photo's yaw (degrees, to either side) and age; None: the whole mix."""
 
     yaw: _Range | None = None
@@ -55,15 +55,15 @@ class PairFile:
 
     name: str
     split: int
-    left: Conditions
-    right: Conditions
+    left: PhotoConditions
+    right: PhotoConditions
 
 
-_FACING = Conditions(yaw=(0, 20), age=(-0.5, 0.5))  # everything else as in the training set
+_FACING = PhotoConditions(yaw=(0, 20), age=(-0.5, 0.5))  # everything else as in the training set
 PAIR_FILES = (
     PairFile("synth_frontal", 1, _FACING, _FACING),
-    PairFile("synth_pose", 2, Conditions(yaw=(0, 10)), Conditions(yaw=(45, 75))),
-    PairFile("synth_age", 3, Conditions(age=(-1.0, -0.6)), Conditions(age=(0.6, 1.0))),
+    PairFile("synth_pose", 2, PhotoConditions(yaw=(0, 10)), PhotoConditions(yaw=(45, 75))),
+    PairFile("synth_age", 3, PhotoConditions(age=(-1.0, -0.6)), PhotoConditions(age=(0.6, 1.0))),
 )
 _WORTH_A_PROCESS = 500  # images: about a second's work
 #: Photographs a person has on either side of a pair; images recur in pairs as in the real files.
@@ -77,7 +77,7 @@ class Photo:
     split: int
     identity: int
     image: int
-    conditions: Conditions = Conditions()
+    conditions: PhotoConditions = PhotoConditions()
 
 
 def _stream(seed: int, *key: int) -> np.random.Generator:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from data_prep.errors import DataError, UserError
 from data_prep.files import (
     check_folder_writable,
     check_writable,
+    is_stdout,
+    is_stream,
     publish,
     read_file,
     replacing,
@@ -81,6 +85,42 @@ def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) ->
     assert capfdbinary.readouterr().out == b"text\0bytes"
 
 
+WRITER = """
+import sys
+from pathlib import Path
+from data_prep.files import check_writable, is_stdout, write_text
+print("before")
+path = Path(sys.argv[1])
+check_writable(path)
+write_text(path, "written\\n")
+print("after", is_stdout(path))
+"""
+
+
+def test_standard_output_under_its_other_names(tmp_path: Path) -> None:
+    """As a pipe it was looked for under the name pipe:[…]; as a file it was replaced under us."""
+    command = [sys.executable, "-c", WRITER]
+    piped = subprocess.run([*command, "/dev/stdout"], stdout=subprocess.PIPE, check=True)
+    assert piped.stdout == b"before\nwritten\nafter True\n"
+    errors = subprocess.run([*command, "/dev/stderr"], capture_output=True, check=True)
+    assert (errors.stdout, errors.stderr) == (b"before\nafter False\n", b"written\n")
+    out = tmp_path / "out"
+    for name in ("/dev/stdout", str(out)):
+        with open(out, "wb") as file:
+            subprocess.run([*command, name], stdout=file, check=True)
+        assert out.read_bytes() == b"before\nwritten\nafter True\n"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_is_a_stream(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, stream in (("-", True), ("pipe", True), ("/dev/full", True), ("new", False)):
+        assert is_stream(Path("-") if path == "-" else tmp_path / path) == stream
+    assert not is_stream(tmp_path)
+    assert is_stdout(Path("-"))
+    assert not is_stdout(tmp_path / "pipe")
+
+
 def test_permissions_of_a_replaced_file_stay(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "a").chmod(0o600)
@@ -144,3 +184,17 @@ def test_a_disk_that_fails_at_the_renaming_is_told_with_the_name(tmp_path, monke
     with pytest.raises(OSError, match="No space left on device") as caught:
         publish(partial, final)
     assert caught.value.filename == str(final)
+
+
+def test_a_full_disk_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(UserError, match=r"a\.json: cannot write in .*: No space left on device"):
+        check_writable(tmp_path / "a.json")
+    with pytest.raises(UserError, match=r"pictures: cannot write in .*: No space left on device"):
+        check_folder_writable(tmp_path / "pictures")
+    assert list(tmp_path.iterdir()) == []

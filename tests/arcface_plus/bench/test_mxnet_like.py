@@ -12,7 +12,7 @@ from arcface_plus.data.sources import open_source
 
 def test_the_plain_way_makes_the_same_images(synthetic):
     source = open_source(synthetic)
-    images, labels = mxnet_like.Faces(synthetic / "train.rec").batch([3, 40])
+    images, labels = mxnet_like.RecordImages(synthetic / "train.rec").batch([3, 40])
     assert labels.tolist() == source.labels[[3, 40]].tolist()
     truth = normalise(torch.from_numpy(np.stack([source.image(3), source.image(40)])))
     for image, expected in zip(images, truth, strict=True):

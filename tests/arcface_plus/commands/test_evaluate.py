@@ -93,6 +93,12 @@ def test_the_digest_is_of_the_pairs_and_not_of_their_pickle(synthetic, tmp_path)
     assert pairs_digest(images, ~same) != pairs_digest(images, same)
 
 
+def test_an_empty_name_is_one_line(command, models, synthetic):
+    code, _, errors = command("verify", "--ckpt", models[0], "--data", synthetic, "--json", "")
+    assert code == 2
+    assert "is a directory; name a file" in errors
+
+
 def test_pictures_are_drawn(command, models, synthetic, tmp_path):
     folder = tmp_path / "new" / "pictures"
     words = ("verify", "--ckpt", models[0], "--data", synthetic, "--targets", "synth_frontal")

@@ -52,9 +52,22 @@ def test_a_folder_that_cannot_be_written_is_one_line(command, bare, tmp_path, mo
     assert len(errors.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["[1]", "{width: 2}", "{name: 3}", "{", ""])
+@pytest.mark.parametrize("text", ["[1]", "{width: 2}", "{name: 3}", "{", "", "[" * 50_000])
 def test_what_is_no_backbone_is_named(command, bare, tmp_path, text):
     words = ("--ckpt", bare, "--format", "torch", "--out", tmp_path / "m.pt")
     code, errors = command(*words, "--backbone", text)
     assert code == 2
     assert "give a name (r50) or" in errors
+
+
+def test_a_dash_is_standard_output(bare, tmp_path, capfdbinary):
+    words = ["--ckpt", str(bare), "--backbone", "{name: tiny, width: 0.5}", "--out", "-"]
+    with pytest.raises(SystemExit) as left:
+        main(["export", "--format", "torch", *words])
+    assert not left.value.code
+    (tmp_path / "piped.pt").write_bytes(capfdbinary.readouterr().out)
+    assert load_model(tmp_path / "piped.pt").name == "tiny"
+    with pytest.raises(SystemExit) as left:
+        main(["export", "--format", "safetensors", *words])
+    assert left.value.code == 2
+    assert b"its .json cannot be written beside it" in capfdbinary.readouterr().err

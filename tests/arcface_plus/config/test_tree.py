@@ -113,5 +113,5 @@ def test_a_backbone_by_name():
     assert build_backbone("tiny", {"width": 0.5}, 32).embedding_dim == 32
     with pytest.raises(UserError, match=r"unknown key backbone\.widht"):
         build_backbone("tiny", {"widht": 0.5}, 32)
-    with pytest.raises(UserError, match=r'backbone\.name: unknown name "tinny"'):
+    with pytest.raises(UserError, match=r'unknown backbone "tinny" \(did you mean tiny'):
         build_backbone("tinny", {}, 32)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import settled
 
-from arcface_plus.models.backbones import MobileFaceNet
+from arcface_plus.models.backbones import IResNet, MobileFaceNet
 from arcface_plus.run_directory.model_file import ModelCard, write_model
 
 
@@ -20,6 +20,13 @@ def images():
 def small():
     torch.manual_seed(0)
     return settled(MobileFaceNet(embedding_dim=24, width=0.25))
+
+
+@pytest.fixture(scope="session")
+def shallow():
+    """An IResNet of one unit a stage, two in the second."""
+    torch.manual_seed(0)
+    return settled(IResNet((1, 2, 1, 1), embedding_dim=16))
 
 
 @pytest.fixture(scope="session")

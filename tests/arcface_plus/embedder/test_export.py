@@ -133,5 +133,5 @@ def test_links_stay_and_pipes_are_written_to(exported, small, tmp_path):
     assert (tmp_path / "pipe.pt").is_fifo()
     assert len(read[0]) == len(whole)
     os.mkfifo(tmp_path / "pipe.safetensors")
-    with pytest.raises(UserError, match=r"its \.json cannot lie beside it"):
+    with pytest.raises(UserError, match=r"its \.json cannot be written beside it"):
         write(exported, "safetensors", tmp_path / "pipe.safetensors")

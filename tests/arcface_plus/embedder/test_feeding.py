@@ -32,7 +32,9 @@ def test_the_card_and_the_user_say_how_it_is_fed(small, exported, images, tmp_pa
     assert_close(load_embedder(path, "cpu", said)(images), expected(100, 128, 1))
     card["channel_order"] = "GBR"
     path.with_suffix(".json").write_text(json.dumps(card))
-    with pytest.raises(UserError, match=r"'GBR' is neither RGB nor BGR"):
+    with pytest.raises(
+        UserError, match=r'm\.json: .*channel_order: expected RGB or BGR, got "GBR"'
+    ):
         load_embedder(path)
     with pytest.raises(UserError, match=r"scale 0\.0 is not a positive number"):
         load_embedder(exported, "cpu", FeedingOptions(scale=0.0))

@@ -53,11 +53,38 @@ def test_weights_of_another_architecture_say_which(exported, tmp_path):
     for changed, words in (
         ({"backbone": "r18", "parameters": {}}, "not the weights of r18: it lacks bn1.bias and"),
         ({"parameters": {"width": 0.5}}, "in another shape"),
-        ({"backbone": "r19"}, "unknown backbone 'r19'"),
+        ({"backbone": "r19"}, r'm\.json: unknown backbone "r19" \(did you mean r18\?'),
     ):
         path.with_suffix(".json").write_text(json.dumps(card | changed))
         with pytest.raises(DataError, match=words):
             load_embedder(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"parameters": []}, "parameters: expected keys and values, got []"),
+        ({"scale": "x"}, 'scale: expected a number, got "x"'),
+        ({"schema": 2}, "model card of schema 2, from a newer version of arcface-plus; update it"),
+        ({"schema": "1"}, 'schema: expected 1, got "1"'),
+        ({"input_size": 224}, "input_size: expected a list, got 224"),
+        ({"input_size": [224, 224]}, "input_size 224×224: only 112×112 is supported"),
+        ({"embedding_dim": 10**400}, "embedding_dim: expected a number less than"),
+        ({"dropout": 5}, "dropout: expected a number less than 1"),
+        ({"parameters": {"width": 1e300}}, "m.json: width must be above 0 and at most 4"),
+        ({"parameters": {"widht": 0.25}}, "unknown key backbone.widht (did you mean"),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_one_line_in_our_words(exported, tmp_path, changed, words):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(exported.read_bytes())
+    card = json.loads(exported.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | changed))
+    with pytest.raises(DataError) as caught:
+        load_embedder(path)
+    assert str(caught.value).startswith(f"{tmp_path / 'm.json'}: ")
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_images_of_another_kind_are_refused(exported, images):
@@ -79,7 +106,7 @@ def test_bare_safetensors_are_known_by_their_names_or_by_the_users_word(
     assert_close(load_embedder(alone)(images[:2]), naive(network, images[:2]))
     with pytest.raises(DataError, match="not the weights of mobilefacenet: it lacks"):
         load_embedder(alone, backbone=BackboneChoice("mobilefacenet", {}))
-    with pytest.raises(DataError, match="unknown backbone 'r5'"):
+    with pytest.raises(DataError, match='--backbone: unknown backbone "r5"'):
         load_embedder(alone, backbone=BackboneChoice("r5", {}))
     with pytest.raises(DataError, match="width"):
         load_embedder(alone, backbone=BackboneChoice("r18", {"width": 2.0}))

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from arcface_plus.embedder import torch_file
 from arcface_plus.embedder.load import load_embedder
 from arcface_plus.embedder.torch_file import CARD, read_torch_file
 from data_prep.errors import DataError
@@ -205,3 +206,12 @@ def test_small_files_do_not_take_gigabytes(tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (8 << 30, 8 << 30)),
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_pickle_longer_than_any_state_dicts_is_refused(tmp_path, monkeypatch):
+    """Every opcode may make an object, so their number bounds the memory."""
+    torch.save(STATE, tmp_path / "m.pt")
+    monkeypatch.setattr(torch_file, "_STEPS_LIMIT", 200)
+    assert read_torch_file(tmp_path / "m.pt")[0].keys() == STATE.keys()
+    torch.save(STATE | {"lists": [[] for _ in range(500)]}, tmp_path / "long.pt")
+    assert "its pickle is longer than any state dict's: refused" in complaint(tmp_path / "long.pt")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from arcface_plus.commands.angles import angles
-from arcface_plus.evaluation.layer_angles import labels, layer_names, measure
+from arcface_plus.evaluation.layer_angles import labels, layer_names, measure, write_png
 from arcface_plus.models.backbones import IResNet, MobileFaceNet
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.model_file import ModelCard, write_model
@@ -103,3 +103,21 @@ def test_alike_names_are_told_apart(run):
     assert labels([one, other]) == ["a/run", "b/run"]
     assert labels([one, one]) == ["1: /a/run", "2: /a/run"]
     assert layer_names([one, other])[-1] == "classifier"
+
+
+def test_names_of_files_are_no_formulas_in_the_picture(run, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    shown = []
+    save = Figure.savefig
+
+    def looking(figure, *words, **options):
+        texts = figure.axes[0].get_legend().get_texts()
+        shown.extend((text.get_text(), text.get_parse_math()) for text in texts)
+        save(figure, *words, **options)
+
+    monkeypatch.setattr(Figure, "savefig", looking)
+    model = measure(run)
+    names = ("/a/$x_{$", "/a/_hidden", "/a/\x1b[31m")
+    write_png(tmp_path / "a.png", [replace(model, checkpoint=name) for name in names])
+    assert shown == [("$x_{$", False), (" _hidden", False), ("\\x1b[31m", False)]

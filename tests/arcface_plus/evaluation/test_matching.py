@@ -12,7 +12,6 @@ from verifications import verification
 from arcface_plus.evaluation.matching import (
     Match,
     Rule,
-    ThresholdFile,
     explain,
     is_of,
     own_verification,
@@ -20,6 +19,7 @@ from arcface_plus.evaluation.matching import (
 )
 from arcface_plus.run_directory.model_file import ModelCard, write_model
 from data_prep.errors import DataError, UserError
+from eval.runs import VerificationFile, read_results
 from eval.statistics import binomial_interval
 
 
@@ -51,7 +51,7 @@ def test_the_runs_own_verification_is_of_the_very_step(run):
 
 
 def rule(content, far=None, target=None):
-    return rule_from(ThresholdFile.model_validate(content), Path("v.json"), target, far)
+    return rule_from(VerificationFile.model_validate(content), Path("v.json"), target, far)
 
 
 def test_the_rule_is_what_was_measured():
@@ -103,23 +103,34 @@ def test_error_rates_are_counted():
     ("text", "words"),
     [
         ("{", "not JSON"),
-        ("{}", "schema: Field required"),
+        ("{}", "missing key schema"),
         ('{"schema": 1, "targets": {}}', "targets: "),
-        ('{"schema": 1, "targets": {"a": {}}}', r"targets\.a\.pairs"),
+        ('{"schema": 1, "targets": {"a": {}}}', r"missing key targets\.a\.pairs"),
+        ('{"schema": 2, "targets": {}}', "schema: expected 1, got 2"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_no_verification_is_named(tmp_path, text, words):
     path = tmp_path / "v.json"
     path.write_text(text)
     with pytest.raises(DataError, match=words) as caught:
-        ThresholdFile.read(path)
+        read_results(path)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="no such file"):
-        ThresholdFile.read(tmp_path / "gone.json")
+        read_results(tmp_path / "gone.json")
+
+
+def test_thresholds_that_are_not_there_or_no_rates_are_named():
+    content = verification(thresholds_at_far={})
+    content["targets"]["lfw"]["accuracy"].pop("thresholds")
+    with pytest.raises(UserError, match="has no thresholds on lfw"):
+        rule(content)
+    with pytest.raises(ValueError, match="'lots' is not a rate such as 1e-3"):
+        rule(verification(thresholds_at_far={"lots": None}))
 
 
 def of(run: Path, checkpoint: object, file: Path, ckpt: Path) -> bool:
-    found = ThresholdFile.model_validate(verification() | {"checkpoint": str(checkpoint)})
+    found = VerificationFile.model_validate(verification() | {"checkpoint": str(checkpoint)})
     return is_of(found, file, ckpt)
 
 
