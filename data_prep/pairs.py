@@ -46,6 +46,10 @@ def read_pairs(path: str | os.PathLike[str]) -> tuple[list[bytes], NDArray[np.bo
     bytes_of: dict[int, bytes] = {}
     items = _items(content[0], path)
     images = [_image_bytes(item, i, bytes_of, path) for i, item in enumerate(items)]
+    if sum(map(len, images)) > _SIZE_LIMIT:  # a small file may refer to one image many times
+        raise DataError(
+            f"{path}: its pairs refer to over 64 GiB of images, too much for a pair file"
+        )
     same = _truth(content[1], path)
     if len(images) != 2 * len(same) or not images:
         raise DataError(f"{path}: {len(images)} images do not make {len(same)} pairs of two")

@@ -185,6 +185,14 @@ def test_no_pickle_at_all(tmp_path: Path, data: bytes) -> None:
         read_pairs(tmp_path / "b.bin")
 
 
+def test_few_bytes_may_not_stand_for_terabytes(tmp_path: Path) -> None:
+    """A file of 6 MB can refer 400,000 times to one image of 5 MB, which a digest would read."""
+    path = save(tmp_path / "x.bin", ([bytes(1 << 22)] * 40_000, [True] * 20_000))
+    assert path.stat().st_size < 1 << 23
+    with pytest.raises(DataError, match=r"x\.bin: its pairs refer to over 64 GiB of images"):
+        read_pairs(path)
+
+
 @pytest.mark.parametrize("protocol", [0, 1, 2, 4, 5])
 def test_truncated_anywhere_says_pair_and_byte(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "a.bin"
