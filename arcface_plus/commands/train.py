@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arcface_plus.commands.model_options import SettingsOption
+from arcface_plus.console import output
 
 
 def train(
@@ -30,13 +31,23 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard the run that is in the directory.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything, make one step in memory, write nothing."),
+    ] = False,
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
     from arcface_plus.config.tree import load
+    from arcface_plus.training.dry_run import rehearse
     from arcface_plus.training.run import execute
 
     loaded = load(config, settings or ())
     if start is not None:
         model = loaded.model.model_copy(update={"init": start})
         loaded = loaded.model_copy(update={"model": model})
-    execute(loaded, out or Path("runs") / loaded.run.name, fresh)
+    run = out or Path("runs") / loaded.run.name
+    if dry_run:
+        for line in rehearse(loaded, run, fresh):
+            output(line)
+    else:
+        execute(loaded, run, fresh)

@@ -63,6 +63,8 @@ def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str
     if kind == "invalid_key":
         return f"key {place.key}: keys are text, so quote it"
     message: str = entry["msg"].removeprefix("Value error, ")
+    if not place.key:  # about several sections: it names its keys itself
+        return message
     fields = place.section.model_fields if place.section else {}
     if not place.key:
         return message

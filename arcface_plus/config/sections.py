@@ -161,6 +161,9 @@ class Runtime(Section):
 class Checkpoint(Section):
     every: Annotated[Positive, Field(description="steps between two checkpoints")] = 1000
     keep: Annotated[Positive, Field(description="how many of the newest checkpoints stay")] = 3
+    best: Annotated[
+        str | None, Field(description="target whose best checkpoint stays too; null: none")
+    ] = None
 
 
 class Eval(Section):
@@ -199,6 +202,15 @@ class RunConfig(Section):
     checkpoint: Checkpoint = Checkpoint()
     eval: Eval = Eval()
     logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def _best_is_verified(self) -> RunConfig:
+        best, targets = self.checkpoint.best, self.eval.targets
+        if best is not None and best not in targets:
+            raise ValueError(
+                f"checkpoint.best: {best!r} is not among eval.targets ({', '.join(targets)})"
+            )
+        return self
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from arcface_plus.data.images import UndecodableImage, decode
 from data_prep.errors import DataError
 from data_prep.image_sets import ImageSet, open_image_set
+from data_prep.shared_images import shared_images
 
 _DECODING = 1  # to be raised when `decode` gives other pixels
 
@@ -60,7 +62,20 @@ class Source:
 
     def digest(self) -> str:
         """What training sees, as `ImageSet.digest`; the same for a copy of the set."""
-        return self._images.digest()
+        return self.digest_and_shared({})[0]
+
+    def digest_and_shared(
+        self, others: Mapping[str, Sequence[bytes]]
+    ) -> tuple[str, dict[str, int]]:
+        """The digest, and how many distinct images of each of `others` are in the set.
+
+        others: name → encoded images. Both answers come from one look at every image.
+        """
+        excerpts = self._images.excerpts()
+        shared = {
+            name: shared_images(self._images, excerpts, images) for name, images in others.items()
+        }
+        return self._images.digest(excerpts), shared
 
 
 def open_source(path: Path) -> Source:

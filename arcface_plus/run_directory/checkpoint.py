@@ -9,6 +9,7 @@ written under another name and renamed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from arcface_plus.run_directory.finished import read_accuracies
 from arcface_plus.run_directory.model_file import (
     MODEL_CARD,
     MODEL_WEIGHTS,
@@ -24,6 +26,7 @@ from arcface_plus.run_directory.model_file import (
     write_model,
 )
 from arcface_plus.run_directory.training_state import TRAINING_STATE, Training, write_training
+from data_prep.errors import DataError
 from data_prep.files import publish
 
 _NAME = re.compile(r"step_(\d{8,})")
@@ -31,10 +34,13 @@ _LEFTOVER = re.compile(r"\.step_\d{8,}\.(partial|removed)")  # of a save that wa
 
 
 class Checkpoints:
-    """The checkpoints of one run directory."""
+    """The checkpoints of one run directory: the newest `keep`, and the best one on a target.
 
-    def __init__(self, run: Path, keep: int) -> None:
-        self._run, self._keep = run, keep
+    Without `best_on` (the name of a target) only the newest are kept.
+    """
+
+    def __init__(self, run: Path, keep: int, best_on: str | None = None) -> None:
+        self._run, self._keep, self._best_on = run, keep, best_on
         self.folder = run / "checkpoints"
 
     def all(self) -> list[Path]:
@@ -47,6 +53,27 @@ class Checkpoints:
     def last(self) -> Path | None:
         found = self.all()
         return found[-1] if found else None
+
+    def best(self) -> tuple[Path, float] | None:
+        """The checkpoint of highest accuracy on `best_on` and that accuracy; the first of equals.
+
+        Among those that are there and were verified: told from the files alone, so that a run that
+        was killed at any moment comes to the same answer.
+        """
+        found = []
+        for path in self.all() if self._best_on else ():
+            with contextlib.suppress(OSError, DataError):
+                accuracies = read_accuracies(self._run / "eval" / f"{path.name}.json")
+                found.append((path, accuracies[self._best_on or ""]))
+        return max(found, key=lambda one: one[1], default=None)
+
+    def best_facts(self) -> dict[str, dict[str, object]]:
+        """The best checkpoint for summary.json, if one is kept."""
+        found = self.best()
+        if found is None:
+            return {}
+        path, accuracy = found
+        return {"best": {"target": self._best_on, "step": step_of(path), "accuracy": accuracy}}
 
     def save(
         self, training: Training, backbone: Mapping[str, torch.Tensor], card: ModelCard
@@ -72,8 +99,10 @@ class Checkpoints:
         found = self.all()
         for name in (MODEL_WEIGHTS, MODEL_CARD) if found else ():
             _replace_by_link(found[-1] / name, self._run / name)
+        best = self.best()
         for old in found[: -self._keep]:
-            _remove(old)
+            if best is None or old != best[0]:
+                _remove(old)
         for left in self.folder.glob(".step_*") if found else ():
             if _LEFTOVER.fullmatch(left.name):
                 shutil.rmtree(left, ignore_errors=True)

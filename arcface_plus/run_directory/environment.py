@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,17 @@ from arcface_plus.run_directory.entries import CONFIG_FILE, ENVIRONMENT_FILE
 from data_prep.files import write_text
 
 
-def describe(run: Path, config: RunConfig, device: torch.device, processes: int) -> None:
-    """Write config.yaml and environment.json."""
+def describe(
+    run: Path,
+    config: RunConfig,
+    device: torch.device,
+    processes: int,
+    shared_images: Mapping[str, int],
+) -> None:
+    """Write config.yaml and environment.json.
+
+    shared_images: by target, how many of its images are in the training set too.
+    """
     write_text(run / CONFIG_FILE, config.to_yaml())
     facts = {
         "arcface_plus": arcface_plus.__version__,
@@ -34,6 +44,7 @@ def describe(run: Path, config: RunConfig, device: torch.device, processes: int)
         "platform": platform.platform(),
         "seed": config.run.seed,
         "git_revision": git_revision(),
+        "shared_images": dict(shared_images),
         "command": ["arcface-plus", *sys.argv[1:]],
     }
     write_text(run / ENVIRONMENT_FILE, json.dumps(facts, indent=2) + "\n")

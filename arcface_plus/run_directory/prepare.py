@@ -20,14 +20,23 @@ _FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache
 
 
 def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
-    """Make RUN ready and return the checkpoint to go on from, None for a new run.
+    """Make RUN ready and return the checkpoint to continue from, None for a new run.
 
     UserError if RUN holds something that is not a run, or a run of another config.
     """
-    if run.exists() and not run.is_dir():
-        raise UserError(f"{run}: is a file, not a run directory; choose another --out")
     if (run / DISCARDED).is_file():  # a --fresh that was killed
         discard(run)
+    check_usable(run, config, fresh)
+    if fresh and _is_run(run):
+        discard(run)
+    run.mkdir(parents=True, exist_ok=True)
+    return Checkpoints(run, keep=1).last()
+
+
+def check_usable(run: Path, config: RunConfig, fresh: bool) -> None:
+    """Raise UserError if `prepare` would; writes nothing."""
+    if run.exists() and not run.is_dir():
+        raise UserError(f"{run}: is a file, not a run directory; choose another --out")
     is_run = _is_run(run)
     if run.is_dir() and not is_run:
         foreign = sorted(entry.name for entry in run.iterdir() if not is_leftover(entry.name))
@@ -35,12 +44,8 @@ def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
             raise UserError(
                 f"{run}: is not empty and not a run (it holds {foreign[0]}); choose another --out"
             )
-    if is_run and fresh:
-        discard(run)
-    elif is_run:
+    if is_run and not fresh:
         _check_same_run(run, config)
-    run.mkdir(parents=True, exist_ok=True)
-    return Checkpoints(run, keep=1).last()
 
 
 def _is_run(run: Path) -> bool:

@@ -23,15 +23,15 @@ from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.run_directory.model_file import ModelCard
-from arcface_plus.run_directory.training_state import Conditions
 from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_step
 from arcface_plus.training.accumulation import part_sizes
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
+from arcface_plus.training.groundwork import Groundwork, channels_last
 from arcface_plus.training.saving import Saving
 from arcface_plus.training.trainer import Plan, Trainer
 from arcface_plus.training.update import Updater, UpdateSettings
-from arcface_plus.training.verifying import Verify, Verifying
+from arcface_plus.training.verifying import Verifying
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
@@ -81,21 +81,13 @@ def build_updater(
     return Updater(recognizer, optimizer, schedule, settings, device, processes), uncompiled
 
 
-def build_trainer(
-    config: RunConfig,
-    run: Path,
-    source: Source,
-    verify: Verify,
-    conditions: Conditions,
-    device: torch.device,
-    processes: Processes,
-    first_step: int,
-) -> Trainer:
+def build_trainer(config: RunConfig, run: Path, ground: Groundwork, first_step: int) -> Trainer:
     """The trainer of this process, which begins with `first_step`."""
+    processes, source = ground.processes, ground.source
     recognizer = build_recognizer(config, source.classes)
     if first_step == 0:
         load_initial_weights(recognizer.backbone, config)
-    updater, uncompiled = build_updater(config, recognizer, device, processes)
+    updater, uncompiled = build_updater(config, recognizer, ground.device, processes)
     if uncompiled and processes.first:
         say(f"runtime.compile: not possible here ({uncompiled}); training without it")
     card = ModelCard(
@@ -107,29 +99,28 @@ def build_trainer(
         steps=config.optimizer.steps,
         log_every=config.logging.every,
         checkpoint_every=config.checkpoint.every,
-        data_advice=data_advice(config.data.cache, config.data.threads, device.type == "cuda"),
+        keep_best=config.checkpoint.best is not None,
+        data_advice=data_advice(
+            config.data.cache, config.data.threads, ground.device.type == "cuda"
+        ),
     )
-    checkpoints = Checkpoints(run, config.checkpoint.keep)
+    checkpoints = Checkpoints(run, config.checkpoint.keep, config.checkpoint.best)
     metrics = Metrics(run, first_step, config.optimizer.steps) if processes.first else None
     return Trainer(
         run,
         plan,
-        _build_loader(config, source, device, processes),
+        build_loader(config, source, ground.device, processes),
         updater,
-        Saving(run, checkpoints, updater, card, conditions, source.class_names),
-        Verifying(run, verify, config.eval.targets, config.eval.every, metrics),
+        Saving(run, checkpoints, updater, card, ground.conditions, source.class_names),
+        Verifying(run, ground.verify, config.eval.targets, config.eval.every, metrics),
         metrics,
     )
 
 
-def channels_last(config: RunConfig) -> bool:
-    """Whether images and feature maps lie that way."""
-    return _switch(config.runtime.channels_last, default=True)
-
-
-def _build_loader(
+def build_loader(
     config: RunConfig, source: Source, device: torch.device, processes: Processes
 ) -> Loader:
+    """The batches of a run as its config wants them."""
     data = config.data
     settings = LoaderSettings(
         batch_size=data.batch_size,

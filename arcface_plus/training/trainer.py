@@ -26,6 +26,8 @@ class Plan:
     steps: int
     log_every: int
     checkpoint_every: int
+    keep_best: bool = False
+    """Whether each verification needs a checkpoint, since it may be the best."""
     data_advice: str = "data.cache or data.threads"
     """What to change where the trainer waits for images."""
 
@@ -118,12 +120,14 @@ class Trainer:
 
     def _pause(self) -> bool:
         """Verify and save where it is due; whether anything was done."""
-        saving = self._is_last or self.step % self.plan.checkpoint_every == 0
         verifying = self._verification_due()
+        saving = self._is_last or self.step % self.plan.checkpoint_every == 0
+        saving |= verifying and self.plan.keep_best
         if saving:
             self._save()
         if verifying and self.processes.first:
             self._verifying.make(self._updater.recognizer.backbone, self.step)
+            self._saving.checkpoints.tidy()  # another one may be the best now
         if saving or verifying:
             self.processes.barrier()
         return saving or verifying
@@ -163,5 +167,6 @@ class Trainer:
             "steps": self.step,
             **self._log.summary(self.run_folder, self.step),
             "accuracy": self._verifying.accuracies,
+            **self._saving.checkpoints.best_facts(),
             "wall_seconds": round(self._saving.elapsed_seconds, 2),
         }

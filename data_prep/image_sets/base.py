@@ -15,6 +15,8 @@ from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 
 EXCERPT = 64  # bytes from the middle of each image, which its corners do not have in common
+Excerpts = tuple[NDArray[np.int64], bytes]
+"""Length of each image, (n,) int64, and the `excerpt` of each, joined."""
 
 
 class ImageSet(ABC):
@@ -125,23 +127,24 @@ class ImageSet(ABC):
     def stamps(self) -> Iterator[bytes]:
         """What changes when images, their order or their files do; told without reading them."""
 
-    def excerpts(self) -> tuple[NDArray[np.int64], bytes]:
-        """Length of each image, (n,) int64, and the `excerpt` of each, joined."""
+    def excerpts(self) -> Excerpts:
+        """What `digest` looks at; 72 bytes an image."""
         images = [self.read(i) for i in range(len(self))]
         lengths = np.array([len(image) for image in images], np.int64)
         return lengths, b"".join(map(excerpt, images))
 
-    def digest(self) -> str:
+    def digest(self, excerpts: Excerpts | None = None) -> str:
         """32 hexadecimal digits of what training sees: labels, images and their order.
 
         Neither kind, place nor time of change count: a copy of the set has the same digest, and so
         have the files that `data extract` makes of it. DataError naming an image that is not there.
+        `excerpts`: what `excerpts()` returned, where it has been asked already.
         """
-        lengths, excerpts = self.excerpts()
+        lengths, joined = excerpts or self.excerpts()
         digest = hashlib.blake2b(digest_size=16)
         for part in (self.labels, lengths):
             digest.update(np.ascontiguousarray(part, "<i8").data)
-        digest.update(excerpts)
+        digest.update(joined)
         return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from data_prep.errors import DataError
 from data_prep.files import read_file
-from data_prep.image_sets.base import ImageSet, excerpt_span
+from data_prep.image_sets.base import Excerpts, ImageSet, excerpt_span
 from data_prep.images import SUFFIXES, is_image_name, walk_files
 
 
@@ -98,7 +98,7 @@ class Folder(ImageSet):
             text = f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"
             yield text.encode("utf-8", "surrogateescape")
 
-    def excerpts(self) -> tuple[NDArray[np.int64], bytes]:
+    def excerpts(self) -> Excerpts:
         lengths = np.empty(len(self), np.int64)
         pieces = []
         for i in range(len(self)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data_prep.class_names import read_class_names
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
-from data_prep.image_sets.base import ImageSet, excerpt, excerpt_span
+from data_prep.image_sets.base import Excerpts, ImageSet, excerpt, excerpt_span
 from data_prep.recordio import RecordReader
 from data_prep.training_set import image_keys, read_index, read_property, read_size
 
@@ -94,7 +94,7 @@ class RecordFile(ImageSet):
             for at in np.linspace(0, max(0, status.st_size - _PLACE), _PLACES).astype(int):
                 yield os.pread(file.fileno(), _PLACE, int(at))
 
-    def excerpts(self) -> tuple[NDArray[np.int64], bytes]:
+    def excerpts(self) -> Excerpts:
         """A second or two for half a million images: heads all at once, then a few bytes each."""
         starts, lengths = self._reader.image_extents(self._keys)
         extents = zip(starts.tolist(), lengths.tolist(), strict=True)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from data_prep.class_names import read_class_names
 from data_prep.errors import DataError
-from data_prep.image_sets.base import ImageSet, excerpt_span
+from data_prep.image_sets.base import Excerpts, ImageSet, excerpt_span
 from data_prep.image_sets.shard_names import is_shard_folder, shard_files
 from data_prep.image_sets.tar_headers import Member, TarScan
 from data_prep.images import SUFFIXES
@@ -191,7 +191,7 @@ class TarShards(ImageSet):
         for part in (self._starts, self._offsets, self._lengths):
             yield np.array(part, "<i8").tobytes()
 
-    def excerpts(self) -> tuple[NDArray[np.int64], bytes]:
+    def excerpts(self) -> Excerpts:
         pieces = []
         for k, shard in enumerate(self._shards):
             try:

@@ -118,7 +118,8 @@ def test_train_mistakes(command, synthetic, tmp_path):
     assert_one_line(command("train", demo), "missing key data.train", "--set data.train=PATH")
     assert_one_line(command("train", demo, "--set", "data.trian=x"), "did you mean data.train?")
     assert_one_line(
-        command("train", demo, "--set", f"data.train={tmp_path / 'gone'}"), "gone: no such training"
+        command("train", demo, "--set", f"data.train={tmp_path / 'gone'}"),
+        "gone: no such file or folder",
     )
     assert_one_line(
         command("train", demo, "--set", f"data.train={synthetic}", "--set", "runtime.device=tpu"),

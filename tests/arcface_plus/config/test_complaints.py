@@ -85,3 +85,8 @@ def test_mistakes_name_the_key_and_the_mend(tree, words):
 def test_all_complaints_come_at_once():
     text = complaint({"optimizer": {"lr": "a", "steps": 0}, "head": {"name": "nope"}})
     assert all(word in text for word in ("optimizer.lr", "optimizer.steps", 'name "nope"'))
+
+
+def test_a_complaint_about_two_sections_names_both_keys():
+    text = complaint({"checkpoint": {"best": "lfw"}, "eval": {"targets": ["cfp_fp"]}})
+    assert text == "c.yaml: checkpoint.best: 'lfw' is not among eval.targets (cfp_fp)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
@@ -97,3 +98,33 @@ def test_steps_are_read_off_names(tmp_path):
     assert step_of(tmp_path / "step_38") is None
     assert training(7).identity == "run step 7"
     assert training(7, run_id="").identity == ""
+
+
+def verified(run, step: int, accuracy: float) -> None:
+    (run / "eval").mkdir(exist_ok=True)
+    content = {"targets": {"lfw": {"accuracy": {"mean": accuracy}}}}
+    (run / f"eval/step_{step:08d}.json").write_text(json.dumps(content))
+
+
+def test_the_best_on_a_target_stays_beside_the_newest(tmp_path):
+    kept = Checkpoints(tmp_path, 1, best_on="lfw")
+    for step, accuracy in ((1, 0.7), (2, 0.9), (3, 0.9), (4, 0.8)):
+        save(tmp_path, step)
+        verified(tmp_path, step, accuracy)
+        kept.tidy()
+    assert names(tmp_path / "checkpoints") == ["step_00000002", "step_00000004"]
+    assert kept.best() == (tmp_path / "checkpoints/step_00000002", 0.9)
+    assert kept.best_facts() == {"best": {"target": "lfw", "step": 2, "accuracy": 0.9}}
+    assert kept.last() == tmp_path / "checkpoints/step_00000004"
+    assert os.path.samefile(tmp_path / "model.json", kept.last() / "model.json")
+
+
+def test_without_a_usable_verification_there_is_no_best(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval/step_00000001.json").write_text("broken")
+    kept = Checkpoints(tmp_path, 1, best_on="lfw")
+    assert (kept.best(), kept.best_facts()) == (None, {})
+    kept.tidy()
+    assert names(tmp_path / "checkpoints") == ["step_00000002"]

@@ -14,10 +14,11 @@ from arcface_plus.run_directory.environment import describe, git_revision, proce
 
 def test_both_files_say_what_was_run(tmp_path):
     config = validate({"run": {"name": "x", "seed": 5}}, "-")
-    describe(tmp_path, config, torch.device("cpu"), processes=2)
+    describe(tmp_path, config, torch.device("cpu"), 2, {"lfw": 3})
     assert load(tmp_path / "config.yaml") == config
     facts = json.loads((tmp_path / "environment.json").read_text())
     assert (facts["seed"], facts["processes"], facts["torch"]) == (5, 2, torch.__version__)
+    assert facts["shared_images"] == {"lfw": 3}
     assert facts["device"] == processor()
     assert "cores" in facts["device"]
 

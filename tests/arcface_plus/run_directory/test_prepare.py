@@ -23,7 +23,7 @@ def config(**sections):
 
 @pytest.fixture
 def run(tmp_path):
-    describe(tmp_path, config(), torch.device("cpu"), 1)
+    describe(tmp_path, config(), torch.device("cpu"), 1, {})
     save(tmp_path, 4)
     return tmp_path
 

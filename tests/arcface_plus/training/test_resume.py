@@ -58,7 +58,7 @@ def test_what_the_end_of_a_run_lacks_is_made(run, settings, finished, capsys):
     assert (run / "eval/step_00000004.npz").is_file()
     capsys.readouterr()
     execute(configured(settings), run)
-    assert "finished at step 4; to train longer, raise optimizer.steps" in capsys.readouterr().err
+    assert "finished at step 4; to train longer, repeat the command with" in capsys.readouterr().err
 
 
 def test_a_verification_missing_at_a_checkpoint_is_made_before_training_continues(run, settings):
@@ -200,3 +200,23 @@ def test_labels_with_absurd_gaps_are_refused(settings, synthetic, tmp_path):
     where = [f"data.train={tmp_path / 'gaps'}", f"eval.data={synthetic}"]
     with pytest.raises(UserError, match="labels go up to 3000000, but only 2 classes have images"):
         execute(configured(settings, *where), tmp_path / "run")
+
+
+def test_the_best_checkpoint_is_kept_and_told(settings, tmp_path, capsys):
+    more = ["checkpoint.best=synth_frontal", "checkpoint.keep=1", "checkpoint.every=100",
+            "eval.every=1"]  # fmt: skip
+    execute(configured([*settings, *more]), tmp_path / "run")
+    files = (tmp_path / "run/eval").glob("*.json")
+    found = {int(f.stem[5:]): json.loads(f.read_text())["targets"] for f in files}
+    accuracy = {step: t["synth_frontal"]["accuracy"]["mean"] for step, t in found.items()}
+    best = max(sorted(accuracy), key=accuracy.__getitem__)
+    there = {int(p.name[5:]) for p in (tmp_path / "run/checkpoints").iterdir()}
+    assert there == {best, 4}
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["best"] == {
+        "target": "synth_frontal", "step": best, "accuracy": accuracy[best]
+    }  # fmt: skip
+    told = capsys.readouterr().err
+    assert f"best on synth_frontal: {accuracy[best]:.2%}, " in told
+    assert "finished 4 steps in" in told
+    assert f"next: arcface-plus report {tmp_path / 'run'}" in told

@@ -145,6 +145,7 @@ def test_interrupted_it_goes_on_where_it_stopped(
         if done == 12:
             raise stop
 
+    others = threading.active_count()
     with pytest.raises(stop):
         align(photos, out, Template(), threads=2, progress=interrupt)
     crops = files(out) - REPORTS
@@ -156,7 +157,7 @@ def test_interrupted_it_goes_on_where_it_stopped(
     summary = align(photos, out, finder, threads=2)
     assert summary.crops == 35
     assert not set(finder.seen) & crops
-    assert threading.active_count() == 1
+    assert threading.active_count() <= others
 
 
 def test_killed_between_crop_and_row(photos: Path, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""What is wrong with a run's settings and data, told before anything is built or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from arcface_plus.config.tree import RunConfig
+from arcface_plus.console import say
+from arcface_plus.data.sources import Source, open_source
+from arcface_plus.training.accumulation import part_sizes
+from data_prep.errors import UserError
+
+
+def check_settings(config: RunConfig, processes: int) -> None:
+    """Raise UserError for settings that do not fit together or do not fit the processes."""
+    if config.data.batch_size % processes:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} is not divisible by the "
+            f"{processes} processes"
+        )
+    if config.runtime.activation_checkpointing and config.runtime.compile is True:
+        raise UserError(
+            "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
+            "set one of them to false"
+        )
+    share = config.data.batch_size // processes
+    if share < 2:
+        raise UserError(
+            f"data.batch_size {config.data.batch_size} leaves one image to each of the "
+            f"{processes} processes, which batch norm cannot normalise; make it larger"
+        )
+    if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
+        raise UserError(
+            f"data.micro_batch_size {config.data.micro_batch_size} leaves one image alone, which "
+            "batch norm cannot normalise; make it larger"
+        )
+
+
+def checked_source(config: RunConfig, speaks: bool) -> Source:
+    """The training data; UserError if there is nothing to learn from them."""
+    if config.data.train is None:
+        raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
+    source = open_source(Path(config.data.train))
+    if source.classes < 2:
+        raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
+    _check_empty_classes(source, config.data.train, speaks)
+    return source
+
+
+def _check_empty_classes(source: Source, name: str, speaks: bool) -> None:
+    """Class weights are made for every label up to the largest: a gap is a mistake or a waste."""
+    present = len(np.unique(source.labels))
+    empty = source.classes - present
+    if empty > max(1000, 10 * present):
+        raise UserError(
+            f"{name}: labels go up to {source.classes - 1}, but only {present} classes have images;"
+            " pack the set again (data extract, data pack) so that labels count from 0 without gaps"
+        )
+    if empty and speaks:
+        say(f"{name}: {empty} of {source.classes} classes have no images", style="yellow")

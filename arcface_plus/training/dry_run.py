@@ -1,0 +1,83 @@
+"""`train --dry-run`: a run up to its first step, in memory; nothing is written."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from torch import nn
+
+from arcface_plus.config.tree import RunConfig
+from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.finished import is_finished
+from arcface_plus.run_directory.prepare import check_usable
+from arcface_plus.run_directory.resuming import load_fitting
+from arcface_plus.runtime import peak_memory
+from arcface_plus.training.assembly import (
+    build_loader,
+    build_recognizer,
+    build_updater,
+    load_initial_weights,
+)
+from arcface_plus.training.groundwork import Groundwork, lay_groundwork
+from arcface_plus.training.run import how_to_extend, what_is_trained
+
+
+def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
+    """What `execute` would do, in lines; UserError where it would raise one."""
+    ground = lay_groundwork(config)
+    check_usable(run, config, fresh)
+    checkpoint = None if fresh else Checkpoints(run, config.checkpoint.keep).last()
+    step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
+    if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
+        return [f"{run}: is finished at step {step}; {how_to_extend(step)}"]
+    recognizer = build_recognizer(config, ground.source.classes)
+    load_initial_weights(recognizer.backbone, config)
+    targets = ", ".join(config.eval.targets) or "none"
+    return [
+        f"would train {what_is_trained(config, ground)}",
+        f"run directory: {run}, {_state(run, step, fresh)}",
+        _sizes(recognizer.backbone, recognizer.classifier),
+        f"verification on {targets}, every {config.eval.every} steps",
+        _first_step(config, ground, recognizer),
+    ]
+
+
+def _state(run: Path, step: int, fresh: bool) -> str:
+    if step:
+        return f"resumed at step {step}"
+    if fresh and Checkpoints(run, keep=1).last() is not None:
+        return "whose run would be discarded (--fresh)"
+    return "from the first step"
+
+
+def _sizes(backbone: nn.Module, classifier: nn.Module) -> str:
+    """Parameters, and what a checkpoint of them and their momentum takes."""
+    count = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in (("network", backbone), ("class weights", classifier))
+    }
+    megabytes = 8 * sum(count.values()) / 1e6  # float32, and as much momentum
+    parts = ", ".join(f"{number:,} in the {name}" for name, number in count.items())
+    return f"parameters: {parts}; about {megabytes:.0f} MB a checkpoint"
+
+
+def _first_step(config: RunConfig, ground: Groundwork, recognizer: Recognizer) -> str:
+    """Make the first step of a new run, on a real batch; the weights are thrown away."""
+    data = config.data.model_copy(update={"cache": "none"})  # one batch is not worth a cache
+    config = config.model_copy(update={"data": data})
+    updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes)
+    loader = build_loader(config, ground.source, ground.device, ground.processes)
+    try:
+        batch = next(loader.batches(0, 1))
+        begun = time.perf_counter()
+        losses = updater.make(batch, 0, True).losses
+        total = float(losses.total)
+    finally:
+        loader.close()
+    memory = peak_memory(ground.device).get("peak_memory_mb")
+    used = f", {memory:.0f} MB at the peak" if memory else ""
+    why = f"; runtime.compile is not possible here ({uncompiled})" if uncompiled else ""
+    seconds = time.perf_counter() - begun
+    return f"first step: loss {total:.3f} in {seconds:.2f} s{used}{why}; nothing was written"

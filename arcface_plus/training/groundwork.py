@@ -1,0 +1,116 @@
+"""Everything that a run needs to know before its directory is touched: device, data, targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from arcface_plus.config.tree import RunConfig
+from arcface_plus.console import say
+from arcface_plus.data.sources import Source
+from arcface_plus.embedder.load import network_embedder
+from arcface_plus.evaluation.verification import (
+    VerificationReport,
+    check_pair_file,
+    target_file,
+    verify_targets,
+)
+from arcface_plus.run_directory.training_state import Conditions
+from arcface_plus.runtime import (
+    Processes,
+    join_processes,
+    make_deterministic,
+    resolve_device,
+    resolve_precision,
+)
+from arcface_plus.training.checks import check_settings, checked_source
+from data_prep.pairs import read_pairs
+
+VERIFY_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Groundwork:
+    """What a run is built on.
+
+    shared_images: by target, how many of its images are in the training set too; counted by the
+        first process.
+    """
+
+    device: torch.device
+    processes: Processes
+    source: Source
+    verify: Callable[[nn.Module], VerificationReport]
+    conditions: Conditions
+    shared_images: Mapping[str, int]
+
+
+def lay_groundwork(config: RunConfig) -> Groundwork:
+    """Check everything that can be checked before a run begins; UserError for what is wrong."""
+    processes = join_processes()
+    device = _chosen_device(config, processes)
+    check_settings(config, processes.count)
+    source = checked_source(config, processes.first)
+    files = target_files(config)
+    targets = {name: read_pairs(file)[0] for name, file in files.items()} if processes.first else {}
+    digest, shared = source.digest_and_shared(targets)
+    for name, count in shared.items():
+        if count:
+            say(
+                f"{name}: {count} of its {len(set(targets[name]))} images are in the training set "
+                "too, so its accuracy will say little about strangers; `data check --against "
+                f"{files[name]}` lists them",
+                style="yellow",
+            )
+    conditions = Conditions(
+        classes=source.classes,
+        samples=len(source),
+        data_digest=digest,
+        precision=resolve_precision(config.runtime.precision, device),
+        channels_last=channels_last(config),
+    )
+    verify = verifier(config, files, device)
+    return Groundwork(device, processes, source, verify, conditions, shared)
+
+
+def target_files(config: RunConfig) -> dict[str, Path]:
+    """The pair file of each target; UserError for what is wrong with one."""
+    train = Path(config.data.train or "")
+    data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
+    files = {target: target_file(data, target) for target in config.eval.targets}
+    for file in files.values():
+        check_pair_file(file)
+    return files
+
+
+def verifier(
+    config: RunConfig, files: Mapping[str, Path], device: torch.device
+) -> Callable[[nn.Module], VerificationReport]:
+    """Verification as the trainer calls it."""
+    data = next(iter(files.values())).parent if files else Path()
+
+    def verify(backbone: nn.Module) -> VerificationReport:
+        embedder = network_embedder(backbone, device, config.model.backbone.name)
+        return verify_targets(embedder, data, config.eval.targets, batch_size=VERIFY_BATCH)
+
+    return verify
+
+
+def channels_last(config: RunConfig) -> bool:
+    """Whether images and feature maps lie that way."""
+    setting = config.runtime.channels_last
+    return True if isinstance(setting, str) else setting
+
+
+def _chosen_device(config: RunConfig, processes: Processes) -> torch.device:
+    """This process's device, told how to compute."""
+    device = resolve_device(config.runtime.device, processes.local_rank)
+    if config.run.deterministic:
+        make_deterministic()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # few shapes, each met thousands of times
+    return device

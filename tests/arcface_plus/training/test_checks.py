@@ -1,0 +1,45 @@
+"""Settings that do not fit, and data from which nothing can be learnt, are told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from arcface_plus.config.tree import RunConfig, load
+from arcface_plus.training.checks import check_settings, checked_source
+from data_prep.errors import UserError
+from data_prep.training_set import TrainingSetWriter
+
+
+def config(*settings: str) -> RunConfig:
+    return load("smoke", settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "processes", "words"),
+    [
+        (["data.batch_size=16"], 3, "data.batch_size 16 is not divisible by the 3 processes"),
+        (["data.batch_size=4"], 4, "leaves one image to each of the 4 processes"),
+        (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 leaves one image alone"),
+        (
+            ["runtime.compile=true", "runtime.activation_checkpointing=true"],
+            1,
+            "exclude each other; set one of them to false",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit(settings, processes, words):
+    with pytest.raises(UserError, match=words):
+        check_settings(config(*settings), processes)
+
+
+def test_settings_that_fit():
+    check_settings(config("data.batch_size=16", "data.micro_batch_size=5"), 2)
+
+
+def test_data_from_which_nothing_can_be_learnt(tmp_path):
+    with pytest.raises(UserError, match=r"missing key data\.train"):
+        checked_source(config(), speaks=True)
+    with TrainingSetWriter(tmp_path / "one") as writer:
+        writer.add(0, b"x")
+    with pytest.raises(UserError, match="one class only"):
+        checked_source(config(f"data.train={tmp_path / 'one'}"), speaks=True)

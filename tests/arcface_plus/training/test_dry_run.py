@@ -1,0 +1,66 @@
+"""`train --dry-run` says what a run would do, finds what would stop it, and writes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from arcface_plus.config.tree import load
+from arcface_plus.training.dry_run import rehearse
+from arcface_plus.training.run import execute
+from data_prep.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def settings(synthetic) -> list[str]:
+    return [
+        f"data.train={synthetic}", "data.batch_size=8", "optimizer.steps=2", "logging.every=1",
+        "model.backbone={name: tiny, width: 0.25}", "model.embedding_dim=8", "eval.targets=[]",
+        "data.cache=memory",
+    ]  # fmt: skip
+
+
+def everything(folder) -> list:
+    return sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*"))
+
+
+def test_a_new_run(settings, tmp_path, synthetic):
+    before = everything(synthetic)
+    told = "\n".join(rehearse(load("smoke", settings), tmp_path / "run", fresh=False))
+    assert "would train" in told
+    assert "batch 8" in told
+    assert "from the first step" in told
+    assert "verification on none" in told
+    assert list(tmp_path.iterdir()) == []
+    assert everything(synthetic) == before
+
+
+def test_the_first_steps_loss_is_the_runs(settings, tmp_path):
+    """It is a rehearsal of the run itself: the same batch, weights and loss."""
+    from runs import lines
+
+    config = load("smoke", settings)
+    told = rehearse(config, tmp_path / "run", fresh=False)[-1]
+    execute(config, tmp_path / "run")
+    assert f"first step: loss {lines(tmp_path / 'run')[0]['loss']:.3f}" in told
+
+
+def test_a_run_that_is_there(settings, tmp_path):
+    run = tmp_path / "run"
+    execute(load("smoke", settings), run)
+    before = everything(run)
+    longer = load("smoke", [*settings, "optimizer.steps=4"])
+    assert "resumed at step 2" in rehearse(longer, run, fresh=False)[1]
+    assert "would be discarded" in rehearse(longer, run, fresh=True)[1]
+    assert "is finished at step 2" in rehearse(load("smoke", settings), run, fresh=False)[0]
+    with pytest.raises(UserError, match="another configuration"):
+        rehearse(load("smoke", [*settings, "head.margin=0.4"]), run, fresh=False)
+    assert everything(run) == before
+
+
+def test_what_would_stop_the_run_stops_the_rehearsal(settings, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("x")
+    with pytest.raises(UserError, match="not empty and not a run"):
+        rehearse(load("smoke", settings), tmp_path / "mine", fresh=False)
+    with pytest.raises(UserError, match="no such pair file"):
+        rehearse(load("smoke", [*settings, "eval.targets=[lfw]"]), tmp_path / "run", fresh=False)
