@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,7 +118,7 @@ def pairs(
 
 
 def _check_words(
-    files: list[Path], from_folders: Path | None, kind: str | None, drawing: dict[str, object]
+    files: list[Path], from_folders: Path | None, kind: str | None, drawing: Mapping[str, object]
 ) -> None:
     """Raise UserError unless the words belong to one of the two ways to make a pair file."""
     from data_prep.errors import UserError
