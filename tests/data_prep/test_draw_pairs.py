@@ -171,6 +171,14 @@ def test_too_many_pairs_name_what_is_short():
         draw_pairs(of(*[9] * 10, *[1] * 10), 420)
 
 
+def test_the_folds_share_the_images_evenly():
+    """The poorest fold can give nearly as many pairs as an average one."""
+    counts = range(2, 42)
+    average = sum(comb(n, 2) for n in counts) // 10
+    wanted = 20 * (average * 95 // 100)
+    assert len(draw_pairs(of(*counts), wanted)) == wanted
+
+
 @pytest.mark.parametrize("players", range(9))
 def test_a_tournament_is_every_pair_once_each_round_with_everybody(players):
     played = list(tournament(range(players)))
