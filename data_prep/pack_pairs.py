@@ -67,41 +67,55 @@ def pack_pairs(
     root, out = Path(root), Path(out)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of images")
-    if out.exists():
-        raise UserError(f"{out} is there already: delete it or choose another name")
-    if not 1 <= quality <= 100:
-        raise UserError(f"--quality {quality} is out of range; choose 1 to 100")
+    check_new(out)
     pairs = read_pair_list(source, kind)
-    store = _Store(locate_images(root, pairs), encode, quality)
+    places = _first_places(pairs)
+    store = ImageStore(_locate_images(root, places), encode, quality, places)
+    return write_pair_file(out, [(pair.a, pair.b, pair.same) for pair in pairs], store, progress)
+
+
+def check_new(path: Path) -> None:
+    """Raise UserError if there is a file of this name: no pair file or list is overwritten."""
+    if path.exists():
+        raise UserError(f"{path} is there already: delete it or choose another name")
+
+
+def write_pair_file(
+    out: Path,
+    pairs: Sequence[tuple[str, str, bool]],
+    store: ImageStore,
+    progress: Callable[[int, int], None] | None,
+) -> PackedPairs:
+    """Write `out`, a .bin of pairs (name, name, same) of the store's images."""
     images: list[bytes] = []
     with one_thread_each():
-        for done, pair in enumerate(pairs, 1):
-            images += [store.get(name, pair.where) for name in (pair.a, pair.b)]
+        for done, (a, b, _) in enumerate(pairs, 1):
+            images += [store.get(a), store.get(b)]
             if progress is not None:
                 progress(done, len(pairs))
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_pairs(out, images, [pair.same for pair in pairs])
-    return PackedPairs(
-        len(pairs),
-        sum(pair.same for pair in pairs),
-        len(store.files),
-        store.encoded,
-        store.resized,
-        len(pairs) >= FOLDS and has_both_kinds_in_each_fold(pairs),
-    )
+    truth = [same for _, _, same in pairs]
+    write_pairs(out, images, truth)
+    usable = len(pairs) >= FOLDS and has_both_kinds_in_each_fold(truth)
+    return PackedPairs(len(pairs), sum(truth), store.images, store.encoded, store.resized, usable)
 
 
-def locate_images(root: Path, pairs: Sequence[Pair]) -> dict[str, Path]:
-    """The file of each image that the pairs name; DataError lists those that are not there.
+def _first_places(pairs: Sequence[Pair]) -> dict[str, Place]:
+    """The first line that names each image."""
+    first: dict[str, Place] = {}
+    for pair in pairs:
+        for name in (pair.a, pair.b):
+            first[name] = min(first.get(name, pair.where), pair.where)
+    return first
+
+
+def _locate_images(root: Path, first: dict[str, Place]) -> dict[str, Path]:
+    """The file of each image that a list names; DataError lists those that are not there.
 
     Lists may name images from further up (`../Data/Images/001/…` in CFP's). How many leading
     folders to drop is one number for the whole list, the one that finds most images, so that a
     missing image is never mistaken for a namesake elsewhere.
     """
-    first: dict[str, Place] = {}
-    for pair in pairs:
-        for name in (pair.a, pair.b):
-            first[name] = min(first.get(name, pair.where), pair.where)
     deepest = max(len(tidy_name(name).split("/")) for name in first)
     found: dict[str, Path] = {}
     for dropped in range(min(deepest, _DROPPED_LIMIT)):
@@ -133,37 +147,55 @@ def _missing(root: Path, missing: dict[str, Place], images: int) -> str:
     )
 
 
-class _Store:
-    """The bytes of each image that pairs name, read once."""
+class ImageStore:
+    """The bytes of each image that pairs name, read once.
 
-    def __init__(self, files: dict[str, Path], encode: bool, quality: int) -> None:
-        self.files = files
+    `places`: the line of a list that names each image, for messages; none if there is no list.
+    """
+
+    def __init__(
+        self, files: dict[str, Path], encode: bool, quality: int, places: dict[str, Place]
+    ) -> None:
+        if not 1 <= quality <= 100:
+            raise UserError(f"--quality {quality} is out of range; choose 1 to 100")
+        self._files = files
         self._encode = encode
         self._quality = quality
+        self._places = places
         self._of_name: dict[str, bytes] = {}
         self.encoded = self.resized = 0
 
-    def get(self, name: str, where: Place) -> bytes:
+    @property
+    def images(self) -> int:
+        """How many have been read."""
+        return len(self._of_name)
+
+    def get(self, name: str) -> bytes:
+        """Image `name`, as it is stored. DataError if it is not fit to be."""
         if name not in self._of_name:
-            self._of_name[name] = self._read(self.files[name], where)
+            try:
+                self._of_name[name] = self._read(self._files[name])
+            except DataError as error:
+                place = f"{self._places[name]}: " if name in self._places else ""
+                raise DataError(f"{place}{error}") from None
         return self._of_name[name]
 
-    def _read(self, path: Path, where: Place) -> bytes:
+    def _read(self, path: Path) -> bytes:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise DataError(f"{where}: {path}: {error.strerror or error}") from None
+            raise DataError(f"{path}: {error.strerror or error}") from None
         header = image_header(data)
         as_it_is = header == ("jpeg", SIDE, SIDE)
         if not as_it_is and not self._encode:
             raise DataError(
-                f"{where}: {path} is {_what(header)}, not a {SIDE}x{SIDE} JPEG: align the photos "
-                "first (data align), or give --encode to resize and encode aligned crops"
+                f"{path} is {_what(header)}, not a {SIDE}x{SIDE} JPEG: align the photos first "
+                "(data align), or give --encode to resize and encode aligned crops"
             )
         try:
             image = decode_rgb(data)
         except DataError as error:
-            raise DataError(f"{where}: {path}: {error}") from None
+            raise DataError(f"{path}: {error}") from None
         if as_it_is:
             return data
         self.encoded += 1

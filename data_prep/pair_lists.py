@@ -6,14 +6,19 @@ defines, which is what a .bin can express.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from data_prep.align.landmarks import split_fields
+from data_prep.csv_cells import as_cell
 from data_prep.errors import DataError, UserError
 from data_prep.images import is_image_name
 
@@ -23,6 +28,7 @@ _TRUTHS = {
     **dict.fromkeys(("1", "1.0", "true", "same", "yes"), True),
     **dict.fromkeys(("0", "0.0", "-1", "false", "different", "diff", "no"), False),
 }
+_NEVER_LISTED = "\t\n\r\\"  # separators of fields, lines and, as Windows writes them, folders
 
 
 class Place(NamedTuple):
@@ -205,7 +211,8 @@ def read_list(path: Path) -> list[Pair]:
         raise DataError(f"{path}: no pairs in it")
     if folds:
         return _in_fold_order(pairs, folds, path)
-    return pairs if has_both_kinds_in_each_fold(pairs) else deal(pairs)
+    kinds = [pair.same for pair in pairs]
+    return pairs if has_both_kinds_in_each_fold(kinds) else deal(pairs)
 
 
 def _is_header(fields: list[str]) -> bool:
@@ -229,16 +236,40 @@ def _in_fold_order(pairs: list[Pair], folds: list[int], path: Path) -> list[Pair
     return [pairs[at] for at in order]
 
 
+def list_text(pairs: Sequence[tuple[str, str, bool]]) -> str:
+    """Pairs in fold order → a CSV file (a, b, same, fold) that `read_list` reads back.
+
+    UserError for a name that no line can hold.
+    """
+    folds = np.repeat(np.arange(1, FOLDS + 1), fold_sizes(len(pairs))).tolist()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("a", "b", "same", "fold"))
+    for (a, b, same), fold in zip(pairs, folds, strict=True):
+        writer.writerow((_listed_name(a), _listed_name(b), int(same), fold))
+    return text.getvalue()
+
+
+def _listed_name(name: str) -> str:
+    """`name` as a list may hold it: `./` saves a leading blank, and no spreadsheet runs it."""
+    if any(c in name for c in _NEVER_LISTED):
+        raise UserError(
+            f"{name}: a list of pairs cannot hold a tab, line break or backslash; rename the file "
+            "or folder"
+        )
+    return f"./{name}" if name[0].isspace() or as_cell(name) != name else name
+
+
 def fold_sizes(pairs: int) -> list[int]:
     """Pairs in each of ten contiguous folds, as scikit-learn's KFold cuts them."""
     return [pairs // FOLDS + (fold < pairs % FOLDS) for fold in range(FOLDS)]
 
 
-def has_both_kinds_in_each_fold(pairs: list[Pair]) -> bool:
+def has_both_kinds_in_each_fold(same: Sequence[bool]) -> bool:
     """Whether each contiguous tenth holds same and different pairs."""
     end = 0
-    for size in fold_sizes(len(pairs)):
-        kinds = {pair.same for pair in pairs[end : end + size]}
+    for size in fold_sizes(len(same)):
+        kinds = set(same[end : end + size])
         end += size
         if len(kinds) < 2:
             return False

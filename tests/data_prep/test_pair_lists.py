@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
+from data_prep.align.landmarks import tidy_name
 from data_prep.errors import DataError, UserError
 from data_prep.image_header import image_header
 from data_prep.images import decode_rgb, encode_as, encode_jpeg
@@ -23,6 +24,8 @@ from data_prep.pair_lists import (
     deal,
     fold_sizes,
     has_both_kinds_in_each_fold,
+    list_text,
+    read_list,
     read_pair_list,
 )
 from data_prep.pairs import read_pairs
@@ -207,7 +210,7 @@ def test_deal_is_a_permutation_with_equal_shares(same: int, different: int, seed
         assert abs(sum(kinds) - size * same / len(pairs)) <= 1
         start += size
     if min(same, different) >= 20:
-        assert has_both_kinds_in_each_fold(dealt)
+        assert has_both_kinds_in_each_fold([pair.same for pair in dealt])
 
 
 @pytest.mark.parametrize(
@@ -250,6 +253,36 @@ def root(tmp_path: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(jpeg(k))
     return folder
+
+
+NAME = (  # as the system gives them, also where their bytes are not UTF-8
+    (st.text(max_size=6).map(lambda text: text.encode("utf-8", "ignore")) | st.binary(max_size=6))
+    .map(lambda name: name.decode("utf-8", "surrogateescape"))
+    .filter(lambda name: name not in ("", ".", "..") and not set(name) & set("/\\\t\n\r\0"))
+)
+IMAGE = st.builds(lambda person, name: f"{person}/{name}.jpg", NAME, NAME)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(IMAGE, IMAGE, st.booleans()), min_size=10, max_size=15))
+def test_a_list_that_we_write_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str, bool]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    path.write_bytes(list_text(pairs).encode("utf-8", "surrogateescape"))
+    read = plain(read_list(path))
+    assert [(tidy_name(a), tidy_name(b), same) for a, b, same in read] == pairs
+
+
+@pytest.mark.parametrize("name", ["=1+2/1.jpg", " a/1.jpg", "'=a/1.jpg"])
+def test_a_list_that_we_write_is_safe_in_a_spreadsheet(name: str) -> None:
+    assert f"\n./{name},b/1.jpg,1,1\n" in list_text([(name, "b/1.jpg", True)] * 10)
+
+
+@pytest.mark.parametrize("name", ["a\tb/1.jpg", "a/1\n.jpg", "a\r/1.jpg", "a\\b/1.jpg"])
+def test_a_name_that_no_list_can_hold_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="cannot hold a tab, line break or backslash; rename"):
+        list_text([("b/1.jpg", name, False)] * 10)
 
 
 def mixed_csv(tmp_path: Path) -> Path:

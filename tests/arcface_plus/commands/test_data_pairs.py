@@ -118,3 +118,97 @@ def test_crops_in_other_formats_need_no_warning(suffix, crops, tmp_path, capsys)
     made = arcface_plus(capsys, "data", "pairs", *words)
     assert "39 stored byte for byte, 1 encoded" in made.out
     assert made.err == ""
+
+
+@pytest.fixture
+def people(tmp_path):
+    """20 people with three images each."""
+    files = {f"p{k:02d}/{i}.jpg": face(3 * k + i) for k in range(20) for i in range(3)}
+    return tree(tmp_path / "people", files)
+
+
+def test_pairs_from_class_folders(people, tmp_path, capsys):
+    out = tmp_path / "new/own.bin"
+    made = arcface_plus(capsys, "data", "pairs", out, "--from-folders", people)
+    assert made.status == 0
+    assert made.err == ""
+    assert made.out.splitlines() == [
+        f"{out}: 120 pairs (60 same) of 60 images, 60 stored byte for byte, 0 encoded",
+        "drawn from 20 people, none of them in two folds; same pairs of one person: 3 at most",
+        f"list: {tmp_path / 'new/own.csv'}",
+    ]
+    again = tmp_path / "again.bin"
+    made = arcface_plus(capsys, "data", "pairs", tmp_path / "new/own.csv", people, again)
+    assert made.status == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_the_options_of_drawing_count(people, tmp_path, capsys):
+    def draw(name, *options):
+        words = ("data", "pairs", tmp_path / f"{name}.bin", "--from-folders", people, *options)
+        assert arcface_plus(capsys, *words).status == 0
+        return (tmp_path / f"{name}.bin").read_bytes()
+
+    assert draw("a", "--pairs", 40) == draw("b", "--pairs", 40, "--seed", 0)
+    assert draw("c", "--pairs", 40, "--seed", 1) != draw("d", "--pairs", 40)
+    draw("e", "--list", tmp_path / "list.csv")
+    assert (tmp_path / "list.csv").read_text().count("\n") == 121
+    assert not (tmp_path / "e.csv").exists()
+
+
+def test_images_that_were_left_out_of_the_draw_are_counted(people, tmp_path, capsys):
+    tree(people, {"p00/9.jpg": face(0), "p01/9.jpg": face(3 * 2), "p01/8.jpg": face(3 * 2)})
+    made = arcface_plus(capsys, "data", "pairs", tmp_path / "x.bin", "--from-folders", people)
+    assert (
+        "left out: 1 copies of a person's image, 3 image files that lie in the folders of several "
+        "people" in made.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pairs", 30), "--pairs 30 does not make ten folds"),
+        (("--pairs", 140), "--pairs 140 is too many: 20 people with two or more images, in ten"),
+        (("--pairs", 140), "allow 120"),
+        (("--kind", "lfw"), "--kind is for a LIST; leave it out with --from-folders"),
+        (("more.bin",), "give OUT.bin alone, without LIST and ROOT"),
+        (("--seed", -1), "--seed"),
+    ],
+)
+def test_a_draw_that_cannot_be_is_one_line(words, message, people, tmp_path, capsys):
+    out = tmp_path / "x.bin"
+    failed = arcface_plus(capsys, "data", "pairs", out, "--from-folders", people, *words)
+    failed.assert_one_line(message)
+    assert not out.exists()
+
+
+def test_too_few_people_are_one_line(people, tmp_path, capsys):
+    for k in range(3):
+        (people / f"p{k:02d}").rename(tmp_path / f"away{k}")
+    failed = arcface_plus(capsys, "data", "pairs", tmp_path / "x.bin", "--from-folders", people)
+    failed.assert_one_line(f"{people}: ten folds without a common person need 20 people", "are 17")
+
+
+def test_photos_in_the_folders_are_refused_or_encoded(people, tmp_path, capsys):
+    tree(people, {f"p{k:02d}/{i}.jpg": face(k + 60 * i, 250) for k in range(20) for i in range(3)})
+    words = ("data", "pairs", tmp_path / "x.bin", "--from-folders", people)
+    arcface_plus(capsys, *words).assert_one_line(
+        "arcface-plus: " + str(people), ".jpg is jpeg 250x250, not a 112x112 JPEG: align the photos"
+    )
+    made = arcface_plus(capsys, *words, "--encode")
+    assert "0 stored byte for byte, 60 encoded" in made.out
+    assert "60 of 60 images were not 112x112" in made.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("p.csv", "x.bin"), "data pairs takes LIST ROOT OUT.bin (see --help); to draw pairs"),
+        (("p.csv", "crops", "x.bin", "--pairs", 20), "--pairs is for --from-folders"),
+        (("p.csv", "crops", "x.bin", "--seed", 0), "--seed is for --from-folders"),
+        (("p.csv", "crops", "x.bin", "--list", "l.csv"), "--list is for --from-folders"),
+    ],
+)
+def test_words_of_the_other_way_are_refused(words, message, capsys):
+    arcface_plus(capsys, "data", "pairs", *words).assert_one_line(message)
