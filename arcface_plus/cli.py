@@ -25,6 +25,7 @@ from arcface_plus.commands.embed import embed, match
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
+from arcface_plus.commands.report import report
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.training.errors import Diverged, Interrupted
@@ -42,6 +43,7 @@ app.command("train")(train)
 app.add_typer(evaluation, name="eval")
 app.add_typer(data, name="data")
 evaluation.command("identify")(identify)
+app.command("report")(report)
 app.command("export")(export)
 app.command("embed")(embed)
 app.command("match")(match)
