@@ -16,6 +16,7 @@ from eval.report.pairs import worst_pairs
 from eval.report.sections import missing
 from eval.report.tables import CONFIG_DIFFERENCES, tables
 from eval.report.training import training_sections
+from eval.wording import listed
 
 
 def comparison_to_html(
@@ -37,7 +38,7 @@ def comparison_to_html(
     environment, environment_remarks = environment_rows(comparison.runs)
     return render(
         "compare.html.jinja",
-        title=f"Comparison of {' and '.join(group.name for group in groups)}",
+        title=f"Comparison of {listed([group.name for group in groups])}",
         groups=[(group.name, len(group.runs)) for group in groups],
         headline=headline(comparison),
         verdicts=verdicts(comparison),

@@ -27,6 +27,7 @@ class Row:
         accuracies: of the reference and of the group, in % with the spread over runs.
         difference, interval, p, verdict: text; NOTHING where nothing is judged.
         bar: the interval as a picture.
+        number: the colour of the group.
         colour: of who the verdict is for: the better group's; None for no difference.
     """
 
@@ -38,6 +39,7 @@ class Row:
     p: str
     verdict: str
     bar: Bar | None
+    number: int
     colour: int | None
 
 
@@ -128,4 +130,5 @@ def _row(d: Difference, accuracies: tuple[str, str], drawn: Bar | None, number: 
     colour = None
     if d.shown and verdict is not None:
         colour = number % COLOURS if verdict.mean > 0 else 0
-    return Row(d.target, d.name, accuracies, *figures, verdict_words(d), drawn, colour)
+    words = verdict_words(d)
+    return Row(d.target, d.name, accuracies, *figures, words, drawn, number % COLOURS, colour)

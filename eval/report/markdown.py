@@ -11,12 +11,13 @@ from eval.report.headline import Headline, headline
 from eval.report.run_table import RunTable, run_table
 from eval.report.tables import Table, tables
 from eval.runs import Run
+from eval.wording import listed
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
     """The whole comparison; its first table is what a paper wants."""
     found = headline(comparison)
-    names = " and ".join(_escaped(group.name) for group in comparison.groups)
+    names = _escaped(listed([group.name for group in comparison.groups]))
     parts = [f"# Comparison of {names}", _table(_headline_table(found)), _escaped(found.note)]
     parts.append(_latex("The same for LaTeX (booktabs)", _headline_table(found)))
     parts.append(_bullets("Verdicts", verdicts(comparison)))

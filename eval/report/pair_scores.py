@@ -82,8 +82,8 @@ def _scores(groups: Sequence[Group], targets: Sequence[str]) -> Section:
         for sentence in _without_scores(groups, target, f"Scores on {target}")
     ]
     about = (
-        "Cosine similarity of the pairs, on the same axes everywhere; the runs of a group are "
-        "pooled."
+        "Cosine similarity of the pairs, on the same axes everywhere; dotted: the thresholds that "
+        "the folds use. The runs of a group are pooled."
     )
     charts = list(zip(pooled, _score_charts(pooled), strict=True))
     stacks = [tuple(c for found, c in charts if found.target == target) for target in targets]
@@ -132,7 +132,7 @@ def _score_charts(pooled: Sequence[_Pooled]) -> list[Chart]:
             "cosine similarity",
             "share of the pairs of a kind, %", lines[found.target, found.number],
             x_range=(low, 1.0), y_range=(0.0, top),
-            rules=found.thresholds, rules_name="folds' thresholds",
+            rules=found.thresholds, rules_name="thresholds",
         )
         for found in pooled
     ]  # fmt: skip

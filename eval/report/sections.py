@@ -66,10 +66,9 @@ def histogram(
     edges: NDArray[np.float64],
     area: bool = False,
     dashed: bool = False,
-    faint: bool = False,
 ) -> Line:
     """A histogram as the outline of its bars, in % of its values."""
     counts, _ = np.histogram(values, edges)
     x = np.repeat(edges, 2)[1:-1]
     y = 100 * np.repeat(counts, 2) / max(len(values), 1)
-    return Line(name, colour, x.tolist(), y.tolist(), area=area, dashed=dashed, faint=faint)
+    return Line(name, colour, x.tolist(), y.tolist(), area=area, dashed=dashed)

@@ -13,6 +13,7 @@ from eval.compare import Comparison
 from eval.conditions import KeyValues, matters
 from eval.report.headline import Headline, headline
 from eval.report.values import value_rows
+from eval.wording import listed
 
 MOST_SETTINGS = 6
 """So many config differences are listed; the others are counted."""
@@ -36,8 +37,8 @@ def to_terminal(comparison: Comparison, console: Console) -> None:
 
 def _title(comparison: Comparison, found: Headline) -> str:
     runs = [len(group.runs) for group in comparison.groups]
-    counts = f" ({' and '.join(map(str, runs))} runs)" if comparison.by_seed else ""
-    return f"{' and '.join(found.others)} against {found.reference}{counts}"
+    counts = f" ({listed(list(map(str, runs)))} runs)" if comparison.by_seed else ""
+    return f"{listed(found.others)} against {found.reference}{counts}"
 
 
 def _table(found: Headline) -> RichTable:

@@ -67,35 +67,32 @@ def _angles(
     ]
     about = (
         "The angle between the weights of a class and those of the class nearest to it. "
-        "Enlarging it is what the MMA regulariser is for."
+        "Enlarging it is what the MMA regulariser is for. In the histogram the runs of a group are "
+        "pooled."
     )
     return section("Angles between classes", drawn, about)
 
 
 def _angle_histogram(groups: Sequence[Group], class_angles: Mapping[str, ArrayLike]) -> Drawn:
     title = "Nearest-neighbour angles of the class weights"
-    found = [
-        (number, group, np.asarray(class_angles[run.name], dtype=np.float64))
-        for number, group, run in members(groups)
-        if run.name in class_angles
-    ]
     without = [run.name for *_, run in members(groups) if run.name not in class_angles]
     sentence = missing(title, without, "no checkpoint with class weights was handed in")
+    found = [
+        (number, group.name, np.concatenate(angles))
+        for number, group in enumerate(groups)
+        if (angles := [np.asarray(class_angles[run.name], dtype=np.float64)
+                       for run in group.runs if run.name in class_angles])
+    ]  # fmt: skip
     if not found:
         return None, sentence
     every = np.concatenate([angles for *_, angles in found])
     # Finer with more classes, so that a bar is not one class.
     count = min(48, max(12, 2 * math.isqrt(max(len(angles) for *_, angles in found))))
     edges = bins(float(every.min()), float(every.max()), count)
-    lines = [
-        histogram(group.name, number, angles, edges,
-                  area=len(group.runs) == 1, faint=len(group.runs) > 1)
-        for number, group, angles in found
-    ]  # fmt: skip
+    lines = [histogram(name, number, angles, edges, area=True) for number, name, angles in found]
     top = max(value for line in lines for value in line.y)
-    return Chart(
-        title, "angle, degrees", "share of the classes, %", lines, y_range=(0.0, top)
-    ), sentence
+    chart = Chart(title, "angle, degrees", "share of the classes, %", lines, y_range=(0.0, top))
+    return chart, sentence
 
 
 def _of(found: Logged, key: str) -> Callable[[Run], Series | None]:

@@ -6,7 +6,7 @@ import pytest
 from verification_files import ARCFACE, BASE, BETTER, PLUS, target
 
 from eval.compare import compare
-from eval.wording import interval, level, p_phrase, p_value, points, verdict_words
+from eval.wording import interval, level, listed, p_phrase, p_value, points, verdict_words
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,7 @@ def test_a_name_with_braces_is_a_name(seeded_run):
     runs = [seeded_run("{0}{x", 0, {"lfw": (3, 1)}), seeded_run("b", 0, {"lfw": (3, 2)})]
     (difference,) = compare(runs).targets[0].differences
     assert "between b and {0}{x on lfw" in difference.sentence
+
+
+def test_names_are_listed_as_in_a_sentence():
+    assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]

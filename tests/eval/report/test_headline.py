@@ -47,7 +47,7 @@ def test_what_is_not_judged_has_no_figures(seeded_run):
     found = headline(compare([single], {"b": group}))
     (row,) = found.rows
     assert (row.difference, row.interval, row.p, row.bar) == (NOTHING, NOTHING, NOTHING, None)
-    assert row.verdict == "too few seeds"
+    assert (row.verdict, row.number, row.colour) == ("too few seeds", 1, None)
     assert found.axis is None
     assert found.note.startswith("Nothing could be judged")
 

@@ -53,3 +53,12 @@ def test_the_angle_histogram_holds_every_class_once(groups):
     chart = angles.charts[0]
     assert sum(chart.lines[0].y[::2]) == pytest.approx(100)
     assert any("nothing from b" in remark for remark in angles.remarks)
+
+
+def test_the_angles_of_a_groups_runs_are_pooled(seeded_run):
+    runs = [seeded_run(f"a{i}", i, {"lfw": (3, i + 1)}, pairs=40) for i in range(3)]
+    groups = compare(groups={"a": runs[:2], "b": runs[2:]}).groups
+    angles = {f"a{i}": np.linspace(60 + i, 75, 100) for i in range(3)}
+    chart = training_sections(groups, ["lfw"], angles)[1].charts[0]
+    assert [(line.name, line.colour) for line in chart.lines] == [("a", 0), ("b", 1)]
+    assert [sum(line.y[::2]) for line in chart.lines] == pytest.approx([100, 100])
