@@ -25,13 +25,20 @@ from arcface_plus.commands.embed import embed, match
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
+from arcface_plus.commands.report import report
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.signals import Terminated, forget_sigterm, sigterm_came, stop_at_sigterm
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
-_ORDER = ["demo", "train", "config", "data", "eval", "embed", "match", "export", "angles", "bench"]
+_ORDER = ["demo", "train", "config", "data", "eval", "report"] + [
+    "embed",
+    "match",
+    "export",
+    "angles",
+    "bench",
+]
 
 
 class _Commands(typer.core.TyperGroup):
@@ -56,6 +63,7 @@ app.add_typer(config, name="config", rich_help_panel=_TRAIN)
 app.add_typer(data, name="data", rich_help_panel=_JUDGE)
 app.add_typer(evaluation, name="eval", rich_help_panel=_JUDGE)
 evaluation.command("identify")(identify)
+app.command("report", rich_help_panel=_JUDGE)(report)
 app.command("embed", rich_help_panel=_USE)(embed)
 app.command("match", rich_help_panel=_USE)(match)
 app.command("export", rich_help_panel=_USE)(export)

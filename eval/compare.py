@@ -15,7 +15,9 @@ from typing import Any
 
 from data_prep.errors import UserError
 from eval.conditions import KeyValues, caveats, config_differences, training, warnings
-from eval.judge import Difference, Group, compare_groups, with_sentences
+from eval.difference import Difference
+from eval.groups import Group
+from eval.judge import compare_groups, with_verdicts
 from eval.runs import Run, TargetResult, read_runs
 
 RESOLVE = 0.001
@@ -117,7 +119,7 @@ def compare(
     read = _read_groups(paths, groups or {})
     runs = [run for group in read for run in group.runs]
     names = list(dict.fromkeys(name for run in runs for name in run.results.targets))
-    differences = with_sentences(
+    differences = with_verdicts(
         [compare_groups(name, read[0], group, resolve) for name in names for group in read[1:]]
     )
     if all(difference.folds is None for difference in differences):

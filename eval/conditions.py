@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.judge import Difference, Group
+from eval.difference import Difference
+from eval.groups import Group
 from eval.runs import Run
+from eval.wording import level
 
 SEED_CAVEAT = (
-    "Where there is one run each, this compares trained networks, not methods: the spread from "
-    "seed to seed is not in these intervals. Two runs of one recipe have differed by 0.14 points "
-    "on LFW; a smaller difference can be the seed's even where p is small."
+    "One run of each: this compares two trained networks, not two methods. The spread from seed to "
+    "seed is not in these intervals. Two runs of one recipe have differed by 0.14 points on LFW; a "
+    "smaller difference can be the seed's even where p is small."
 )
 FOLD_CAVEAT = (
     "Folds are parts of one test set, not repetitions of the training: all ten share the same "
@@ -30,10 +32,18 @@ PAIRING_CAVEAT = (
     "they do not state a digest of the pairs (files written before it was added)."
 )
 SHARED_IMAGES_CAVEAT = (
-    "McNemar's test and the bootstrap take the pairs as independent; pairs that share images or "
-    "people are not quite, which makes p and intervals somewhat too small. The folds of LFW share "
-    "nobody, so the t over folds does not suffer from it."
+    "McNemar's test (score and exact) and the bootstrap take the pairs as independent. Pairs that "
+    "share images or people are not quite, nor are pairs of two folds, each decided at a threshold "
+    "chosen on the other folds; that makes p and intervals somewhat too small. The folds of LFW "
+    "share nobody, so the t over folds does not suffer from the former."
 )
+
+NO_EFFECT = (
+    "run.name", "logging", "checkpoint", "eval", "data.threads", "data.cache", "data.cache_dir",
+    "runtime.device",
+)  # fmt: skip
+"""Keys, and whole sections, that do not change what a run learns: where it ran, what it wrote and
+where, how often it was verified. Every other key may matter, those of later versions too."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +56,19 @@ class KeyValues:
 
 def config_differences(runs: Sequence[Run]) -> tuple[KeyValues, ...]:
     """Keys whose values are not the same in all the runs that have a config."""
-    configs = [run.config for run in runs]
-    present = [config for config in configs if config is not None]
-    keys = list(dict.fromkeys(key for config in present for key in config))
-    rows = []
-    for key in keys:
-        values = [_shown(config, key) for config in present]
-        if len(set(values)) > 1:
-            rows.append(KeyValues(key, tuple(_shown(config, key) for config in configs)))
-    return tuple(rows)
+    present = [i for i, run in enumerate(runs) if run.config is not None]
+    return tuple(row for row in all_settings(runs) if len({row.values[i] for i in present}) > 1)
+
+
+def all_settings(runs: Sequence[Run]) -> tuple[KeyValues, ...]:
+    """Every key of the runs' configs."""
+    keys = list(dict.fromkeys(key for run in runs for key in run.config or {}))
+    return tuple(KeyValues(key, tuple(_shown(run.config, key) for run in runs)) for key in keys)
+
+
+def matters(key: str) -> bool:
+    """Whether a difference in this key of a config can change the result; see `NO_EFFECT`."""
+    return not any(key == free or key.startswith(f"{free}.") for free in NO_EFFECT)
 
 
 def training(runs: Sequence[Run], targets: Sequence[str]) -> tuple[KeyValues, ...]:
@@ -120,7 +134,7 @@ def _within(group: Group) -> list[str]:
     """What keeps the runs of a group from being seeds of one recipe."""
     found = []
     keys = [row.key for row in config_differences(group.runs)]
-    others = [key for key in keys if key not in ("run.name", "run.seed")]
+    others = [key for key in keys if matters(key) and key != "run.seed"]
     if others:
         found.append(
             f"{group.name}: its runs differ in more than the seed, so their spread is not the "
@@ -137,7 +151,7 @@ def _within(group: Group) -> list[str]:
 
 
 def _between(groups: Sequence[Group]) -> list[str]:
-    """Keys whose values differ from group to group, beyond name, regulariser and seeds."""
+    """Keys that matter and differ from group to group, beyond regulariser and seeds."""
     runs = [run for group in groups for run in group.runs]
     several = any(len(group.runs) > 1 for group in groups)
     keys = []
@@ -147,7 +161,7 @@ def _between(groups: Sequence[Group]) -> list[str]:
             frozenset(values[id(run)] for run in group.runs if run.config is not None)
             for group in groups
         } - {frozenset()}
-        free = row.key == "run.name" or (several and row.key == "run.seed")
+        free = not matters(row.key) or (several and row.key == "run.seed")
         if len(sets) > 1 and not free and row.key.split(".")[0] != "regularizer":
             keys.append(row.key)
     return keys
@@ -155,8 +169,8 @@ def _between(groups: Sequence[Group]) -> list[str]:
 
 def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple[str, ...]:
     """What the figures cannot tell, as far as it concerns these."""
-    judged = [d for d in differences if d.verdict is not None]
-    units = {d.verdict.unit for d in judged if d.verdict is not None}
+    judged = [d.verdict for d in differences if d.verdict is not None]
+    units = {verdict.unit for verdict in judged}
     lines = []
     if units & {"pairs", "folds"}:
         lines.append(SEED_CAVEAT)
@@ -172,7 +186,8 @@ def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple
     if len(judged) > 1:
         lines.append(
             f"{len(judged)} differences are judged, so by Holm's correction: the chance that any "
-            "of them is called different where none is stays at 5%. Intervals are not corrected; "
-            "one may leave out zero where the corrected p does not show a difference."
+            "of them is called different where none is stays at 5%. Their intervals have the level "
+            f"{level(judged[0].level)}, at which each leaves out zero exactly where the "
+            "corrected p is below 0.05."
         )
     return tuple(lines)

@@ -9,40 +9,66 @@ for a two-sided test at 5% that finds a true difference in 80% of the cases, the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
-SIGNIFICANCE = 0.05
-"""Below this p a difference counts as shown; goes with the 95% intervals."""
+from eval.multiple_testing import SIGNIFICANCE
 
 POWER = 0.8
 MOST_SEEDS = 10_000
 
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(200)
+_QUANTILES, _WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
 
-def power_of_seeds(difference: float, spread: float, first: int, second: int) -> float:
-    """Chance that Student's t on `first` and `second` seeds shows a true difference.
 
-    By the noncentral t distribution. For Welch's test, whose degrees of freedom lie below, it is
-    slightly too good; equal with equal spreads and numbers.
+@dataclass(frozen=True)
+class Design:
+    """How sharp a t test over seeds is: the standard error of the difference, and its freedom."""
+
+    standard_error: float
+    freedom: int
+
+
+def unpaired(spread: float, first: int, second: int) -> Design:
+    """Student's t on `first` and `second` seeds whose accuracies have this standard deviation.
+
+    For Welch's test, whose degrees of freedom lie below, the power is slightly too good; equal
+    with equal spreads and numbers.
     """
-    freedom = first + second - 2
-    shift = abs(difference) / (spread * math.sqrt(1 / first + 1 / second))
-    bound = stats.t.ppf(1 - SIGNIFICANCE / 2, freedom)
-    missed = float(stats.nct.cdf(bound, freedom, shift) - stats.nct.cdf(-bound, freedom, shift))
-    # Far out SciPy's noncentral t runs out of digits and answers NaN: nothing is missed there.
-    return 1.0 if math.isnan(missed) else 1 - missed
+    return Design(spread * math.sqrt(1 / first + 1 / second), first + second - 2)
 
 
-def resolved_by_seeds(spread: float, first: int, second: int) -> float:
-    """The smallest true difference that so many seeds of this spread show with `POWER`."""
-    unit = spread * math.sqrt(1 / first + 1 / second)
+def paired(spread: float, seeds: int) -> Design:
+    """Paired t on `seeds` seeds whose differences have this standard deviation."""
+    return Design(spread / math.sqrt(seeds), seeds - 1)
+
+
+def power(difference: float, design: Design) -> float:
+    """Chance that the t test shows a true difference: the tails of the noncentral t.
+
+    Given the estimated spread the mean is normal, so a normal tail is averaged over the spread's
+    distribution, at Gauss-Legendre nodes of its quantiles. (SciPy's own noncentral t answers NaN
+    from some shift on, with one degree of freedom before the power has reached 80%.)
+    """
+    freedom, shift = design.freedom, abs(difference) / design.standard_error
+    spreads = np.sqrt(stats.chi2.ppf(_QUANTILES, freedom) / freedom)
+    bounds = stats.t.ppf(1 - SIGNIFICANCE / 2, freedom) * spreads
+    return float(_WEIGHTS @ (ndtr(shift - bounds) + ndtr(-shift - bounds)))
+
+
+def resolved(design: Design) -> float:
+    """The smallest true difference that the t test shows with `POWER`."""
+    unit = design.standard_error
 
     def short(units: float) -> float:
-        return power_of_seeds(units * unit, spread, first, second) - POWER
+        return power(units * unit, design) - POWER
 
-    return float(brentq(short, 0.0, 40.0, xtol=1e-6)) * unit  # 1 + 2 runs, the worst, need 32
+    return float(brentq(short, 0.0, 40.0, xtol=1e-6)) * unit  # 1 degree of freedom needs 17
 
 
 @dataclass(frozen=True)
@@ -57,31 +83,34 @@ class SeedsNeeded:
     interval: tuple[int, int]
 
 
-def seeds_needed(difference: float, spread: float, freedom: int) -> SeedsNeeded:
+def seeds_needed(
+    difference: float, spread: float, freedom: int, design: Callable[[float, int], Design]
+) -> SeedsNeeded:
     """How many seeds of each recipe show a true difference of this size with `POWER`.
 
     Args:
         difference: above 0, in the spread's unit.
-        spread: deviation between seeds of one recipe, estimated with `freedom` degrees of freedom;
-            its 95% interval (chi-squared) gives that of the answer.
+        spread: standard deviation, estimated with `freedom` degrees of freedom; its 95% interval
+            (chi-squared) gives that of the answer.
+        design: spread, number of seeds of each → the test's design: `paired`, or `unpaired` with
+            two equal numbers.
     """
     low, high = (
         spread * math.sqrt(freedom / stats.chi2.ppf(share, freedom)) for share in (0.975, 0.025)
     )
-    return SeedsNeeded(
-        difference, _seeds(difference, spread), (_seeds(difference, low), _seeds(difference, high))
-    )
+    seeds, fewest, most = (_seeds(difference, s, design) for s in (spread, low, high))
+    return SeedsNeeded(difference, seeds, (fewest, most))
 
 
-def _seeds(difference: float, spread: float) -> int:
+def _seeds(difference: float, spread: float, design: Callable[[float, int], Design]) -> int:
     enough, too_few = 2, 1
-    while power_of_seeds(difference, spread, enough, enough) < POWER:
+    while power(difference, design(spread, enough)) < POWER:
         if enough >= MOST_SEEDS:
             return MOST_SEEDS
         enough, too_few = min(2 * enough, MOST_SEEDS), enough
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
-        if power_of_seeds(difference, spread, middle, middle) < POWER:
+        if power(difference, design(spread, middle)) < POWER:
             too_few = middle
         else:
             enough = middle
@@ -89,7 +118,7 @@ def _seeds(difference: float, spread: float) -> int:
 
 
 def resolved_by_pairs(disagreements: int, pairs: int) -> float:
-    """The smallest true difference of accuracy that McNemar's test shows with `POWER`.
+    """The smallest true difference of accuracy that the score test shows with `POWER`.
 
     Of n pairs with a share q on which two networks disagree, the difference of their accuracies
     has the standard error sqrt(q / n) (normal approximation, Miettinen 1968).

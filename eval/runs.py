@@ -163,8 +163,43 @@ def read_run(path: Path) -> Run:
     )
 
 
+def read_unverified_run(path: Path) -> Run:
+    """As `read_run`, and a run directory without verification too.
+
+    Such a run's `results` have no targets; `results_file` is the folder where they would be.
+
+    Raises:
+        DataError: see `read_runs`; or a directory that neither was verified nor has metrics.
+    """
+    path = Path(path)
+    if not path.is_dir() or any(step_of(file) is not None for file in _results_files(path)):
+        return read_run(path)
+    if not (path / "config.yaml").is_file() or not (path / "metrics.jsonl").is_file():
+        raise DataError(
+            f"{path}: not a run directory (no eval/step_*.json, nor config.yaml and metrics.jsonl)"
+        )
+    nothing = VerificationFile.model_construct(
+        schema_version=1, checkpoint="", protocol="", flip=None, targets={}
+    )
+    return Run(
+        name=path.resolve().name,
+        path=path,
+        directory=path,
+        results_file=path / "eval",
+        step=None,
+        results=nothing,
+        config=_read_config(path / "config.yaml"),
+        summary=_read_summary(path / "summary.json"),
+        scores={},
+    )
+
+
+def _results_files(directory: Path) -> Iterator[Path]:
+    return (directory / "eval").glob("step_*.json")
+
+
 def _last_results(directory: Path) -> Path:
-    found = [file for file in (directory / "eval").glob("step_*.json") if step_of(file) is not None]
+    found = [file for file in _results_files(directory) if step_of(file) is not None]
     if not found:
         raise DataError(
             f"{directory}: no verification results (eval/step_*.json); "

@@ -1,21 +1,14 @@
-"""How sure one can be of an accuracy, and of the difference between two of them.
+"""How far an accuracy can be trusted, and which pairs decide between two networks.
 
 - `binomial_interval`: how far may the accuracy on these pairs lie from the one on endlessly many?
 - `mcnemar_exact`: do two networks differ, judged by the pairs that only one of them gets right?
 - `paired_bootstrap`: by how much, and how far would other pairs move that?
-- `paired_difference`: the same judged by the accuracies of the folds, where no more is known.
-- `welch`: do two recipes differ, judged by several seeds of each?
-- `holm`: which of several such answers hold together?
 
-All but `welch` take the trained networks as given: they say nothing of how much another seed
-would change them.
+All take the trained networks as given: they say nothing of how much another seed would change them.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,51 +33,6 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
         confidence_level=confidence, method="wilson"
     )
     return float(interval.low), float(interval.high)
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Mean of second − first over n paired figures, its t interval and two-sided p-value."""
-
-    mean: float
-    interval: tuple[float, float]
-    p: float
-    n: int
-
-
-def paired_difference(
-    first: ArrayLike, second: ArrayLike, confidence: float = 0.95
-) -> PairedDifference:
-    """Student's paired t over folds: is the mean of second − first different from zero?
-
-    Pairing takes out what is common to both, that some folds are harder than others, and that is
-    most of the spread. The folds of a test set are disjoint and nothing is trained on them, so
-    unlike those of cross-validated training they are (nearly) independent given the two networks;
-    only the thresholds, chosen on the other folds, tie them together.
-
-    Where all differences are equal the spread is zero and t has no value; the limit is returned:
-    an interval of no width, p = 1 for no difference at all and p = 0 otherwise.
-
-    Args:
-        first, second: (folds,) accuracies of the same folds, at least 2.
-
-    Raises:
-        ValueError: the two are not of one length ≥ 2, or a number is not finite.
-    """
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"paired folds must be two equal rows of >= 2, not {x.shape}, {y.shape}")
-    difference = y - x
-    if not np.isfinite(difference).all():
-        raise ValueError("an accuracy of a fold is not a finite number")
-    n, mean = len(difference), float(difference.mean())
-    # Equal differences of accuracies come out equal only to rounding.
-    if difference.std(ddof=1) / math.sqrt(n) < 1e-12:
-        mean = 0.0 if abs(mean) < 1e-12 else mean
-        return PairedDifference(mean, (mean, mean), 1.0 if mean == 0.0 else 0.0, n)
-    found = stats.ttest_rel(y, x)
-    low, high = found.confidence_interval(confidence)
-    return PairedDifference(mean, (float(low), float(high)), float(found.pvalue), n)
 
 
 @dataclass(frozen=True)
@@ -164,72 +112,3 @@ def paired_bootstrap(
     low, high = np.quantile(total / folds, [tail, 1 - tail])
     mean = float(np.mean([members.mean() for members in np.array_split(values, folds)]))
     return Bootstrap(mean, (float(low), float(high)), resamples)
-
-
-@dataclass(frozen=True)
-class SeedDifference:
-    """Mean of second − first over seeds, Welch's t interval and two-sided p-value.
-
-    `spread` is the deviation between seeds of one recipe, the two pooled as the root of their mean
-    variance; `runs` how many there are of each.
-    """
-
-    mean: float
-    interval: tuple[float, float]
-    p: float
-    spread: float
-    runs: tuple[int, int]
-
-
-def welch(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> SeedDifference | None:
-    """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
-
-    Not paired, even where both recipes ran the same seeds. One seed gives both the same initial
-    weights and order of samples, but a changed loss drives two trainings apart within steps, so
-    little of the spread is common, while pairing halves the degrees of freedom: with five seeds
-    each t must exceed 2.78 instead of 2.31. If runs of one seed do go together, this test errs on
-    the careful side. Not pooled (Student), because a regulariser may well change the spread.
-
-    Args:
-        first, second: (runs,) accuracies, at least 2 each; the numbers may differ.
-
-    Returns:
-        None where neither has any spread: the runs are copies, and t has no value.
-
-    Raises:
-        ValueError: fewer than two of either, or a number is not finite.
-    """
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if x.ndim != 1 or y.ndim != 1 or min(len(x), len(y)) < 2:
-        raise ValueError("Welch's test needs two rows of at least two figures each")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("an accuracy of a run is not a finite number")
-    spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
-    if spread < 1e-12:
-        return None
-    with warnings.catch_warnings():
-        # One of the two may have no spread, of which SciPy warns; the other's is enough.
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
-        found = stats.ttest_ind(y, x, equal_var=False)
-    low, high = found.confidence_interval(confidence)
-    return SeedDifference(
-        float(y.mean() - x.mean()),
-        (float(low), float(high)),
-        float(found.pvalue),
-        spread,
-        (len(x), len(y)),
-    )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values (Holm 1979), in the order given.
-
-    Judged at 5% they keep the chance of any false "different" at 5%, however the tests hang
-    together, and are never less powerful than Bonferroni's.
-    """
-    m = len(p_values)
-    adjusted, largest = [0.0] * m, 0.0
-    for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (m - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

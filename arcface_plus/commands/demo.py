@@ -27,15 +27,16 @@ def demo(
     from arcface_plus.console import say
     from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
     from eval.compare import compare
-    from eval.report import write as report
+    from eval.report.terminal import to_terminal
+    from eval.report.write import write_comparison
 
     check_folder_writable(out)
     data = out / "data"
     runs = _train_both(data, out)
     comparison = compare(runs)
-    report.to_terminal(comparison, Console())
-    images = pair_images(comparison, data)
-    for path in report.write(comparison, out, class_angles(comparison), images):
+    to_terminal(comparison, Console())
+    images = pair_images(comparison.runs, data)
+    for path in write_comparison(comparison, out, class_angles(comparison.runs), images):
         say(f"wrote {path}")
 
 

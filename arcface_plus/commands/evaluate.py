@@ -105,7 +105,8 @@ def compare(
 
     from data_prep.errors import UserError
     from eval.compare import compare as compare_runs
-    from eval.report import write as report
+    from eval.report.terminal import to_terminal
+    from eval.report.write import write_comparison
 
     if data is not None and out is None:
         raise UserError("--data is for the worst pairs in compare.html: give --out DIR too")
@@ -116,11 +117,13 @@ def compare(
     if out is not None:  # before anything is printed: `… | head` must not lose the report
         from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
 
-        images = pair_images(comparison, data) if data is not None else {}
-        written = report.write(comparison, out, class_angles(comparison), images)
-    report.to_terminal(comparison, Console())
+        images = pair_images(comparison.runs, data) if data is not None else {}
+        written = write_comparison(comparison, out, class_angles(comparison.runs), images)
+    to_terminal(comparison, Console())
     for path in written:
         say(f"wrote {path}")
+    if out is None:
+        say("--out DIR writes all tests, tables and pictures (compare.html, .md, .json)")
 
 
 def _groups(options: list[str]) -> dict[str, list[Path]]:

@@ -1,8 +1,9 @@
-"""What a comparison's report needs and `eval` cannot know: class weights, and the pairs' images."""
+"""What reports need and `eval` cannot know: class weights, and the pairs' images."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.training_state import load_training
 from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
-from eval.compare import Comparison
+from eval.runs import Run
 
 
-def class_angles(comparison: Comparison) -> dict[str, NDArray[np.float64]]:
+def class_angles(runs: Sequence[Run]) -> dict[str, NDArray[np.float64]]:
     """Degrees from each class to its nearest other one, by run, from its last checkpoint.
 
     Runs without checkpoints (verification files, or cleaned up) are left out.
     """
     found = {}
-    for run in comparison.runs:
+    for run in runs:
         last = Checkpoints(run.directory, keep=1).last() if run.directory else None
         if last is None:
             continue
@@ -37,18 +38,19 @@ def class_angles(comparison: Comparison) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def pair_images(comparison: Comparison, data: Path) -> dict[str, list[bytes]]:
-    """The encoded images of each target's DATA/<target>.bin.
+def pair_images(runs: Sequence[Run], data: Path) -> dict[str, list[bytes]]:
+    """The encoded images of DATA/<target>.bin, for every target that any run was verified on.
 
     Raises:
         UserError: a file is missing, or it holds other pairs than those verified.
     """
     images = {}
-    for target in comparison.targets:
-        file = target_file(data, target.name)
-        images[target.name], same = read_pairs(file)
-        digest = pairs_digest(images[target.name], same)
-        for run, result in zip(comparison.runs, target.results, strict=True):
+    for target in dict.fromkeys(name for run in runs for name in run.results.targets):
+        file = target_file(data, target)
+        images[target], same = read_pairs(file)
+        digest = pairs_digest(images[target], same)
+        for run in runs:
+            result = run.results.targets.get(target)
             if result is None:
                 continue
             if result.pairs != len(same) or result.pairs_sha256 not in (None, digest):

@@ -1,79 +1,61 @@
-"""The judged differences with their 95% intervals about zero as one picture: what lies where."""
+"""Intervals on one common scale with round ticks: the picture column of a page's first table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eval.compare import Comparison
-from eval.report.charts import COLOURS
+from eval.report.scale import Scale, linear, number
 
-LONGEST_LABEL = 38
-"""Characters of a label inside a picture, where nothing can be wrapped."""
-
-ROW, MIDDLE, HALF, TOP = 46, 180, 160, 12
-"""Pixels: height of a row; x of zero and of the farthest bound from it; where the rows begin."""
+WIDTH, START, END = 300, 24, 276
+"""Pixels of a cell's picture, and where its axis begins and ends; the rest is room for labels."""
 
 
 @dataclass(frozen=True)
-class Interval:
-    """One difference: its text, and in pixels its height, its bounds and its mean."""
+class Bar:
+    """One interval in pixels; `shown`: whether its dot is filled."""
 
-    label: str
-    points: float
-    shown: bool
-    colour: int
-    y: int
     low: float
+    value: float
     high: float
-    mean: float
+    colour: int
+    shown: bool
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """The picture; `ends` are the marks under its axis: x, CSS class, points."""
+class Axis:
+    """The scale that all bars share: x and text of each tick; x of zero where it is marked."""
 
-    caption: str
-    rows: tuple[Interval, ...]
-    bottom: int
-    ends: tuple[tuple[int, str, float], ...]
-    middle: int = MIDDLE
-    top: int = TOP
+    ticks: tuple[tuple[float, str], ...]
+    zero: float | None
+    start: float = START
+    end: float = END
+    width: float = WIDTH
 
 
-def intervals(comparison: Comparison) -> Intervals | None:
-    """None where no difference was judged."""
-    judged = [
-        (comparison.groups.index(group), difference, difference.verdict)
-        for target in comparison.targets
-        for group, difference in zip(comparison.groups[1:], target.differences, strict=True)
-        if difference.verdict is not None
-    ]
-    if not judged:
-        return None
-    reach = max(abs(bound) for *_, v in judged for bound in (*v.interval, v.mean)) or 1e-4
-    rows = []
-    for index, (number, difference, verdict) in enumerate(judged):
-        low, high, mean = (MIDDLE + HALF * v / reach for v in (*verdict.interval, verdict.mean))
-        name = f"{difference.name} on {difference.target}"
-        rows.append(
-            Interval(
-                label=name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…",
-                points=100 * verdict.mean,
-                shown=difference.shown,
-                colour=number % COLOURS,
-                y=TOP + ROW * index + 34,
-                low=low,
-                high=high,
-                mean=mean,
-            )
-        )
-    return Intervals(
-        caption=f"Difference to {comparison.groups[0].name}, points, with 95% interval",
-        rows=tuple(rows),
-        bottom=TOP + ROW * len(rows),
-        ends=(
-            (MIDDLE - HALF, "start", -100 * reach),
-            (MIDDLE + HALF, "end", 100 * reach),
-            (MIDDLE, "mid", 0.0),
-        ),
-    )
+def differences_scale(bounds: Sequence[float]) -> Scale:
+    """A scale in points that holds all bounds (shares of 1) and zero."""
+    values = [100 * bound for bound in bounds]
+    low, high = min(0.0, *values), max(0.0, *values)
+    if high - low < 0.02:  # all intervals of no width at zero
+        low, high = -0.1, 0.1
+    return linear(low, high, START, END)
+
+
+def accuracies_scale(bounds: Sequence[float]) -> Scale:
+    """A scale in % that holds all bounds (shares of 1)."""
+    return linear(100 * min(bounds), 100 * max(bounds), START, END)
+
+
+def axis(scale: Scale, about_zero: bool) -> Axis:
+    """The scale as it is drawn; `about_zero` for differences, whose zero stands out."""
+    ticks = tuple((scale.at(tick), number(tick, signed=about_zero)) for tick in scale.ticks)
+    return Axis(ticks, scale.at(0.0) if about_zero else None)
+
+
+def bar(
+    scale: Scale, bounds: tuple[float, float], value: float, colour: int, shown: bool = True
+) -> Bar:
+    """One interval and its middle value (shares of 1) on the scale."""
+    low, middle, high = (scale.at(100 * v) for v in (bounds[0], value, bounds[1]))
+    return Bar(low, middle, high, colour, shown)

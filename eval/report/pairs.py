@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.compare import Comparison, TargetComparison
+from eval.groups import Group
 from eval.report.charts import COLOURS
-from eval.report.figures import NO_SCORES, missing
+from eval.report.sections import NO_SCORES, members, missing
 from eval.runs import Run
 
 WORST = 12
@@ -59,23 +59,25 @@ class WorstPairs:
     remarks: tuple[str, ...]
 
 
-def worst_pairs(comparison: Comparison, images: Mapping[str, Sequence[bytes]]) -> WorstPairs:
+def worst_pairs(
+    groups: Sequence[Group], targets: Sequence[str], images: Mapping[str, Sequence[bytes]]
+) -> WorstPairs:
     """The worst false accepts and false rejects of each target.
 
     `images`: target → the 2·P encoded images of its pair file, pair k being 2k and 2k + 1.
     """
     blocks: list[Block] = []
     remarks: list[str] = []
-    for target in comparison.targets:
-        runs = _comparable(comparison, target)
-        without = [run.name for run in comparison.runs if run.name not in runs]
-        remarks += missing(f"Worst pairs of {target.name}", without, f"{NO_SCORES} or other pairs")
+    for target in targets:
+        runs = _comparable(groups, target)
+        without = [run.name for *_, run in members(groups) if run.name not in runs]
+        remarks += missing(f"Worst pairs of {target}", without, f"{NO_SCORES} or other pairs")
         if runs:
-            blocks += [_block(comparison, target, runs, k, images.get(target.name)) for k in KINDS]
-            if target.name not in images:
+            blocks += [_block(groups, target, runs, k, images.get(target)) for k in KINDS]
+            if target not in images:
                 remarks.append(
-                    f"{target.name}: pairs are listed by number; `--data DIR` with "
-                    f"{target.name}.bin shows their images."
+                    f"{target}: pairs are listed by number; `--data DIR` with "
+                    f"{target}.bin shows their images."
                 )
     about = (
         f"Of the pairs that any run decides wrongly the {WORST} worst by the mean cosine over all "
@@ -85,42 +87,38 @@ def worst_pairs(comparison: Comparison, images: Mapping[str, Sequence[bytes]]) -
     return WorstPairs(tuple(blocks), (about, *remarks) if blocks else tuple(remarks))
 
 
-def _comparable(comparison: Comparison, target: TargetComparison) -> dict[str, Run]:
+def _comparable(groups: Sequence[Group], target: str) -> dict[str, Run]:
     """By name the runs whose scores are of the same pairs as the first one's."""
-    found = [run for run in comparison.runs if target.name in run.scores]
+    found = [run for *_, run in members(groups) if target in run.scores]
     return {
         run.name: run
         for run in found
-        if np.array_equal(run.scores[target.name].same, found[0].scores[target.name].same)
+        if np.array_equal(run.scores[target].same, found[0].scores[target].same)
     }
 
 
 def _block(
-    comparison: Comparison,
-    target: TargetComparison,
+    groups: Sequence[Group],
+    target: str,
     runs: Mapping[str, Run],
     same: bool,
     images: Sequence[bytes] | None,
 ) -> Block:
-    scores = {name: run.scores[target.name] for name, run in runs.items()}
+    scores = {name: run.scores[target] for name, run in runs.items()}
     cosine = {name: 1 - s.distances.astype(np.float64) / 2 for name, s in scores.items()}
-    folds = {
-        run.name: len(result.accuracy.folds)
-        for run, result in zip(comparison.runs, target.results, strict=True)
-        if result is not None
-    }
+    folds = {name: len(run.results.targets[target].accuracy.folds) for name, run in runs.items()}
     wrong = {name: ~s.decisions(folds[name]) for name, s in scores.items()}
     truth = next(iter(scores.values())).same
     candidates = np.flatnonzero(np.any(list(wrong.values()), axis=0) & (truth == same))
     mean = np.mean(list(cosine.values()), axis=0)[candidates]
     worst = candidates[np.argsort(mean if same else -mean, kind="stable")[:WORST]]
-    title = f"{target.name}: {KINDS[same].lower()}"
+    title = f"{target}: {KINDS[same].lower()}"
     if not len(worst):
         return Block(title, ())
     cards = []
     for pair in worst.tolist():
         found = []
-        for number, group in enumerate(comparison.groups):
+        for number, group in enumerate(groups):
             names = [run.name for run in group.runs if run.name in runs]
             if names:
                 value = float(np.mean([cosine[name][pair] for name in names]))

@@ -69,7 +69,7 @@ def groups(seeded_run):
     for seed in range(4):
         for i, (name, config) in enumerate({"arcface": {}, "plus": MMA}.items()):
             noise = 100 * i + seed + 1
-            targets = {"lfw": (3 + 0.4 * i, noise), "cfp_fp": (2.5, 1000 + noise)}
+            targets = {"lfw": (3 + 0.6 * i, noise), "cfp_fp": (2.5, 1000 + noise)}
             found[name].append(seeded_run(f"{name}_{seed}", seed, targets, **config))
     return found
 

@@ -7,7 +7,8 @@ import json
 from verification_files import ARCFACE, BASE, BETTER, PLUS, target
 
 from eval.compare import compare
-from eval.report import write as report
+from eval.conditions import matters
+from eval.report.markdown import comparison_to_markdown
 
 
 def test_more_than_the_regulariser_differs(make_run):
@@ -41,7 +42,7 @@ def test_summary_figures_stand_side_by_side(make_run):
     comparison = compare([a, b])
     keys = ["loss", "wall_seconds", "images_per_second", "loss_regularizer"]
     assert [row.key for row in comparison.training] == keys
-    text = report.to_markdown(comparison)
+    text = comparison_to_markdown(comparison)
     assert "| wall_seconds | 1:02:05 | — |" in text
     assert "| loss_regularizer | nan | — |" in text
     json.dumps(comparison.to_json(), allow_nan=False)
@@ -54,3 +55,27 @@ def test_a_recipe_that_varies_within_its_group_is_warned_of(groups, seeded_run):
     assert "arcface: its runs differ in more than the seed" in text
     assert "differ in more than the regulariser" in text
     assert text.count("optimizer.lr") == 2
+
+
+def test_what_changes_no_result_is_no_reason_for_a_warning(make_run):
+    a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
+    other = PLUS | {
+        "eval": {"targets": ["lfw"]}, "logging": {"every": 9}, "data": {"cache": "disk"},
+    }  # fmt: skip
+    b = make_run("b", {"lfw": target(BETTER)}, config=other)
+    comparison = compare([a, b])
+    assert comparison.warnings == ()
+    assert {"eval.targets", "logging.every"} <= {r.key for r in comparison.config_differences}
+
+
+def test_which_keys_matter():
+    free = ["run.name", "logging.every", "eval.data", "checkpoint.keep", "runtime.device"]
+    assert not any(map(matters, free))
+    bound = ["run.seed", "data.train", "data.flip", "runtime.precision", "evaluation.x", "head"]
+    assert all(map(matters, bound))
+
+
+def test_the_caveat_says_the_level_of_the_intervals(groups):
+    comparison = compare(groups=groups)
+    level = comparison.targets[0].differences[0].verdict.level
+    assert any(f"have the level {100 * level:g}%" in line for line in comparison.caveats)

@@ -9,7 +9,7 @@ from verification_files import ARCFACE, BASE, BETTER, PLUS, target, verification
 
 from data_prep.errors import DataError
 from eval.compare import compare
-from eval.runs import read_run
+from eval.runs import read_run, read_unverified_run
 
 
 def test_the_last_step_is_used_and_plain_files_are_taken(make_run, tmp_path):
@@ -72,3 +72,15 @@ def test_counts_beyond_reason_are_refused(make_run):
     run = make_run("a", {"lfw": target(ARCFACE) | {"pairs": 10**400}}, config=BASE)
     with pytest.raises(DataError, match=r"targets\.lfw\.pairs: "):
         read_run(run)
+
+
+def test_a_run_without_verification_has_no_targets(make_run):
+    run = make_run("a", {"lfw": target(ARCFACE)}, config=BASE, summary={"loss": 1.0})
+    assert read_unverified_run(run) == read_run(run)
+    (run / "eval" / "step_00000100.json").unlink()
+    with pytest.raises(DataError, match="a: not a run directory"):
+        read_unverified_run(run)
+    (run / "metrics.jsonl").write_text("")
+    found = read_unverified_run(run)
+    assert (found.results.targets, found.scores, found.step) == ({}, {}, None)
+    assert (found.seed, found.summary) == (0, {"loss": 1.0})

@@ -137,16 +137,18 @@ def test_verifications_are_compared_and_grouped(command, models, synthetic, tmp_
             tmp_path / f"{name}.json",
         )
         assert command(*words, *(["--no-flip"] if name.endswith("1") else []))[0] == 0
-    code, shown, _ = command("compare", tmp_path / "a0.json", tmp_path / "ab0.json")
+    code, shown, said = command("compare", tmp_path / "a0.json", tmp_path / "ab0.json")
     assert code == 0
-    assert "McNemar's exact test" in " ".join(shown.split())
+    assert "McNemar's score test" in " ".join(shown.split())
+    assert "--out DIR writes all tests" in " ".join(said.split())
     groups = (
         "--group", f"one={tmp_path}/a[0-9].json", "--group", f"two={tmp_path}/ab0.json",
         "--group", f"two={tmp_path}/ab1.json",
     )  # fmt: skip
     code, shown, _ = command("compare", *groups, "--resolve", 0.5, "--out", tmp_path / "out")
     assert code == 0
-    assert "2 and 2 seeds" in " ".join(shown.split())
+    assert "two against one (2 and 2 runs)" in " ".join(shown.split())
+    assert "Welch's t over seeds" in shown  # JSON files alone tell no seeds
     assert "the use of mirror images (flip) is not the same" in " ".join(shown.split())
     content = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert content["groups"] == {"one": ["a0", "a1"], "two": ["ab0", "ab1"]}

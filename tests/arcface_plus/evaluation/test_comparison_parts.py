@@ -43,7 +43,7 @@ def runs(tmp_path):
         folder = tmp_path / "a" / "checkpoints" / f"step_{step:08d}"
         folder.mkdir(parents=True)
         torch.save(vars(training), folder / "training.pt")
-    return compare([tmp_path / "a", tmp_path / "b"])
+    return compare([tmp_path / "a", tmp_path / "b"]).runs
 
 
 def test_angles_of_the_last_checkpoint_without_rows_of_zeros(runs):

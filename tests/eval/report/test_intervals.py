@@ -1,36 +1,31 @@
-"""The picture of the judged differences: zero in the middle, the farthest bound at the edge."""
+"""Intervals on a common scale: round ticks, zero among them, everything to scale."""
 
 from __future__ import annotations
 
 import pytest
-from verification_files import ARCFACE, BASE, BETTER, target
 
-from eval.compare import compare
-from eval.report.intervals import HALF, LONGEST_LABEL, MIDDLE, intervals
+from eval.report.intervals import END, START, accuracies_scale, axis, bar, differences_scale
 
 
-def test_bounds_and_means_lie_to_scale(make_run):
-    runs = [
-        make_run(name, {"lfw": target(folds)}, config=BASE)
-        for name, folds in (("a", ARCFACE), ("b" * 60, BETTER), ("c", ARCFACE[::-1]))
-    ]
-    comparison = compare(runs)
-    picture = intervals(comparison)
-    verdicts = [d.verdict for d in comparison.targets[0].differences]
-    reach = max(abs(bound) for v in verdicts for bound in v.interval)
-    for row, verdict in zip(picture.rows, verdicts, strict=True):
-        assert (row.low - MIDDLE) / HALF * reach == pytest.approx(verdict.interval[0])
-        assert (row.high - MIDDLE) / HALF * reach == pytest.approx(verdict.interval[1])
-        assert (row.mean - MIDDLE) / HALF * reach == pytest.approx(verdict.mean)
-        assert row.points == pytest.approx(100 * verdict.mean)
-    assert [row.shown for row in picture.rows] == [True, False]
-    assert [row.colour for row in picture.rows] == [1, 2]
-    assert len(picture.rows[0].label) == LONGEST_LABEL
-    assert max(abs(x - MIDDLE) for row in picture.rows for x in (row.low, row.high)) <= HALF + 1e-9
-    assert picture.bottom > max(row.y for row in picture.rows)
+def test_differences_lie_about_zero_on_round_ticks():
+    scale = differences_scale([-0.0033, 0.0017, -0.001])
+    drawn = axis(scale, about_zero=True)
+    assert [text for _, text in drawn.ticks] == ["−0.4", "−0.2", "0", "+0.2"]
+    assert (drawn.ticks[0][0], drawn.ticks[-1][0]) == pytest.approx((START, END))
+    assert drawn.zero == pytest.approx(drawn.ticks[2][0])
+    found = bar(scale, (-0.0033, 0.0017), -0.001, colour=2, shown=False)
+    unit = (END - START) / 0.6
+    for x, points in ((found.low, -0.33), (found.value, -0.1), (found.high, 0.17)):
+        assert x == pytest.approx(drawn.zero + points * unit)
 
 
-def test_nothing_judged_is_no_picture(seeded_run):
-    single = seeded_run("a", 0, {"lfw": (3, 1)})
-    group = [seeded_run(f"b{i}", i, {"lfw": (3, i + 2)}) for i in range(2)]
-    assert intervals(compare([single], {"b": group})) is None
+def test_zero_is_there_where_all_differences_are_far_from_it():
+    drawn = axis(differences_scale([0.02, 0.03]), about_zero=True)
+    assert [text for _, text in drawn.ticks] == ["0", "+1", "+2", "+3"]
+    assert axis(differences_scale([0.0, 0.0]), about_zero=True).zero is not None
+
+
+def test_accuracies_have_no_zero():
+    drawn = axis(accuracies_scale([0.821, 0.894]), about_zero=False)
+    assert drawn.zero is None
+    assert [text for _, text in drawn.ticks] == ["82", "84", "86", "88", "90"]

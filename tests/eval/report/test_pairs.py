@@ -13,7 +13,7 @@ PAIRS = 400
 def test_the_worst_are_those_furthest_on_the_wrong_side(seeded_run):
     runs = [seeded_run(name, 0, {"lfw": (2, i + 1)}, pairs=PAIRS) for i, name in enumerate("ab")]
     comparison = compare(runs)
-    found = worst_pairs(comparison, {"lfw": [b"\xff\xd8\xff", b"GIF"] * PAIRS})
+    found = worst_pairs(comparison.groups, ["lfw"], {"lfw": [b"\xff\xd8\xff", b"GIF"] * PAIRS})
     scores = [run.scores["lfw"] for run in comparison.runs]
     cosine = np.mean([1 - s.distances / 2 for s in scores], axis=0)
     wrong = ~scores[0].decisions() | ~scores[1].decisions()
@@ -30,6 +30,6 @@ def test_the_worst_are_those_furthest_on_the_wrong_side(seeded_run):
 
 def test_without_images_pairs_are_numbers(seeded_run):
     runs = [seeded_run(name, 0, {"lfw": (2, i + 1)}, pairs=40) for i, name in enumerate("ab")]
-    found = worst_pairs(compare(runs), {})
+    found = worst_pairs(compare(runs).groups, ["lfw"], {})
     assert all(card.pictures == () for block in found.blocks for card in block.cards)
     assert any("`--data DIR` with lfw.bin" in remark for remark in found.remarks)

@@ -1,0 +1,62 @@
+"""Runs of one recipe, and whether two such groups verified the same pairs of a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eval.runs import Run, TargetResult
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one recipe that differ in the seed alone; a single run is a group of one."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+    def results(self, target: str) -> list[TargetResult]:
+        """Each run's result on a target that all of them have."""
+        return [run.results.targets[target] for run in self.runs]
+
+    def accuracies_by_seed(self, target: str) -> dict[str, float] | None:
+        """Seed → accuracy; None where a seed is unknown or there more than once."""
+        seeds = [str(run.seed) for run in self.runs if run.seed is not None]
+        if len(set(seeds)) < len(self.runs):
+            return None
+        means = [result.accuracy.mean for result in self.results(target)]
+        return dict(zip(seeds, means, strict=True))
+
+
+def obstacle(target: str, reference: Group, group: Group) -> str | None:
+    """Why two groups cannot be compared on a target: no result, or other pairs."""
+    first: tuple[Run, TargetResult] | None = None
+    for run in (*reference.runs, *group.runs):
+        result = run.results.targets.get(target)
+        if result is None:
+            return f"{run.name} has no result for it"
+        if first is None:
+            first = run, result
+        elif first[1].counts != result.counts:
+            return f"other pairs ({_pairs(*first)}; {_pairs(run, result)})"
+        elif _other_content(target, *first, run, result):
+            return f"other pairs ({first[0].name} and {run.name} verified other images or truths)"
+    return None
+
+
+def _other_content(
+    target: str, run: Run, result: TargetResult, other: Run, others: TargetResult
+) -> bool:
+    if result.pairs_sha256 and others.pairs_sha256:
+        return result.pairs_sha256 != others.pairs_sha256
+    if target in run.scores and target in other.scores:
+        return not np.array_equal(run.scores[target].same, other.scores[target].same)
+    return False
+
+
+def _pairs(run: Run, result: TargetResult) -> str:
+    pairs, same, images, unique, folds = result.counts
+    return (
+        f"{run.name}: {pairs} pairs, {same} same, {images} images, {unique} unique, {folds} folds"
+    )

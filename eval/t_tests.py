@@ -1,0 +1,131 @@
+"""Student's t on paired figures, Welch's on unpaired ones: p and interval of one statistic.
+
+The interval at level 1 − a leaves out zero exactly where p < a: both come from the same mean,
+standard error and degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+NO_SPREAD = 1e-12
+"""Equal differences of accuracies come out equal only to rounding."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Mean of second − first over n paired figures, its 95% t interval and two-sided p-value.
+
+    `standard_error` is that of the mean; it is 0 where all n differences are equal.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    p: float
+    n: int
+    standard_error: float
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the n differences."""
+        return self.standard_error * math.sqrt(self.n)
+
+    def interval_at(self, level: float) -> tuple[float, float]:
+        """The interval at another level than 95%, a share of 1."""
+        return _t_interval(self.mean, self.standard_error, self.n - 1, level)
+
+
+def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
+    """Student's paired t: is the mean of second − first different from zero?
+
+    Pairing takes out what is common to both. By seed that is the initial weights and the order of
+    the images (common random numbers); the test is valid however much or little is common. By fold
+    it is that some folds are harder than others, which is most of the spread; the folds of a test
+    set are disjoint and nothing is trained on them, so unlike those of cross-validated training
+    they are (nearly) independent given the two networks, and only the thresholds, chosen on the
+    other folds, tie them together.
+
+    Where all differences are equal the spread is zero and t has no value; the limit is returned:
+    an interval of no width, p = 1 for no difference at all and p = 0 otherwise.
+
+    Args:
+        first, second: (n,) accuracies of the same seeds or folds, n at least 2.
+
+    Raises:
+        ValueError: the two are not of one length ≥ 2, or a number is not finite.
+    """
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+        raise ValueError(f"paired figures must be two equal rows of >= 2, not {x.shape}, {y.shape}")
+    difference = y - x
+    if not np.isfinite(difference).all():
+        raise ValueError("an accuracy is not a finite number")
+    n, mean = len(difference), float(difference.mean())
+    error = float(difference.std(ddof=1)) / math.sqrt(n)
+    if error < NO_SPREAD:
+        mean = 0.0 if abs(mean) < NO_SPREAD else mean
+        return PairedDifference(mean, (mean, mean), 1.0 if mean == 0.0 else 0.0, n, 0.0)
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    return PairedDifference(mean, _t_interval(mean, error, n - 1, 0.95), p, n, error)
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """Mean of second − first over seeds, Welch's 95% t interval and two-sided p-value.
+
+    `spread` is the deviation between seeds of one recipe, the two pooled as the root of their mean
+    variance; `runs` how many there are of each; `freedom` Welch's and Satterthwaite's degrees.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    p: float
+    spread: float
+    runs: tuple[int, int]
+    standard_error: float
+    freedom: float
+
+    def interval_at(self, level: float) -> tuple[float, float]:
+        """The interval at another level than 95%, a share of 1."""
+        return _t_interval(self.mean, self.standard_error, self.freedom, level)
+
+
+def welch(first: ArrayLike, second: ArrayLike) -> SeedDifference | None:
+    """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
+
+    For runs that have no seeds in common. It does not assume equal spreads, because a regulariser
+    may well change the spread.
+
+    Args:
+        first, second: (runs,) accuracies, at least 2 each; the numbers may differ.
+
+    Returns:
+        None where neither has any spread: the runs are copies, and t has no value.
+
+    Raises:
+        ValueError: fewer than two of either, or a number is not finite.
+    """
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.ndim != 1 or y.ndim != 1 or min(len(x), len(y)) < 2:
+        raise ValueError("Welch's test needs two rows of at least two figures each")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("an accuracy of a run is not a finite number")
+    spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
+    if spread < NO_SPREAD:
+        return None
+    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    freedom = float((u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1)))
+    mean, error = float(y.mean() - x.mean()), math.sqrt(u + v)
+    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    interval = _t_interval(mean, error, freedom, 0.95)
+    return SeedDifference(mean, interval, p, spread, (len(x), len(y)), error, freedom)
+
+
+def _t_interval(mean: float, error: float, freedom: float, level: float) -> tuple[float, float]:
+    reach = float(stats.t.isf((1 - level) / 2, freedom)) * error
+    return mean - reach, mean + reach
