@@ -32,20 +32,20 @@ from arcface_plus.signals import Terminated, forget_sigterm, sigterm_came, stop_
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
-_ORDER = ["demo", "train", "config", "data", "eval", "report"] + [
-    "embed",
-    "match",
-    "export",
-    "angles",
-    "bench",
-]
+_PANELS = {
+    "Train": ("demo", "train", "config"),
+    "Data and evaluation": ("data", "eval", "report"),
+    "Use a model": ("embed", "match", "export"),
+    "Look and measure": ("angles", "bench"),
+}
+_PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
 
 class _Commands(typer.core.TyperGroup):
     """Commands and groups of commands in one order; Typer lists all groups last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=_ORDER.index)
+        return sorted(super().list_commands(ctx), key=list(_PANEL).index)
 
 
 app = typer.Typer(
@@ -56,19 +56,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_TRAIN, _JUDGE, _USE, _LOOK = "Train", "Data and evaluation", "Use a model", "Look and measure"
-app.command("demo", rich_help_panel=_TRAIN)(demo)
-app.command("train", rich_help_panel=_TRAIN)(train)
-app.add_typer(config, name="config", rich_help_panel=_TRAIN)
-app.add_typer(data, name="data", rich_help_panel=_JUDGE)
-app.add_typer(evaluation, name="eval", rich_help_panel=_JUDGE)
+for _name, _command in {
+    "demo": demo,
+    "train": train,
+    "report": report,
+    "embed": embed,
+    "match": match,
+    "export": export,
+    "angles": angles,
+}.items():
+    app.command(_name, rich_help_panel=_PANEL[_name])(_command)
+for _name, _group in {"config": config, "data": data, "eval": evaluation, "bench": bench}.items():
+    app.add_typer(_group, name=_name, rich_help_panel=_PANEL[_name])
 evaluation.command("identify")(identify)
-app.command("report", rich_help_panel=_JUDGE)(report)
-app.command("embed", rich_help_panel=_USE)(embed)
-app.command("match", rich_help_panel=_USE)(match)
-app.command("export", rich_help_panel=_USE)(export)
-app.command("angles", rich_help_panel=_LOOK)(angles)
-app.add_typer(bench, name="bench", rich_help_panel=_LOOK)
 
 
 def _version(wanted: bool) -> None:

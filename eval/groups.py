@@ -29,6 +29,16 @@ class Group:
         return dict(zip(seeds, means, strict=True))
 
 
+def leak(target: str, reference: Group, group: Group) -> str | None:
+    """Who was trained on images of a target, so that an accuracy on it crowns nobody."""
+    told = [
+        f"{count} of its images are in the training set of {run.name}"
+        for run in (*reference.runs, *group.runs)
+        if (count := run.shared_images.get(target, 0))
+    ]
+    return " and ".join(told[:2]) + (" and others" if len(told) > 2 else "") if told else None
+
+
 def obstacle(target: str, reference: Group, group: Group) -> str | None:
     """Why two groups cannot be compared on a target: no result, or other pairs."""
     first: tuple[Run, TargetResult] | None = None

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.difference import TESTS, UNITS, Difference, Verdict
-from eval.groups import Group, obstacle
+from eval.groups import Group, leak, obstacle
 from eval.multiple_testing import holm, interval_level
 from eval.power import paired, resolved, resolved_by_pairs, seeds_needed, unpaired
 from eval.runs import TargetResult
@@ -37,8 +37,7 @@ def compare_groups(target: str, reference: Group, group: Group, resolve: float) 
     `resolve` is the difference asked about, as a share of 1.
     """
     found = Difference(reference.name, group.name, target)
-    why = obstacle(target, reference, group)
-    if why is not None:
+    if why := obstacle(target, reference, group):
         return replace(found, sentence=f"not compared: {why}", words="not compared")
     first, second = reference.results(target), group.results(target)
     x, y = ([result.accuracy.mean for result in results] for results in (first, second))
@@ -50,6 +49,8 @@ def compare_groups(target: str, reference: Group, group: Group, resolve: float) 
         pairs=first[0].pairs,
         **_by_pairs(target, reference, group),
     )
+    if why := leak(target, reference, group):
+        return _unjudged(found, "trained on it", why)
     return _designed(found, (len(x), len(y)), resolve)
 
 

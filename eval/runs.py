@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -101,6 +101,8 @@ class Run:
     `directory` is the run directory, None for a verification file outside one.
     `step` is the one the verification file is named after, None if it is named otherwise.
     `scores` are the pairs' distances by target; empty where the file beside it is missing.
+    `shared_images`: target → how many of its images the run was trained on, as training counted
+    them; a target that is not there was not looked at.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Run:
     config: dict[str, Any] | None
     summary: dict[str, Any] | None
     scores: Mapping[str, PairScores]
+    shared_images: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def seed(self) -> object:
@@ -160,6 +163,7 @@ def read_run(path: Path) -> Run:
         config=_read_config(directory / "config.yaml") if directory else None,
         summary=_read_summary(directory / "summary.json") if directory else None,
         scores=_read_scores(results_file, results),
+        shared_images=_read_shared_images(directory / "environment.json") if directory else {},
     )
 
 
@@ -192,6 +196,14 @@ def read_unverified_run(path: Path) -> Run:
         summary=_read_summary(path / "summary.json"),
         scores={},
     )
+
+
+def _read_shared_images(file: Path) -> dict[str, int]:
+    """Empty for runs of versions that did not look."""
+    found = read_json_mapping(file).get("shared_images", {}) if file.is_file() else {}
+    if not isinstance(found, dict) or not all(type(count) is int for count in found.values()):
+        raise DataError(f"{file}: shared_images: expected a whole number for each target")
+    return found
 
 
 def _results_files(directory: Path) -> Iterator[Path]:

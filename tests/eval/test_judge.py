@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from verification_files import ARCFACE, BASE, BETTER, PLUS, target
 
-from data_prep.errors import UserError
+from data_prep.errors import DataError, UserError
 from eval.compare import compare
 from eval.difference import Difference
 from eval.judge import with_verdicts
@@ -248,3 +248,23 @@ def test_without_scores_the_folds_judge(groups):
     difference = compare([a, b]).targets[0].differences[0]
     assert difference.verdict.unit == "folds"
     assert (difference.mcnemar, difference.bootstrap) == (None, None)
+
+
+def test_who_was_trained_on_the_target_is_not_crowned(groups):
+    """An accuracy on images that the network has seen says nothing about strangers."""
+    (groups["plus"][1] / "environment.json").write_text('{"shared_images": {"lfw": 12}}')
+    (groups["plus"][2] / "environment.json").write_text('{"shared_images": {"lfw": 0}}')
+    found = compare(groups={"arcface": groups["arcface"], "plus": groups["plus"]})
+    lfw, cfp = (target.differences[0] for target in found.targets)
+    assert (lfw.verdict, lfw.words, lfw.shown) == (None, "trained on it", False)
+    assert lfw.sentence.endswith("lfw: 12 of its images are in the training set of plus_1")
+    assert cfp.verdict is not None
+    assert any("plus_1" in line for line in verdicts(found))
+
+
+def test_a_broken_count_of_shared_images_is_named(groups):
+    file = groups["plus"][1] / "environment.json"
+    for broken in ('{"shared_images": 3}', '{"shared_images": {"lfw": "many"}}'):
+        file.write_text(broken)
+        with pytest.raises(DataError, match=r"environment\.json: shared_images: expected a whole"):
+            compare(groups={"arcface": groups["arcface"], "plus": groups["plus"]})
