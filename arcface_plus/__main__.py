@@ -1,6 +1,60 @@
-"""`python -m arcface_plus` (and `torchrun -m arcface_plus`) is the command line."""
+"""Where the program begins: `arcface-plus`, `python -m arcface_plus`, `torchrun -m arcface_plus`.
 
-from arcface_plus.cli import main
+Two things come before every other import: signals end the program (the imports take seconds), and
+the names `data_prep` and `eval` mean our own packages.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import FrameType
+
+PACKAGES = ("data_prep", "eval")
+
+
+def _load_own_packages() -> None:
+    """Import the top-level packages that lie beside this one, whatever sys.path has before them.
+
+    `python -m` puts the current folder first on sys.path, and PYTHONPATH may name others.
+    arcface_torch's repository has an `eval/` of its own, and so has every run directory.
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    for name in PACKAGES:
+        if name not in sys.modules:
+            spec = PathFinder.find_spec(name, [root])
+            assert spec is not None, f"{name} is not in {root}"
+            assert spec.loader is not None, f"{name} in {root} has no __init__.py"
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+
+
+# Not in main: a process that multiprocessing spawns imports this file, and does not call main.
+_load_own_packages()
+
+
+def main() -> None:
+    """Run the command line with this process's arguments; exits with its status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    from arcface_plus.cli import main as command_line
+
+    command_line()
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """End at once: nothing has begun yet, or all is done.
+
+    As process 1 of a container a program is not ended by a signal that it does not handle.
+    """
+    os.write(2, f"arcface-plus: stopped by {signal.Signals(number).name}\n".encode())
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
     main()

@@ -69,7 +69,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
-    former = _stop_at_sigterm()
+    former = _stop_at_signals()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
@@ -78,33 +78,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `arcface-plus … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + 13
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, _Stopped) as error:
         if debug:
             traceback.print_exc()
         status = _report(error)
     finally:
         _leave_processes()
-        if former is not None:
-            signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came where nothing waits for it: before training begins, or in another command."""
+class _Stopped(BaseException):
+    """A signal came where nothing waits for it: before training begins, or in another command.
+
+    No KeyboardInterrupt: Typer makes that an exit status of 130, whatever the signal was.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
-def _stop_at_sigterm() -> Any:
-    """Let SIGTERM end the program, also as process 1, for which the system has no default action.
+def _stop_at_signals() -> dict[int, Any]:
+    """Let SIGINT and SIGTERM end the program; the former handlers by signal.
 
-    Returns the former handler; None where signals are not ours to handle (in another thread).
+    As process 1 of a container a program is not ended by a signal that it does not handle. Empty
+    where signals are not ours to handle (in another thread).
     """
 
     def stop(number: int, _: FrameType | None) -> None:
-        raise _Terminated
+        raise _Stopped(number)
 
     if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, stop)
+        return {}
+    return {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _report(error: BaseException) -> int:
@@ -122,8 +129,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 3, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
-    if isinstance(error, _Terminated):
-        return 128 + signal.SIGTERM, "stopped by SIGTERM"
+    if isinstance(error, _Stopped):
+        return 128 + error.number, f"stopped by {signal.Signals(error.number).name}"
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
     if isinstance(error, OSError):

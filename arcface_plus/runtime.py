@@ -7,6 +7,7 @@ import resource
 import signal
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,18 +122,17 @@ def peak_memory(device: torch.device) -> dict[str, float]:
 class Interrupts:
     """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
 
-    A second signal of the same kind acts at once, for those who do not want to wait.
+    A second signal of the same kind does what it did before, for those who do not want to wait.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._former: dict[int, object] = {}
+        self._former: dict[int, Any] = {}
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = number
-        signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        )
+        # Not SIG_DFL: as process 1 of a container, that would be no action at all.
+        signal.signal(number, self._former[number])
 
     def __enter__(self) -> Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -141,4 +141,4 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
