@@ -7,12 +7,12 @@ the names `data_prep` and `eval` mean our own packages.
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
-from types import FrameType
+
+from arcface_plus.signals import STOPPING, leave
 
 PACKAGES = ("data_prep", "eval")
 
@@ -40,20 +40,11 @@ _load_own_packages()
 
 def main() -> None:
     """Run the command line with this process's arguments; exits with its status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+    for number in STOPPING:
+        signal.signal(number, leave)
     from arcface_plus.cli import main as command_line
 
     command_line()
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    """End at once: nothing has begun yet, or all is done.
-
-    As process 1 of a container a program is not ended by a signal that it does not handle.
-    """
-    os.write(2, f"arcface-plus: stopped by {signal.Signals(number).name}\n".encode())
-    os._exit(128 + number)
 
 
 if __name__ == "__main__":

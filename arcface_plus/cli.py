@@ -6,12 +6,9 @@ Heavy imports happen inside the commands, so that `--help` and mistakes answer a
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +24,7 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
+from arcface_plus.signals import Stopped, stop_at_signals
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
@@ -69,49 +67,22 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
-    former = _stop_at_signals()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
     try:
-        status = app(given, prog_name="arcface-plus", standalone_mode=False)
+        with stop_at_signals():
+            status = app(given, prog_name="arcface-plus", standalone_mode=False)
     except BrokenPipeError:  # `arcface-plus … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + 13
-    except (Exception, KeyboardInterrupt, _Stopped) as error:
+    except (Exception, KeyboardInterrupt, Stopped) as error:
         if debug:
             traceback.print_exc()
         status = _report(error)
     finally:
         _leave_processes()
-        for number, handler in former.items():
-            signal.signal(number, handler)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-class _Stopped(BaseException):
-    """A signal came where nothing waits for it: before training begins, or in another command.
-
-    No KeyboardInterrupt: Typer makes that an exit status of 130, whatever the signal was.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-def _stop_at_signals() -> dict[int, Any]:
-    """Let SIGINT and SIGTERM end the program; the former handlers by signal.
-
-    As process 1 of a container a program is not ended by a signal that it does not handle. Empty
-    where signals are not ours to handle (in another thread).
-    """
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise _Stopped(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _report(error: BaseException) -> int:
@@ -129,8 +100,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 3, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
-    if isinstance(error, _Stopped):
-        return 128 + error.number, f"stopped by {signal.Signals(error.number).name}"
+    if isinstance(error, Stopped):
+        return 128 + error.number, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
     if isinstance(error, OSError):
