@@ -1,4 +1,7 @@
-"""``python -m eval …``: a door into the one command line, where this floor's commands live."""
+"""``python -m eval …``: a door into the one command line, where this floor's commands live.
+
+In a folder with a package `eval` of its own, Python would run that one: ``python -P -m eval …``.
+"""
 
 from __future__ import annotations
 
