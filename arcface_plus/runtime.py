@@ -1,13 +1,10 @@
-"""Devices, processes, seeds, signals, folders: what a run needs from the machine it is on."""
+"""Devices, processes, seeds, memory: what a run needs from the machine it is on."""
 
 from __future__ import annotations
 
 import os
 import resource
-import signal
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
@@ -117,28 +114,3 @@ def peak_memory(device: torch.device) -> dict[str, float]:
         "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6,
         "peak_reserved_memory_mb": torch.cuda.max_memory_reserved(device) / 1e6,
     }
-
-
-class Interrupts:
-    """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
-
-    A second signal of the same kind does what it did before, for those who do not want to wait.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._former: dict[int, Any] = {}
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        # Not SIG_DFL: as process 1 of a container, that would be no action at all.
-        signal.signal(number, self._former[number])
-
-    def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._former[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)

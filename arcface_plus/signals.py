@@ -1,4 +1,4 @@
-"""How SIGINT and SIGTERM end the program where no training waits for them.
+"""What SIGINT and SIGTERM do: end the program, or be remembered until training can save.
 
 Both have handlers from the first line on: as process 1 of a container, a program is not ended by a
 signal that it does not handle.
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 IMPORT = "<frozen importlib._bootstrap>"
@@ -58,4 +58,30 @@ def stop_at_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+class Interrupts:
+    """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
+
+    A second signal of the same kind acts as before, for those who do not want to wait.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._former: dict[int, Any] = {}
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        signal.signal(number, self._former[number])
+
+    def __enter__(self) -> Interrupts:
+        for number in STOPPING:
+            former = signal.getsignal(number)
+            self._former[number] = signal.SIG_DFL if former is None else former
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
             signal.signal(number, handler)

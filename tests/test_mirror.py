@@ -57,6 +57,7 @@ TO_COME = {
     "arcface_plus/run_directory/finished.py",
     "arcface_plus/run_directory/metrics.py",
     "arcface_plus/run_directory/prepare.py",
+    "arcface_plus/runtime.py",
     "arcface_plus/training/divergence.py",
     "arcface_plus/training/update.py",
 }

@@ -27,7 +27,8 @@ from arcface_plus.run_directory.finished import read_accuracies
 from arcface_plus.run_directory.metrics import Metrics, last_logged, plain
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
-from arcface_plus.runtime import Interrupts, peak_memory
+from arcface_plus.runtime import peak_memory
+from arcface_plus.signals import Interrupts
 from arcface_plus.training.compilation import uncompiled
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.divergence import ADVICE, post_mortem, report

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the program at any moment of its start-up, as process 1 too."""
+"""SIGINT and SIGTERM end the program, as process 1 too; training remembers the first of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from arcface_plus.config.tree import shipped
-from arcface_plus.signals import Stopped, stop_at_signals
+from arcface_plus.signals import Interrupts, Stopped, stop_at_signals
 
 ROOT = Path(__file__).parents[2]
 AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--map-root-user"]
@@ -71,3 +71,26 @@ def test_outside_an_import_files_can_be_closed(number):
         os.kill(os.getpid(), number)
     assert stopped.value.number == number
     assert signal.getsignal(number) is before
+
+
+class Former(Exception):
+    pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_has_its_former_effect(number):
+    """Not the system's default: process 1 of a container has none for SIGTERM."""
+
+    def former(*_: object) -> None:
+        raise Former
+
+    before = signal.signal(number, former)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), number)
+            assert interrupts.received == number
+            with pytest.raises(Former):
+                os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is former
+    finally:
+        signal.signal(number, before)
