@@ -70,8 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
+    raised: list[Stopped] = []
     try:
-        with stop_at_signals():
+        with stop_at_signals() as raised:
             status = app(given, prog_name="arcface-plus", standalone_mode=False)
     except BrokenPipeError:  # `arcface-plus … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (Exception, KeyboardInterrupt, Stopped) as error:
         if debug:
             traceback.print_exc()
-        status = _report(error)
+        status = _report(raised[0] if raised else error)
     finally:
         _leave_processes()
     sys.exit(status if isinstance(status, int) else 0)

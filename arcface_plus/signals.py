@@ -35,27 +35,36 @@ def leave(number: int, _: FrameType | None = None) -> NoReturn:
     os._exit(128 + number)
 
 
-def stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Handler that raises Stopped, so that files are closed and half-written ones removed.
-
-    Never in an import: NumPy's and torch's are C code that loses the exception, or crashes.
-    """
+def _in_import(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename == IMPORT:
-            leave(number)
+            return True
         frame = frame.f_back
-    raise Stopped(number)
+    return False
 
 
 @contextmanager
-def stop_at_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise Stopped; without effect outside the main thread."""
+def stop_at_signals() -> Iterator[list[Stopped]]:
+    """SIGINT and SIGTERM raise Stopped, so that files are closed and half-written ones removed.
+
+    Not in an import: there NumPy's and torch's C code loses the exception, or crashes, so the
+    program ends at once. Yields what has been raised, because a library that it passes through may
+    replace it. Without effect outside the main thread.
+    """
+    raised: list[Stopped] = []
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        if _in_import(frame):
+            leave(number)
+        raised.append(Stopped(number))
+        raise raised[-1]
+
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield raised
         return
     former = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        yield
+        yield raised
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from arcface_plus.cli import main
 from arcface_plus.config.tree import shipped
 from arcface_plus.signals import Interrupts, Stopped, stop_at_signals
 
@@ -70,6 +72,41 @@ def test_outside_an_import_files_can_be_closed(number):
     with pytest.raises(Stopped, match=f"stopped by {number.name}") as stopped, stop_at_signals():
         os.kill(os.getpid(), number)
     assert stopped.value.number == number
+    assert signal.getsignal(number) is before
+
+
+def test_other_threads_leave_signals_alone():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def look() -> None:
+        with stop_at_signals():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("disguise", [None, RecursionError("too deep")])
+def test_in_a_command_it_is_its_status_and_one_line(disguise, number, monkeypatch, capfd):
+    """Typer makes 130 of a KeyboardInterrupt, and a library anything at all."""
+
+    def command(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except Stopped:
+            if disguise is not None:
+                raise disguise from None
+            raise
+
+    monkeypatch.setattr("arcface_plus.config.tree.load", command)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as left:
+        main(["train", "x.yaml"])
+    assert left.value.code == 128 + number
+    assert capfd.readouterr().err == f"arcface-plus: stopped by {number.name}\n"
     assert signal.getsignal(number) is before
 
 
