@@ -1,10 +1,47 @@
-"""`python -m arcface_plus` (and `torchrun -m arcface_plus`) is the command line."""
+"""Where the program begins: `arcface-plus`, `python -m arcface_plus`, `torchrun -m arcface_plus`.
 
-from arcface_plus.signals import stop_at_sigterm
+Two things come before every other import: signals end the program (the imports take seconds), and
+the names `data_prep` and `eval` mean our own packages.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from arcface_plus.signals import STOPPING, leave
+
+PACKAGES = ("data_prep", "eval")
+
+
+def _load_own_packages() -> None:
+    """Import the top-level packages that lie beside this one, whatever sys.path has before them.
+
+    `python -m` puts the current folder first on sys.path, and PYTHONPATH may name others.
+    arcface_torch's repository has an `eval/` of its own, and so has every run directory.
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    for name in PACKAGES:
+        if name not in sys.modules:
+            spec = PathFinder.find_spec(name, [root])
+            assert spec is not None, f"{name} is not in {root}"
+            assert spec.loader is not None, f"{name} in {root} has no __init__.py"
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+
+
+# Not in main: a process that multiprocessing spawns imports this file, and does not call main.
+_load_own_packages()
 
 
 def main() -> None:
-    stop_at_sigterm()  # before the imports: they take long enough for a signal to come
+    """Run the command line with this process's arguments; exits with its status."""
+    for number in STOPPING:
+        signal.signal(number, leave)
     from arcface_plus.cli import main as command_line
 
     command_line()

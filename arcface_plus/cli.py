@@ -6,10 +6,9 @@ Heavy imports happen inside the commands, so that `--help` and mistakes answer a
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +27,7 @@ from arcface_plus.commands.identify import identify
 from arcface_plus.commands.report import report
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
-from arcface_plus.signals import Terminated, forget_sigterm, sigterm_came, stop_at_sigterm
+from arcface_plus.signals import Stopped, stop_at_signals
 from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
@@ -56,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "report": report,
@@ -64,7 +63,8 @@ for _name, _command in {
     "match": match,
     "export": export,
     "angles": angles,
-}.items():
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name, rich_help_panel=_PANEL[_name])(_command)
 for _name, _group in {"config": config, "data": data, "eval": evaluation, "bench": bench}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_PANEL[_name])
@@ -91,24 +91,22 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
-    forget_sigterm()
-    former = stop_at_sigterm()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
+    raised: list[Stopped] = []
     try:
-        status = app(given, prog_name="arcface-plus", standalone_mode=False)
+        with stop_at_signals() as raised:
+            status = app(given, prog_name="arcface-plus", standalone_mode=False)
     except BrokenPipeError:  # `arcface-plus … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + 13
-    except (Exception, KeyboardInterrupt, Terminated) as error:
+    except (Exception, KeyboardInterrupt, Stopped) as error:
         if debug:
             traceback.print_exc()
-        status = _report(error)
+        status = _report(raised[0] if raised else error)
     finally:
         _leave_processes()
-        if former is not None:
-            signal.signal(signal.SIGTERM, former)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -121,14 +119,14 @@ def _report(error: BaseException) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
-    if sigterm_came():
-        return 128 + signal.SIGTERM, "stopped by SIGTERM"
     if isinstance(error, UserError):
         return 2, str(error)
     if isinstance(error, Diverged):
         return 3, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
+    if isinstance(error, Stopped):
+        return 128 + error.number, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
     if isinstance(error, OSError):

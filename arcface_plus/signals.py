@@ -1,46 +1,73 @@
-"""What SIGTERM and SIGINT do: end the program, or be remembered until training can save.
+"""What SIGINT and SIGTERM do: end the program, or be remembered until training can save.
 
-Imports nothing that takes time, so that the handler stands before anything else is loaded: for
-process 1 the system has no default action, and a signal without a handler is lost.
+Both have handlers from the first line on: as process 1 of a container, a program is not ended by a
+signal that it does not handle.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
-_came: list[int] = []  # signals
-
-
-class Terminated(SystemExit):
-    """SIGTERM came where nothing waits for it: before training begins, or in another command."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+IMPORT = "<frozen importlib._bootstrap>"
 
 
-def stop_at_sigterm() -> Any:
-    """Let SIGTERM raise `Terminated`, whatever the program is doing.
+class Stopped(BaseException):
+    """A signal came before training began, or in another command.
 
-    Returns the former handler; None where signals are not ours to handle (in another thread).
+    No KeyboardInterrupt: Typer makes that an exit status of 130, whatever the signal was.
     """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+def leave(number: int, _: FrameType | None = None) -> NoReturn:
+    """Handler for a time at which there is nothing to tidy up: end at once."""
+    os.write(2, f"arcface-plus: {Stopped(number)}\n".encode())
+    os._exit(128 + number)
+
+
+def _in_import(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def stop_at_signals() -> Iterator[list[Stopped]]:
+    """SIGINT and SIGTERM raise Stopped, so that files are closed and half-written ones removed.
+
+    Not in an import: there NumPy's and torch's C code loses the exception, or crashes, so the
+    program ends at once. Yields what has been raised, because a library that it passes through may
+    replace it. Without effect outside the main thread.
+    """
+    raised: list[Stopped] = []
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        if _in_import(frame):
+            leave(number)
+        raised.append(Stopped(number))
+        raise raised[-1]
+
     if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, _stop)
-
-
-def sigterm_came() -> bool:
-    """Whether `Terminated` was raised. Library code it passed through may have replaced it."""
-    return bool(_came)
-
-
-def forget_sigterm() -> None:
-    """Back to the beginning, for a program that outlives its commands."""
-    _came.clear()
-
-
-def _stop(number: int, _: FrameType | None) -> None:
-    _came.append(number)
-    raise Terminated(128 + number)
+        yield raised
+        return
+    former = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield raised
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 class Interrupts:
@@ -58,7 +85,7 @@ class Interrupts:
         signal.signal(number, self._former[number])
 
     def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             former = signal.getsignal(number)
             self._former[number] = signal.SIG_DFL if former is None else former
             signal.signal(number, self._note)

@@ -4,7 +4,8 @@
 #
 #     docker/smoke_test.sh IMAGE [ENGINE [OPTION…]]        ENGINE: docker (default) or podman
 #
-# Generates faces, trains five steps, verifies, and makes a mistake on purpose. Two minutes on two cores.
+# Generates faces, trains five steps, stops and resumes a run, verifies, and makes a mistake on purpose.
+# Two minutes on two cores.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 IMAGE [ENGINE [OPTION…]]" >&2; exit 2; }
@@ -13,7 +14,8 @@ shift
 engine=("${@:-docker}")
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+container=arcface-plus-smoke-$$
+trap '"${engine[@]}" rm -f "$container" > /dev/null 2>&1; rm -rf "$work"' EXIT
 
 uid=$(id -u)
 gid=$(id -g)
@@ -60,6 +62,84 @@ arcface_plus train configs/demo_arcface_plus.yaml --out /job/run \
     --set optimizer.milestones='[4]' --set eval.data=/job/data --set eval.targets='[synth_frontal]' \
     > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "train failed"; }
 check "five steps of training"
+
+# ---- SIGTERM, as `docker stop` sends it: a run saves, exits with 143, and the same command resumes it --
+
+settings=(--set data.train=/job/data --set data.batch_size=16 --set 'eval.targets=[]' --set logging.every=1)
+endless=(train configs/demo_arcface.yaml --out /job/stopped "${settings[@]}"
+    --set optimizer.steps=1000000 --set checkpoint.every=1000000)
+
+start() { # IMAGE ARGUMENT…, with options of the engine before them: in the background
+    "${engine[@]}" run "${terms[@]}" --name "$container" "$@" > "$work/log" 2>&1 &
+    job=$!
+}
+
+wait_for_step() { # STEP: until the run in the background has logged it
+    local end=$((SECONDS + 180))
+    until grep -q "^{\"step\": $1," "$work/stopped/metrics.jsonl" 2> /dev/null; do
+        if [ "$SECONDS" -ge "$end" ] || ! kill -0 "$job" 2> /dev/null; then
+            cat "$work/log" >&2
+            fail "the run to be stopped does not reach step $1"
+        fi
+        sleep 0.2
+    done
+}
+
+stop() { # TIMES: that many SIGTERM, a second apart; the container must then have ended with 143
+    local left=$1 end=$((SECONDS + 60)) status=0
+    while kill -0 "$job" 2> /dev/null; do
+        [ "$SECONDS" -lt "$end" ] || { cat "$work/log" >&2; fail "SIGTERM does not end the container"; }
+        if [ "$left" -gt 0 ] && "${engine[@]}" kill --signal TERM "$container" > /dev/null 2>&1; then
+            left=$((left - 1))
+        fi
+        sleep 1
+    done
+    wait "$job" || status=$?
+    [ "$status" = 143 ] || { cat "$work/log" >&2; fail "SIGTERM gave exit status $status, not 143"; }
+}
+
+saved_step() { # of the newest checkpoint
+    find "$work/stopped/checkpoints" -maxdepth 1 -name 'step_*' | sed 's/.*step_0*//' | sort -n | tail -n 1
+}
+
+says() { # TEXT
+    grep -q "$1" "$work/log" || { cat "$work/log" >&2; fail "the log does not say: $1"; }
+}
+
+start "$image" "${endless[@]}"
+stop 1
+[ ! -e "$work/stopped/metrics.jsonl" ] || fail "SIGTERM right after the start did not come before training"
+check "SIGTERM right after the start ends the container"
+
+start "$image" "${endless[@]}"
+wait_for_step 3
+stop 1
+first=$(saved_step)
+says "interrupted at step $first of"
+check "SIGTERM in training saves step $first"
+
+# Without tini the program is process 1. A signal that comes before it has set its handlers is lost, so
+# the first of these may be.
+start --entrypoint arcface-plus "$image" "${endless[@]}"
+stop 60
+check "SIGTERM right after the start ends it without an init, too"
+
+start --entrypoint arcface-plus "$image" "${endless[@]}"
+wait_for_step $((first + 3))
+stop 1
+second=$(saved_step)
+says "resumes at step $first in"
+says "interrupted at step $second of"
+check "the same command resumes, and SIGTERM saves step $second without an init, too"
+
+last=$((second + 2))
+arcface_plus "${endless[@]}" --set optimizer.steps=$last > "$work/log" 2>&1 \
+    || { cat "$work/log" >&2; fail "the stopped run cannot be finished"; }
+says "resumes at step $second in"
+[ -s "$work/stopped/summary.json" ] || fail "the finished run has no summary.json"
+check "a stopped run finishes, at step $last"
+
+# ------------------------------------------------------------------------------------------------
 
 arcface_plus eval verify --ckpt /job/run --data /job/data --targets synth_frontal \
     --json /job/verify.json > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "eval verify failed"; }

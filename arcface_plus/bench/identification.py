@@ -91,7 +91,9 @@ def _write(
 
 
 def _in_own_process(folder: Path, size: int, way: str) -> dict[str, Any]:
-    words = [sys.executable, "-m", "arcface_plus.bench.identification", str(folder), str(size), way]
+    # -P: the current folder may have an `eval` of its own.
+    module = "arcface_plus.bench.identification"
+    words = [sys.executable, "-P", "-m", module, str(folder), str(size), way]
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result

@@ -1,138 +1,133 @@
-"""SIGTERM ends the program wherever it comes, with status 143; in the loop it is remembered."""
+"""SIGINT and SIGTERM end the program, as process 1 too; training remembers the first of them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from arcface_plus import cli
-from arcface_plus.signals import (
-    Interrupts,
-    Terminated,
-    forget_sigterm,
-    sigterm_came,
-    stop_at_sigterm,
-)
+from arcface_plus.cli import main
+from arcface_plus.config.tree import shipped
+from arcface_plus.signals import Interrupts, Stopped, stop_at_signals
+
+ROOT = Path(__file__).parents[2]
+AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--map-root-user"]
 
 
-@pytest.fixture
-def stopping():
-    former = stop_at_sigterm()
-    yield
-    signal.signal(signal.SIGTERM, former)
-    forget_sigterm()
+def can_be_process_1() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False).returncode == 0
 
 
-def send(number: int) -> None:
-    os.kill(os.getpid(), number)
+SLOW_IMPORT = """
+import os, sys, time
+
+class Slow:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(Slow)
+            print(os.readlink("/proc/self"), flush=True)  # its number outside, where /proc is from
+            try:
+                time.sleep(60)
+            except BaseException as error:  # what C code makes of it
+                raise ImportError("lost in an import") from error
+
+sys.meta_path.insert(0, Slow)
+"""
 
 
-@pytest.mark.usefixtures("stopping")
-def test_it_raises_what_nobody_catches_by_mistake():
-    with pytest.raises(Terminated) as left:
-        send(signal.SIGTERM)
-    assert left.value.code == 143
-    assert sigterm_came()
-    assert not isinstance(left.value, Exception | KeyboardInterrupt)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", ["arcface_plus.cli", "torch"])
+def test_a_signal_during_start_up_ends_process_1(tmp_path, module, number):
+    """As in a container without an init: a signal that process 1 does not handle is lost."""
+    if not can_be_process_1():
+        pytest.skip("no right to make a PID namespace here")
+    (tmp_path / "sitecustomize.py").write_text(SLOW_IMPORT.format(module=module))
+    process = subprocess.Popen(
+        [*AS_PROCESS_1, sys.executable, "-m", "arcface_plus", "train",
+         str(shipped("demo_arcface.yaml")), "--set", "data.train=gone"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        os.kill(int(process.stdout.readline()), number)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number, errors
+    assert errors == f"arcface-plus: stopped by {number.name}\n"
 
 
-def test_other_threads_leave_signals_alone():
-    before, found = signal.getsignal(signal.SIGTERM), []
-    thread = threading.Thread(target=lambda: found.append(stop_at_sigterm()))
-    thread.start()
-    thread.join()
-    assert found == [None]
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.mark.usefixtures("stopping")
-@pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
-)
-def test_the_loop_is_told_once_and_the_second_signal_acts_as_before(number, error):
-    """As before, not by default: process 1 has no default action."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_outside_an_import_files_can_be_closed(number):
     before = signal.getsignal(number)
-    with Interrupts() as interrupts:
-        send(number)
-        assert interrupts.received == number
-        with pytest.raises(error):
-            send(number)
+    with pytest.raises(Stopped, match=f"stopped by {number.name}") as stopped, stop_at_signals():
+        os.kill(os.getpid(), number)
+    assert stopped.value.number == number
     assert signal.getsignal(number) is before
 
 
+def test_other_threads_leave_signals_alone():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def look() -> None:
+        with stop_at_signals():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("disguise", [None, RecursionError("too deep")])
-def test_in_a_command_it_is_status_143_and_one_line(disguise, monkeypatch, capfd):
-    """Typer makes 130 of a KeyboardInterrupt; libraries that are being imported anything at all."""
+def test_in_a_command_it_is_its_status_and_one_line(disguise, number, monkeypatch, capfd):
+    """Typer makes 130 of a KeyboardInterrupt, and a library anything at all."""
 
     def command(*_: object, **__: object) -> None:
         try:
-            send(signal.SIGTERM)
-        except Terminated:
+            os.kill(os.getpid(), number)
+        except Stopped:
             if disguise is not None:
                 raise disguise from None
             raise
 
     monkeypatch.setattr("arcface_plus.config.tree.load", command)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as left:
-        cli.main(["train", "x.yaml"])
-    assert left.value.code == 143
-    assert capfd.readouterr().err == "arcface-plus: stopped by SIGTERM\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+        main(["train", "x.yaml"])
+    assert left.value.code == 128 + number
+    assert capfd.readouterr().err == f"arcface-plus: stopped by {number.name}\n"
+    assert signal.getsignal(number) is before
 
 
-def test_the_handler_stands_before_the_command_line_is_imported():
-    code = (
-        "import os, signal, sys\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'arcface_plus.cli': os.kill(os.getpid(), signal.SIGTERM)\n"
-        "sys.meta_path.insert(0, Finder())\n"
-        "from arcface_plus.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (143, "")
+class Former(Exception):
+    pass
 
 
-def unshared(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_has_its_former_effect(number):
+    """Not the system's default: process 1 of a container has none for SIGTERM."""
 
+    def former(*_: object) -> None:
+        raise Former
 
-def may_unshare() -> bool:
+    before = signal.signal(number, former)
     try:
-        return subprocess.run(["unshare", "-p", "-f", "true"], check=False).returncode == 0
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not may_unshare(), reason="no right to make a process 1")
-def test_process_1_can_be_stopped_before_training():
-    """Without a handler the kernel drops it, and `docker stop` waits for its ten seconds."""
-    code = (
-        "import arcface_plus.config.tree as tree, time\n"
-        "def load(*_):\n"
-        "    print('started', flush=True)\n"
-        "    time.sleep(60)\n"
-        "tree.load = load\n"
-        "import sys; sys.argv = ['arcface-plus', 'train', 'x.yaml']\n"
-        "from arcface_plus.__main__ import main\n"
-        "main()\n"
-    )
-    process = unshared(["-c", code])
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    children = f"/proc/{process.pid}/task/{process.pid}/children"
-    with open(children, encoding="ascii") as file:
-        inside = int(file.read().split()[0])
-    os.kill(inside, signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (143, "arcface-plus: stopped by SIGTERM\n")
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), number)
+            assert interrupts.received == number
+            with pytest.raises(Former):
+                os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is former
+    finally:
+        signal.signal(number, before)

@@ -150,9 +150,12 @@ def test_every_cache_goes_to_tmp():
     assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in environment
 
 
-@pytest.mark.parametrize("service", ["train", "evaluate", "tensorboard"])
+SERVICES = compose(DATA="/disk/data", RUNS="/disk/runs")["services"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_compose_services_run_narrowly(service: str):
-    found = compose(DATA="/disk/data", RUNS="/disk/runs")["services"][service]
+    found = SERVICES[service]
     assert found["image"] == "arcface-plus"
     assert found["user"] == "1000:1000"
     assert found["read_only"] is True
@@ -163,6 +166,34 @@ def test_compose_services_run_narrowly(service: str):
     assert mounts["/runs"].get("read_only", False) is (service == "tensorboard")
     assert "/data" not in mounts or mounts["/data"]["read_only"] is True
     assert all(isinstance(word, str) for word in found["command"])
+
+
+def gigabytes(limit: str) -> int:
+    match = re.fullmatch(r"([1-9]\d*)g", limit)
+    assert match is not None, f"{limit}: expected a number of gigabytes, such as 4g"
+    return int(match[1])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_services_have_limits(service: str):
+    """Of memory, of processes, and of what /tmp may take of that memory."""
+    found = SERVICES[service]
+    (tmp,) = found["tmpfs"]
+    size = re.search(r"\bsize=(\w+)", tmp)
+    assert size is not None
+    assert 0 < gigabytes(size[1]) < gigabytes(found["mem_limit"])
+    assert 0 < found["pids_limit"] <= 4096
+
+
+def test_memory_for_training_can_be_chosen():
+    services = compose(DATA="/d", RUNS="/r", MEMORY="200g")["services"]
+    assert services["train"]["mem_limit"] == "200g"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_services_have_an_init(service: str):
+    """The image's own, or one that takes its place."""
+    assert SERVICES[service].get("entrypoint", ["tini", "--"])[:2] == ["tini", "--"]
 
 
 def test_compose_has_a_gpu_for_training_and_a_recipe_that_is_shipped():
