@@ -66,15 +66,17 @@ def git_revision() -> str | None:
 
     An image has no git: there ARCFACE_PLUS_REVISION says what it was built from.
     """
-    here = Path(__file__).resolve().parent
+    root = Path(__file__).resolve().parents[2]
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        # An installed package may lie inside the checkout of something else.
+        ours = Path(_git(root, "rev-parse", "--show-toplevel")).resolve() == root
+        revision = _git(root, "describe", "--always", "--dirty=+", "--abbrev=12") if ours else None
     except (OSError, subprocess.SubprocessError):
-        return os.environ.get("ARCFACE_PLUS_REVISION")
-    return answer.stdout.strip()
+        revision = None
+    return revision or os.environ.get("ARCFACE_PLUS_REVISION")
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

@@ -34,6 +34,16 @@ def test_an_image_has_no_git_but_says_what_it_was_built_from(monkeypatch):
     assert git_revision() is None
 
 
+def test_the_revision_of_another_checkout_is_not_ours(tmp_path, monkeypatch):
+    """An environment inside a checkout: what git says there is about something else."""
+    monkeypatch.delenv("ARCFACE_PLUS_REVISION", raising=False)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    installed = tmp_path / "site-packages/arcface_plus/run_directory/environment.py"
+    monkeypatch.setattr(environment, "__file__", str(installed))
+    installed.parent.mkdir(parents=True)
+    assert git_revision() is None
+
+
 def test_a_machine_that_does_not_name_its_processor(monkeypatch):
     class Absent:
         def __init__(self, _: str) -> None: ...
