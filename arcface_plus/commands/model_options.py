@@ -54,10 +54,14 @@ BackboneOption = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where the model runs.")
+]
 BatchSizeOption = Annotated[
     int,
-    typer.Option("--batch-size", "-b", min=1, help="Images decoded at a time; changes no digit."),
+    typer.Option(
+        "--batch-size", "-b", min=1, help="Images decoded at a time; results do not depend on it."
+    ),
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", "-j", help="Write the figures to this file; - is stdout.")
