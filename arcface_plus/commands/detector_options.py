@@ -35,24 +35,23 @@ _MODEL_FILE = "face_detection_yunet_2023mar.onnx"
 # The defaults are None, so that an option without a detector is seen and refused.
 DetectorOption = Annotated[
     Detector | None,
-    typer.Option(help="Face detector for photos (needs --model).", show_default="yunet"),
+    typer.Option(help="Face detector for photos; needs --model. Default: yunet."),
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", "-m", help=f"The detector's ONNX file ({_MODEL_FILE}).")
+    Path | None,
+    typer.Option("--model", "-m", help="The detector's ONNX file, e.g. from the OpenCV Zoo."),
 ]
 PickOption = Annotated[
     Pick | None,
-    typer.Option(help="Which face of several to take.", show_default="central-and-large"),
+    typer.Option(help="Which face of several to take. Default: central-and-large."),
 ]
 FallbackOption = Annotated[
     Fallback | None,
-    typer.Option(help="center: crop the centre of photos without a face.", show_default="none"),
+    typer.Option(help="For photos without a face: center crops their centre. Default: none."),
 ]
 MinScoreOption = Annotated[
     float | None,
-    typer.Option(
-        min=0, max=1, help="Ignore detections below this score.", show_default=str(MIN_SCORE)
-    ),
+    typer.Option(min=0, max=1, help=f"Ignore detections below this score. Default: {MIN_SCORE}."),
 ]
 
 

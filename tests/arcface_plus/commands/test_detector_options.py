@@ -51,7 +51,8 @@ def test_the_help_of_all_three_is_one(capsys, monkeypatch):
     assert shown[0] == shown[1] == shown[2]
     assert "<yunet>" in shown[0]["--detector"]
     assert "<central-and-large|largest|central|best>" in shown[0]["--pick"]
-    assert "central-and-large)]" in shown[0]["--pick"]
+    assert "Default: central-and-large." in shown[0]["--pick"]
+    assert f"Default: {detector_options.MIN_SCORE}." in shown[0]["--min-score"]
     assert "<none|center>" in shown[0]["--fallback"]
     assert shown[0].keys() >= {"--model", "--min-score"}
 
