@@ -20,10 +20,11 @@ from arcface_plus.commands.bench import bench
 from arcface_plus.commands.config import config
 from arcface_plus.commands.data import data
 from arcface_plus.commands.demo import demo
-from arcface_plus.commands.embed import embed, match
+from arcface_plus.commands.embed import embed
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
+from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
 from arcface_plus.commands.train import train
 from arcface_plus.console import say

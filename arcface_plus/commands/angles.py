@@ -27,7 +27,9 @@ def angles(
     ckpt: Annotated[
         list[Path],
         typer.Option(
-            help="Run, checkpoint, .safetensors or state dict; repeat it to see them side by side."
+            "--ckpt",
+            "-c",
+            help="Run, checkpoint, .safetensors or state dict; repeat it to see them side by side.",
         ),
     ],
     json_file: JsonOption = None,

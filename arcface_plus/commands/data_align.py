@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arcface_plus.commands.detector_options import (
+    Detector,
+    DetectorOption,
+    Fallback,
+    FallbackOption,
+    MinScoreOption,
+    ModelOption,
+    Pick,
+    PickOption,
+    require_no_options,
+    yunet,
+)
 from arcface_plus.console import output, progress_bar
 
 if TYPE_CHECKING:
@@ -19,27 +31,15 @@ _LISTED = 10
 def align(
     src: Annotated[Path, typer.Argument(help="Folder tree of photos.")],
     out: Annotated[Path, typer.Argument(help="New folder for the same tree of 112x112 crops.")],
-    detector: Annotated[
-        str | None, typer.Option(help="Find landmarks with this detector: yunet (needs --model).")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="The detector's ONNX file; nothing is downloaded.")
-    ] = None,
+    detector: DetectorOption = None,
+    model: ModelOption = None,
     landmarks: Annotated[
         Path | None,
         typer.Option(help="Take landmarks from a list: a path and ten numbers per line."),
     ] = None,
-    pick: Annotated[
-        str,
-        typer.Option(help="Of several faces: central-and-large, largest, central or best."),
-    ] = "central-and-large",
-    fallback: Annotated[
-        str,
-        typer.Option(help="Photos without a face: none (list them) or center (centre crop)."),
-    ] = "none",
-    min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Ignore detections below this score.")
-    ] = 0.6,
+    pick: PickOption = None,
+    fallback: FallbackOption = None,
+    min_score: MinScoreOption = None,
     quality: Annotated[
         int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF crops.")
     ] = 95,
@@ -56,13 +56,14 @@ def align(
 
     check_folder_writable(out)
     finder = _finder(detector, model, landmarks, min_score)
+    pick = pick or Pick.central_and_large
     with progress_bar("aligning") as progress:
         summary = align_photos(
             src,
             out,
             finder,
             pick=pick,
-            fallback=fallback,
+            fallback=fallback or Fallback.none,
             quality=quality,
             threads=threads,
             progress=progress,
@@ -72,24 +73,27 @@ def align(
 
 
 def _finder(
-    detector: str | None, model: Path | None, landmarks: Path | None, min_score: float
+    detector: Detector | None,
+    model: Path | None,
+    landmarks: Path | None,
+    min_score: float | None,
 ) -> FaceFinder:
-    from data_prep.align.detector import YuNet
     from data_prep.align.landmarks import Landmarks
     from data_prep.errors import UserError
 
     if landmarks is not None:
-        if detector is not None or model is not None:
-            raise UserError("give either --landmarks or a detector, not both")
+        if (detector, model, min_score) != (None, None, None):
+            raise UserError(
+                "give either --landmarks or a detector (--detector, --model, --min-score), not both"
+            )
         return Landmarks(landmarks)
-    if detector not in (None, "yunet"):
-        raise UserError(f"--detector {detector} is not known; the only one is yunet")
     if model is None:
+        require_no_options(detector=detector, min_score=min_score)
         raise UserError(
             "no source of landmarks: give --model face_detection_yunet_2023mar.onnx, or "
             "--landmarks LIST"
         )
-    return YuNet(model, min_score)
+    return yunet(model, min_score)
 
 
 def _lines(summary: Summary, out: Path, pick: str) -> list[str]:

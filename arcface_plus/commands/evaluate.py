@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ def verify(
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Draw ROC, score histograms and the worst mistakes into this directory."),
+        typer.Option(help="Draw ROC, score histograms and the worst mistakes into this folder."),
     ] = None,
     mean: MeanOption = None,
     scale: ScaleOption = None,
@@ -53,6 +53,7 @@ def verify(
 ) -> None:
     """10-fold verification on DATA/<target>.bin by the field's protocol."""
     from arcface_plus.evaluation.verification import VerificationReport, verify_file
+    from arcface_plus.evaluation.verification_text import missing_rates, target_line
 
     files = _target_files(data, targets)
     _check_outputs(json_file, pictures)
@@ -62,11 +63,13 @@ def verify(
     for name, file in files.items():
         with progress_bar(name) as progress:
             verified[name] = verify_file(embedder, file, batch_size, progress, flip=not no_flip)
-        show(_line(name, verified[name].figures))
+        show(target_line(name, verified[name].figures))
         pairs, same = (verified[name].figures[key] for key in ("pairs", "same"))
         if same in (0, pairs):
             kind = "same" if same else "different"
             say(f"{file}: all {pairs} pairs are {kind}, so accuracy means nothing", style="yellow")
+    for line in missing_rates({name: found.figures for name, found in verified.items()}):
+        say(line)
     if json_file is not None:
         VerificationReport(not no_flip, verified).write(json_file, checkpoint=str(ckpt))
     if pictures is not None:
@@ -172,16 +175,3 @@ def _target_files(data: Path, targets: str | None) -> dict[str, Path]:
     if not names:
         raise UserError(f"{data}: no .bin pair file in this directory")
     return {name: target_file(data, name) for name in names}
-
-
-def _line(name: str, found: dict[str, Any]) -> str:
-    accuracy = found["accuracy"]
-    low, high = accuracy["ci95"]
-    rates = "  ".join(
-        f"TAR@{far} {100 * tar:.2f}%" if tar is not None else f"TAR@{far} –"
-        for far, tar in found["tar_at_far"].items()
-    )
-    return (
-        f"{name}: {100 * accuracy['mean']:.2f} ± {100 * accuracy['std']:.2f}%  "
-        f"(95% {100 * low:.2f} to {100 * high:.2f}; {found['pairs']} pairs)  {rates}"
-    )

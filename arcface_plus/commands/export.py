@@ -20,10 +20,15 @@ class Format(StrEnum):
 
 def export(
     ckpt: Annotated[
-        Path, typer.Option(help="Run, checkpoint, .safetensors or a .pt/.pth/.ckpt/.tar.")
+        Path,
+        typer.Option(
+            "--ckpt", "-c", help="Run, checkpoint, .safetensors or a .pt/.pth/.ckpt/.tar."
+        ),
     ],
-    format: Annotated[Format, typer.Option(help="What to write.")],
-    out: Annotated[Path, typer.Option(help="File to write: .safetensors, .onnx, .pt or .pth.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write: .safetensors, .onnx, .pt or .pth.")
+    ],
     backbone: BackboneOption = None,
 ) -> None:
     """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""

@@ -38,7 +38,8 @@ def identify(
         typer.Option(help="Images to find. Default: each image of the gallery in turn."),
     ] = None,
     ckpt: Annotated[
-        Path | None, typer.Option(help="Model that embeds images (as for verify).")
+        Path | None,
+        typer.Option("--ckpt", "-c", help="Model that embeds images (as for verify)."),
     ] = None,
     json_file: JsonOption = None,
     batch_size: BatchSizeOption = 128,

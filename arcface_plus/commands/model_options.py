@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 _SAYS = "Default: what the model file says, else 127.5."
 MeanOption = Annotated[
-    float | None, typer.Option(help=f"Subtracted from pixels 0 to 255. {_SAYS}", show_default=False)
+    float | None,
+    typer.Option(help=f"Subtracted from the pixels (0 to 255). {_SAYS}", show_default=False),
 ]
 ScaleOption = Annotated[
-    float | None, typer.Option(help=f"Then divided by. {_SAYS}", show_default=False)
+    float | None, typer.Option(help=f"Divides the pixels after that. {_SAYS}", show_default=False)
 ]
 BgrOption = Annotated[
     bool | None,
@@ -50,14 +51,18 @@ SettingsOption = Annotated[
 BackboneOption = Annotated[
     str | None,
     typer.Option(
-        help="What weights hold that do not say so: r50, or '{name: mobilefacenet, width: 0.5}'.",
+        help="Network, if the file does not name it: r50, or '{name: mobilefacenet, width: 0.5}'.",
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where the model runs.")
+]
 BatchSizeOption = Annotated[
     int,
-    typer.Option("--batch-size", "-b", min=1, help="Images decoded at a time; changes no digit."),
+    typer.Option(
+        "--batch-size", "-b", min=1, help="Images decoded at a time; results do not depend on it."
+    ),
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", "-j", help="Write the figures to this file; - is stdout.")

@@ -6,6 +6,7 @@ so does what is said about how often verdicts at it are wrong.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from arcface_plus.embedder.load import Embedder, weights_in
 from arcface_plus.evaluation.protocol_embedding import embed_pixels
 from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard
 from data_prep.errors import DataError, UserError
-from eval.runs import VerificationFile
+from eval.roc import DIFFERENT_PAIRS_NEEDED, FALSE_ACCEPT_RATES
+from eval.runs import MeasuredPoint, TargetResult, VerificationFile
 from eval.statistics import binomial_interval
 from eval.verification import pair_distances
+
+DEFAULT_FAR = "1e-3"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Rule:
     far: the false accept rate asked for, "" where only the threshold of best accuracy is known.
     false_accepts, false_rejects: shares of the different and of the same pairs; None where unknown.
     accuracy: share of right decisions in the 10-fold protocol.
+    why_not_default: why `far` is not DEFAULT_FAR although none was asked for, "" otherwise.
     """
 
     threshold: float
@@ -39,6 +44,12 @@ class Rule:
     accuracy: float
     false_accepts: float | None
     false_rejects: float | None
+    why_not_default: str = ""
+
+    @property
+    def cosine(self) -> float:
+        """The same threshold on the cosine similarity: same person above it."""
+        return 1 - self.threshold / 2
 
 
 @dataclass(frozen=True)
@@ -102,8 +113,8 @@ def _run_and_step(ckpt: Path) -> tuple[Path, int | None]:
 def rule_from(found: VerificationFile, path: Path, target: str | None, far: str | None) -> Rule:
     """The rule of a target (by default the one with most different pairs) at a false accept rate.
 
-    Without `far` the lowest one that the target's pairs support; where none is known, as in files
-    of older versions, the folds' mean threshold, which is the one of best accuracy.
+    Without `far` 1e-3, or the lowest one that the target's pairs support; where none is known, as
+    in files of older versions, the folds' mean threshold, which is the one of best accuracy.
     """
     targets = found.targets
     if target is not None and target not in targets:
@@ -116,17 +127,40 @@ def rule_from(found: VerificationFile, path: Path, target: str | None, far: str 
         if not chosen.accuracy.thresholds:
             raise UserError(f"{path}: has no thresholds on {name}; make it again by `eval verify`")
         threshold = float(np.mean(chosen.accuracy.thresholds))
-        return Rule(threshold, name, "", different, chosen.same, accuracy, None, None)
-    wanted = far or min(known, key=float)
+        return Rule(
+            threshold, name, "", different, chosen.same, accuracy, None, None,
+            _why_not_default(chosen, name, "the threshold of best accuracy decides"),
+        )  # fmt: skip
+    wanted = far or _default(known)
     point = next((known[f] for f in known if _equal(f, wanted)), None)
     if point is None:
         reasons = [why for f, why in chosen.unavailable.items() if _equal(f, wanted)]
         why = f" ({reasons[0]})" if reasons else ""
         there = f"known: {', '.join(known)}" if known else "it has no thresholds at FARs at all"
         raise UserError(f"{path}: no threshold for --far {wanted} on {name}{why}; {there}")
+    why = ""
+    if far is None and not _equal(wanted, DEFAULT_FAR):
+        why = _why_not_default(chosen, name, f"FAR {wanted} is the strictest that it supports")
     return Rule(
-        point.distance, name, wanted, different, chosen.same, accuracy, point.far, 1 - point.tar
-    )
+        point.distance, name, wanted, different, chosen.same, accuracy, point.far, 1 - point.tar,
+        why,
+    )  # fmt: skip
+
+
+def _default(known: Mapping[str, MeasuredPoint]) -> str:
+    return next((f for f in known if _equal(f, DEFAULT_FAR)), min(known, key=float))
+
+
+def _why_not_default(target: TargetResult, name: str, instead: str) -> str:
+    """The sentence that says which threshold stands in for that of DEFAULT_FAR."""
+    different = target.pairs - target.same
+    needed = DIFFERENT_PAIRS_NEEDED * FALSE_ACCEPT_RATES[DEFAULT_FAR]
+    if different < needed:
+        return (
+            f"FAR {DEFAULT_FAR} needs {needed:,} different pairs and {name} has {different:,}: "
+            f"{instead}."
+        )
+    return f"The verification has no threshold at FAR {DEFAULT_FAR}: {instead}."
 
 
 def _equal(one: str, other: str) -> bool:
@@ -136,62 +170,59 @@ def _equal(one: str, other: str) -> bool:
         raise UserError(f"--far {other} is not a rate such as 1e-3") from None
 
 
+def headline(found: Match) -> str:
+    """The verdict in two words."""
+    return {True: "Same person", False: "Different people", None: "No verdict"}[found.same_person]
+
+
 def explain(found: Match) -> list[str]:
-    """The lines that `match` prints."""
-    lines = [
-        f"cosine similarity {found.cosine:.4f} · squared distance {found.distance:.4f} "
-        "(of unit embeddings, 0 to 4)"
-    ]
+    """The sentences that `match` prints."""
     rule = found.rule
     if rule is None:
         return [
-            *lines,
-            "no verdict: no threshold is known for this model; `eval verify --json FILE` measures "
-            "one, --verification FILE uses it",
+            f"{headline(found)}: similarity {found.cosine:.3f}, but no threshold is known for this "
+            "model.",
+            "`eval verify --json FILE` measures one; give it as --verification FILE.",
         ]
-    verdict = "the same person" if found.same_person else "different persons"
-    at = f"the threshold of FAR {rule.far}" if rule.far else "the threshold of best accuracy"
-    lines.append(
-        f"{verdict}: distance {'below' if found.same_person else 'not below'} "
-        f"{rule.threshold:.4f} (cosine {1 - rule.threshold / 2:.4f}), {at} on {rule.target}"
-    )
+    lines = [f"{headline(found)}: {similarity_and_threshold(found.cosine, rule)}."]
     if rule.false_accepts is None or rule.false_rejects is None:
-        pairs = rule.different + rule.same
-        return [
-            *lines,
-            f"such verdicts were wrong in {100 * (1 - rule.accuracy):.2f}% of {rule.target}'s "
-            f"{pairs} pairs (10-fold); how the errors divide is not in the file",
-        ]
-    return [*lines, *_error_rates(found, rule, rule.false_accepts, rule.false_rejects)]
-
-
-def _error_rates(found: Match, rule: Rule, accepts: float, rejects: float) -> list[str]:
-    wrong_same = accepts * rule.different
-    wrong_different = rejects * rule.same
-    if found.same_person:
-        wrong, said = wrong_same, wrong_same + (1 - rejects) * rule.same
+        lines.append(
+            f"With such thresholds {_percent(1 - rule.accuracy)} of {rule.target}'s "
+            f"{rule.different + rule.same:,} pairs are decided wrongly (10-fold)."
+        )
     else:
-        wrong, said = wrong_different, wrong_different + (1 - accepts) * rule.different
-    word = "the same" if found.same_person else "different"
-    called_same = _share(wrong_same, rule.different)
-    called_different = _share(wrong_different, rule.same)
-    return [
-        f"at it, of {rule.different} different pairs {called_same} were called the same, "
-        f"of {rule.same} same pairs {called_different} different",
-        f"so of the {round(said)} pairs called {word} there {_share(wrong, said)} were wrong; "
-        f"{_OTHER_SHARES[bool(found.same_person)]}",
-    ]
+        lines.append(
+            f"On {rule.target} this threshold accepts "
+            f"{_share(rule.false_accepts, rule.different, 'different')} and rejects "
+            f"{_share(rule.false_rejects, rule.same, 'same')}."
+        )
+    return [*lines, rule.why_not_default] if rule.why_not_default else lines
 
 
-_OTHER_SHARES = {
-    True: "where same pairs are rarer than there, more are",
-    False: "where same pairs are more common than there, more are",
-}
+def similarity_and_threshold(cosine: float, rule: Rule) -> str:
+    """Both as cosines, with as many digits as show which one is larger."""
+    at = f"FAR {rule.far}" if rule.far else "best accuracy"
+    for digits in range(3, 7):
+        one, other = f"{cosine:.{digits}f}", f"{rule.cosine:.{digits}f}"
+        if one != other:
+            break
+    return f"similarity {one}, threshold {other} ({at} on {rule.target})"
 
 
-def _share(count: float, of: float) -> str:
-    """A percentage with Wilson's 95% interval."""
-    if round(of) == 0:
-        return "none"
-    low, high = binomial_interval(round(count), round(of))
-    return f"{100 * count / of:.2f}% (95% {100 * low:.2f} to {100 * high:.2f})"
+def _share(share: float, of: int, kind: str) -> str:
+    """A percentage of `of` pairs of a kind, with Wilson's 95% interval."""
+    if of == 0:
+        return f"nothing (it has no {kind} pairs)"
+    low, high = binomial_interval(round(share * of), of)
+    digits = _digits(share)
+    interval = f"95% {100 * low:.{digits}f} to {100 * high:.{digits}f}"
+    return f"{_percent(share)} of {kind} pairs ({interval})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{_digits(share)}f}%"
+
+
+def _digits(share: float) -> int:
+    """Digits after the point of a percentage: rare errors need more."""
+    return 1 if share >= 0.01 else 2 if share >= 0.001 else 3

@@ -49,9 +49,10 @@ def test_a_name_that_is_a_formula_in_the_report(tmp_path, capsys):
     ("options", "said"),
     [
         ((), "no source of landmarks: give --model face_detection_yunet_2023mar.onnx"),
-        (("--detector", "yunet"), "no source of landmarks"),
-        (("--detector", "mtcnn"), "--detector mtcnn is not known; the only one is yunet"),
-        (("--landmarks", "x", "--model", "y"), "give either --landmarks or a detector, not both"),
+        (("--detector", "yunet"), "--detector needs the face detector's file: give --model"),
+        (("--min-score", 0.5), "--min-score needs the face detector's file: give --model"),
+        (("--landmarks", "x", "--model", "y"), "give either --landmarks or a detector (--detector"),
+        (("--landmarks", "x", "--min-score", 0.5), "--min-score), not both"),
         (("--model", "none.onnx"), "none.onnx: no such detector model"),
         (("--landmarks", "none.txt"), "none.txt: No such file"),
     ],

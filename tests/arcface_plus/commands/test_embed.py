@@ -1,68 +1,25 @@
-"""`embed` and `match`: what is written, what is said, and that no threshold is made up."""
+"""`embed`: what is written, what is said, and photos through a detector."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import threading
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from verifications import verification
+from command_line import arcface_plus
+from single_images import MadeUpDetector, by_hand, photo_of, pixels
 
-from arcface_plus.commands.embed import Detector, embed, match
+from arcface_plus.commands import detector_options
+from arcface_plus.commands.embed import embed
 from arcface_plus.embedder.load import load_embedder
 from arcface_plus.evaluation.image_source import open_source
-from arcface_plus.models.backbones import MobileFaceNet
-from arcface_plus.run_directory.model_file import ModelCard, write_model
+from data_prep.align.align import Aligner
 from data_prep.errors import DataError, UserError
+from data_prep.images import read_rgb
 from data_prep.pairs import read_pairs
-from eval.verification import pair_distances
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run directory as far as these commands look at it: model, step 7."""
-    torch.manual_seed(0)
-    network = MobileFaceNet(embedding_dim=16, width=0.125).eval()
-    card = ModelCard("mobilefacenet", {"width": 0.125}, embedding_dim=16, step=7)
-    run = tmp_path_factory.mktemp("runs") / "run"
-    folder = run / "checkpoints" / "step_00000007"
-    folder.mkdir(parents=True)
-    write_model(folder / "model.safetensors", network.state_dict(), card)
-    return run
-
-
-@pytest.fixture(scope="module")
-def crops(synthetic, tmp_path_factory):
-    """Six different crops: people/anna/0.jpg, 1.jpg, people/bob/2.jpg …"""
-    root = tmp_path_factory.mktemp("crops")
-    images = list(dict.fromkeys(read_pairs(synthetic / "synth_frontal.bin")[0]))[:6]
-    for number, image in enumerate(images):
-        file = root / "people" / ("anna", "anna", "bob", "bob", "bob", "cy")[number]
-        file.mkdir(parents=True, exist_ok=True)
-        (file / f"{number}.jpg").write_bytes(image)
-    (root / "list.txt").write_text(
-        "path,who\npeople/bob/2.jpg,bob\npeople/anna/0.jpg,anna\npeople/bob/3.jpg,bob\n"
-    )
-    (root / "plain.txt").write_text("people/bob/2.jpg\n\npeople/anna/0.jpg\n")
-    return root
-
-
-def pixels(*paths):
-    return np.stack([cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in paths])
-
-
-def by_hand(run, images, flip=True):
-    embedder = load_embedder(run)
-    summed = embedder(images).astype(np.float64)
-    if flip:
-        summed += embedder(images[:, :, ::-1])
-    return summed / np.linalg.norm(summed, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("flip", [True, False])
@@ -147,65 +104,6 @@ def test_paths_in_lists_may_hold_blanks_and_commas(tmp_path):
     assert (source.names, source.labels.tolist()) == (["my photo.jpg", "b.jpg"], [17, 3])
 
 
-@pytest.fixture
-def verified(tmp_path):
-    path = tmp_path / "v.json"
-    path.write_text(json.dumps(verification()))
-    return path
-
-
-def test_match_is_the_protocol_done_by_hand(run, crops, verified, tmp_path, capsys):
-    a, b = crops / "people/anna/0.jpg", crops / "people/bob/2.jpg"
-    match(a, b, run, verification=verified, json_file=tmp_path / "m.json")
-    found = json.loads((tmp_path / "m.json").read_text())
-    one, other = by_hand(run, pixels(a, b))
-    assert found["cosine"] == pytest.approx(one @ other, abs=1e-5)
-    assert found["distance"] == pytest.approx(pair_distances(one[None], other[None])[0], abs=1e-5)
-    assert found["same_person"] == (found["distance"] < 1.2)
-    assert found["rule"]["far"] == "1e-2"
-    assert f"cosine similarity {found['cosine']:.4f}" in capsys.readouterr().out
-
-
-def test_match_follows_the_flip_of_its_verification(run, crops, verified, tmp_path):
-    verified.write_text(json.dumps(verification() | {"flip": False}))
-    a, b = crops / "people/anna/0.jpg", crops / "people/bob/2.jpg"
-    match(a, b, run, verification=verified, json_file=tmp_path / "m.json")
-    one, other = by_hand(run, pixels(a, b), flip=False)
-    found = json.loads((tmp_path / "m.json").read_text())
-    assert (found["flip"], found["cosine"]) == (False, pytest.approx(one @ other, abs=1e-5))
-
-
-def test_without_a_verification_there_is_no_verdict(run, crops, capsys):
-    a, b = crops / "people/anna/0.jpg", crops / "people/bob/2.jpg"
-    match(a, b, run)
-    assert "no verdict: no threshold is known for this model" in capsys.readouterr().out
-    with pytest.raises(UserError, match="no verification of this model is known"):
-        match(a, b, run, far="1e-3")
-
-
-def test_photos_need_a_detector(run, crops, tmp_path):
-    photo = tmp_path / "photo.jpg"
-    cv2.imwrite(str(photo), np.zeros((250, 250, 3), np.uint8))
-    crop = crops / "people/anna/0.jpg"
-    with pytest.raises(DataError, match=r"photo\.jpg is 250×250.*give --detector yunet --model"):
-        match(crop, photo, run)
-    with pytest.raises(UserError, match="belong together"):
-        match(crop, photo, run, detector=Detector.yunet)
-    with pytest.raises(DataError, match="no such detector model"):
-        match(crop, photo, run, detector=Detector.yunet, model=tmp_path / "gone.onnx")
-
-
-def test_real_photos(run, real_data, tmp_path, capsys):
-    photos = sorted((real_data / "photos").rglob("*.jpg"))[:2]
-    model = real_data / "models" / "face_detection_yunet.onnx"
-    match(*photos, run, detector=Detector.yunet, model=model, json_file=tmp_path / "m.json")
-    assert -1 <= json.loads((tmp_path / "m.json").read_text())["cosine"] <= 1
-    empty = tmp_path / "empty.jpg"
-    cv2.imwrite(str(empty), np.zeros((250, 250, 3), np.uint8))
-    with pytest.raises(DataError, match=r"empty\.jpg: no face found"):
-        match(photos[0], empty, run, detector=Detector.yunet, model=model)
-
-
 def test_many_chunks_are_one(run, synthetic, tmp_path, monkeypatch):
     from arcface_plus.evaluation import embedding_file
 
@@ -214,22 +112,6 @@ def test_many_chunks_are_one(run, synthetic, tmp_path, monkeypatch):
     embed(synthetic / "synth_age.bin", run, tmp_path / "two.npz")
     one, two = np.load(tmp_path / "one.npz"), np.load(tmp_path / "two.npz")
     assert np.array_equal(one["embeddings"], two["embeddings"])
-
-
-def test_outputs_are_checked_before_the_model_is_read(run, crops, tmp_path, monkeypatch):
-    """Minutes of embedding were lost to a folder in the file's place or a missing permission."""
-    gone = tmp_path / "gone.onnx"
-    (tmp_path / "e.npz").mkdir()
-    with pytest.raises(UserError, match=r"e\.npz: is a directory"):
-        embed(crops / "people", gone, tmp_path / "e.npz")
-    image = crops / "people/anna/0.jpg"
-    with pytest.raises(UserError, match=r"e\.npz: is a directory"):
-        match(image, image, gone, json_file=tmp_path / "e.npz")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(UserError, match="no permission to write in"):
-        embed(crops / "people", gone, tmp_path / "f.npz")
-    with pytest.raises(UserError, match="no permission to write in"):
-        match(image, image, gone, json_file=tmp_path / "m.json")
 
 
 def test_embeddings_to_a_pipe_and_through_a_link(run, crops, tmp_path):
@@ -249,38 +131,106 @@ def test_embeddings_to_a_pipe_and_through_a_link(run, crops, tmp_path):
     assert (tmp_path / "real.npz").read_bytes() == (tmp_path / "e.npz").read_bytes()
 
 
-def test_json_to_stdout_is_alone_there(run, crops, capsys):
-    image = crops / "people/anna/0.jpg"
-    match(image, image, run, json_file=Path("-"))
-    captured = capsys.readouterr()
-    assert json.loads(captured.out)["cosine"] == pytest.approx(1)
-    assert "cosine similarity 1.0000" in captured.err
-
-
-def test_the_runs_own_verification_is_not_called_another_models(run, crops, capsys):
-    """A run's file says "step_00000007" and may be given by name; both warned of another model."""
-    folder = run / "eval"
-    folder.mkdir()
-    own, image = folder / "step_00000007.json", crops / "people/anna/0.jpg"
-    try:
-        own.write_text(json.dumps(verification() | {"checkpoint": "step_00000007"}))
-        for options in ({}, {"verification": own}):
-            for ckpt in (run, run / "checkpoints" / "step_00000007"):
-                match(image, image, ckpt, **options)
-                assert capsys.readouterr().err == ""
-    finally:
-        own.unlink()
-        folder.rmdir()
-
-
-def test_another_models_verification_is(run, crops, verified, capsys):
-    verified.write_text(json.dumps(verification() | {"checkpoint": "other/model.safetensors"}))
-    match(crops / "people/anna/0.jpg", crops / "people/anna/1.jpg", run, verification=verified)
-    said = " ".join(capsys.readouterr().err.split())
-    assert "verified other/model.safetensors; its thresholds are right for that model only" in said
-
-
 def test_large_labels_of_a_list_keep_their_values(tmp_path):
     (tmp_path / "list.txt").write_text("a.jpg 4294967296\nb.jpg 9007199254740993\nc.jpg 3\n")
     source = open_source(tmp_path / "list.txt")
     assert source.labels.tolist() == [4294967296, 9007199254740993, 3]
+
+
+def test_outputs_are_checked_before_the_model_is_read(run, crops, tmp_path, monkeypatch):
+    """Minutes of embedding were lost to a folder in the file's place or a missing permission."""
+    gone = tmp_path / "gone.onnx"
+    (tmp_path / "e.npz").mkdir()
+    with pytest.raises(UserError, match=r"e\.npz: is a directory"):
+        embed(crops / "people", gone, tmp_path / "e.npz")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(UserError, match="no permission to write in"):
+        embed(crops / "people", gone, tmp_path / "f.npz")
+
+
+@pytest.fixture
+def photos(crops, tmp_path, monkeypatch):
+    """anna/0.jpg and bob/2.png show a face, cy/5.png shows two; and a detector that sees them."""
+    monkeypatch.setattr(detector_options, "yunet", MadeUpDetector)
+    root = tmp_path / "photos"
+    for folder in ("anna", "bob", "cy"):
+        (root / folder).mkdir(parents=True)
+    cv2.imwrite(str(root / "anna/0.png"), photo_of(crops / "people/anna/0.jpg"))
+    cv2.imwrite(str(root / "bob/2.png"), photo_of(crops / "people/bob/2.jpg"))
+    two = [photo_of(crops / "people" / name) for name in ("bob/3.jpg", "cy/5.jpg")]
+    cv2.imwrite(str(root / "cy/5.png"), np.hstack(two))
+    return root
+
+
+def words(photos, run, out, *more):
+    return ("embed", photos, "-c", run, "-o", out, "-m", "yunet.onnx", *more)
+
+
+def faceless(photos, *names):
+    for name in names:
+        cv2.imwrite(str(photos / name), np.zeros((250, 200, 3), np.uint8))
+
+
+def test_photos_are_embedded_by_their_faces(photos, crops, run, tmp_path, capsys):
+    done = arcface_plus(capsys, *words(photos, run, tmp_path / "e.npz", "--pick", "best"))
+    assert done.status == 0
+    assert "1 of 3 photos show several faces: best taken\n" in done.err
+    found = np.load(tmp_path / "e.npz")
+    assert found["paths"].tolist() == ["anna/0.png", "bob/2.png", "cy/5.png"]
+    assert found["labels"].tolist() == [0, 1, 2]
+    people = [crops / "people" / name for name in ("anna/0.jpg", "bob/2.jpg", "bob/3.jpg")]
+    cosines = found["embeddings"] @ by_hand(run, pixels(*people)).T
+    assert cosines.argmax(axis=1).tolist() == [0, 1, 2]
+    aligner = Aligner(MadeUpDetector(), pick="best")
+    made = [aligner.align(n, read_rgb(photos / n))[0] for n in found["paths"].tolist()]
+    assert found["embeddings"] == pytest.approx(by_hand(run, np.stack(made)), abs=1e-5)
+
+
+def test_photos_without_a_face_are_named_unless_they_are_to_be_left_out(
+    photos, run, tmp_path, capsys
+):
+    faceless(photos, "anna/no.png", "cy/no.png")
+    out = tmp_path / "e.npz"
+    arcface_plus(capsys, *words(photos, run, out)).assert_one_line(
+        "photos: no face found in 2 of 5 photos: anna/no.png, cy/no.png; --skip-faceless leaves "
+        "such photos out, --fallback center crops their centre"
+    )
+    assert not out.exists()
+    done = arcface_plus(capsys, *words(photos, run, out, "--skip-faceless"))
+    assert "2 of 5 photos show no face, left out: anna/no.png, cy/no.png\n" in done.err
+    assert np.load(out)["paths"].tolist() == ["anna/0.png", "bob/2.png", "cy/5.png"]
+    assert np.load(out)["labels"].tolist() == [0, 1, 2]
+    done = arcface_plus(capsys, *words(photos, run, out, "--fallback", "center"))
+    assert "show no face, cropped at their centre: anna/no.png, cy/no.png\n" in done.err
+    assert len(np.load(out)["embeddings"]) == 5
+
+
+def test_options_for_photos_need_the_detector_and_agree(photos, run, tmp_path, capsys):
+    out = tmp_path / "e.npz"
+    plain = ("embed", photos, "-c", run, "-o", out)
+    skip = arcface_plus(capsys, *plain, "--skip-faceless")
+    skip.assert_one_line("--skip-faceless is for photos: give the face detector's --model FILE")
+    pick = arcface_plus(capsys, *plain, "--pick", "best", "--min-score", 0.5)
+    pick.assert_one_line("--pick, --min-score need the face detector's file: give --model")
+    both = arcface_plus(capsys, *words(photos, run, out, "--skip-faceless", "--fallback", "center"))
+    both.assert_one_line("--fallback center keeps them: give one of them")
+
+
+def test_photos_given_as_crops_are_seen_before_the_model_is_read(photos, tmp_path, capsys):
+    done = arcface_plus(
+        capsys, "embed", photos, "-c", tmp_path / "gone.onnx", "-o", tmp_path / "e.npz"
+    )
+    done.assert_one_line(
+        "photos: anna/0.png is 336×336, not 112×112; for photos give the face detector's --model"
+    )
+
+
+def test_real_photos(run, real_data, tmp_path, capsys):
+    model = real_data / "models" / "face_detection_yunet.onnx"
+    out = tmp_path / "e.npz"
+    done = arcface_plus(
+        capsys, "embed", real_data / "photos", "-c", run, "-o", out, "--model", model
+    )
+    assert done.status == 0, done
+    assert np.load(out)["embeddings"].shape == (60, 16)
+    assert "8 of 60 photos show several faces: central-and-large taken" in done.err

@@ -93,6 +93,22 @@ def test_the_digest_is_of_the_pairs_and_not_of_their_pickle(synthetic, tmp_path)
     assert pairs_digest(images, ~same) != pairs_digest(images, same)
 
 
+def test_auc_and_eer_are_printed_and_why_tars_are_missing_once(
+    command, models, synthetic, tmp_path
+):
+    out = tmp_path / "v.json"
+    code, shown, errors = command("verify", "-c", models[0], "-d", synthetic, "-j", out)
+    assert code == 0
+    found = json.loads(out.read_text())["targets"]
+    for line, (name, target) in zip(shown.splitlines(), found.items(), strict=True):
+        assert line.startswith(f"{name}: ")
+        assert f"AUC {target['auc']:.4f}  EER {100 * target['eer']:.2f}%" in line
+        assert "TAR" not in line
+    said = " ".join(errors.split())
+    assert said.count("no TAR at FAR") == 1
+    assert "synth_age has 20, synth_frontal has 20 and synth_pose has 20" in said
+
+
 def test_an_empty_name_is_one_line(command, models, synthetic):
     code, _, errors = command("verify", "--ckpt", models[0], "--data", synthetic, "--json", "")
     assert code == 2
@@ -286,4 +302,6 @@ def test_a_pair_file_of_one_kind_is_warned_of(command, models, synthetic, tmp_pa
     code, _, errors = command("verify", "--ckpt", models[0], "--data", tmp_path)
     assert code == 0
     assert f"same.bin: all {len(images) // 2} pairs are same, so accuracy means nothing" in errors
+    assert "no TAR at FAR 1e-1, 1e-2, 1e-3 and 1e-4: they need 100, 1,000," in errors
+    assert "same has" not in errors
     assert "both.bin" not in errors

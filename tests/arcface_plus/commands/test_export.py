@@ -71,3 +71,24 @@ def test_a_dash_is_standard_output(bare, tmp_path, capfdbinary):
         main(["export", "--format", "safetensors", *words])
     assert left.value.code == 2
     assert b"its .json cannot be written beside it" in capfdbinary.readouterr().err
+
+
+def test_formats_are_choices_and_options_are_short(command, bare, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit):
+        main(["export", "-h"])
+    assert "<safetensors|onnx|torch>" in capsys.readouterr().out
+    code, errors = command("-c", bare, "-f", "pickle", "-o", tmp_path / "m.pt")
+    assert code == 2
+    assert "'safetensors', 'onnx', 'torch'" in errors
+    words = (
+        "-c",
+        bare,
+        "-f",
+        "torch",
+        "-o",
+        tmp_path / "m.pt",
+        "--backbone",
+        "{name: tiny, width: 0.5}",
+    )
+    assert command(*words) == (0, f"wrote {tmp_path / 'm.pt'}\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from command_line import arcface_plus
 from onnx import TensorProto, helper
 
 from arcface_plus.commands.evaluate import verify
@@ -81,3 +83,15 @@ def test_lines_make_way_for_what_goes_to_standard_output(capsys):
     line_printer(None, Path("-"))("two")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("one\n", "two\n")
+
+
+@pytest.mark.parametrize(
+    "words", [("embed",), ("match",), ("eval", "verify"), ("eval", "identify")]
+)
+def test_devices_are_shown_as_choices_and_short_options_agree(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    shown = arcface_plus(capsys, *words, "-h").out
+    assert "auto|cpu|cuda|cuda:N" in shown
+    assert re.search(r"--ckpt +-c ", shown)
+    for long, short in (("--json", "-j"), ("--batch-size", "-b"), ("--out", "-o")):
+        assert (f"{long} " in shown) == bool(re.search(rf"{long} +{short} ", shown))

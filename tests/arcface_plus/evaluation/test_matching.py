@@ -56,7 +56,12 @@ def rule(content, far=None, target=None):
 
 def test_the_rule_is_what_was_measured():
     found = rule(verification())
-    assert found == Rule(1.2, "lfw", "1e-2", 3000, 1000, 0.95, 0.01, pytest.approx(0.1))
+    why = "FAR 1e-3 needs 10,000 different pairs and lfw has 3,000: FAR 1e-2 is the strictest that"
+    assert found == Rule(
+        1.2, "lfw", "1e-2", 3000, 1000, 0.95, 0.01, pytest.approx(0.1), f"{why} it supports."
+    )
+    assert explain(Match(0.5, 1.0, found))[-1] == found.why_not_default
+    assert rule(verification(), "1e-2").why_not_default == ""  # it was asked for
     assert rule(verification(), "0.1").threshold == 1.5
     with pytest.raises(UserError, match=r"no threshold for --far 1e-3 on lfw \(needs 10000 diff"):
         rule(verification(), "1e-3")
@@ -78,25 +83,58 @@ def test_of_several_targets_the_one_with_most_different_pairs():
 def test_a_file_without_thresholds_at_far_gives_its_folds():
     found = rule(verification(thresholds_at_far={}, unavailable={}))
     assert (found.threshold, found.far, found.false_accepts) == (pytest.approx(1.35), "", None)
-    lines = explain(Match(0.5, 1.0, found))
-    assert "the same person: distance below 1.3500 (cosine 0.3250)" in lines[1]
-    assert "the threshold of best accuracy" in lines[1]
-    assert "wrong in 5.00% of lfw's 4000 pairs" in lines[2]
+    assert explain(Match(0.5, 1.0, found)) == [
+        "Same person: similarity 0.500, threshold 0.325 (best accuracy on lfw).",
+        "With such thresholds 5.0% of lfw's 4,000 pairs are decided wrongly (10-fold).",
+        "FAR 1e-3 needs 10,000 different pairs and lfw has 3,000: the threshold of best accuracy "
+        "decides.",
+    ]
     with pytest.raises(UserError, match="it has no thresholds at FARs at all"):
         rule(verification(thresholds_at_far={}, unavailable={}), "1e-2")
 
 
+def test_the_default_is_1e_3_where_the_pairs_support_it():
+    point = {"distance": 0.9, "cosine": 0.55, "far": 0.0008, "tar": 0.8}
+    known = {"1e-2": point | {"distance": 1.2}, "1e-3": point, "1e-4": point | {"distance": 0.7}}
+    found = rule(verification(pairs=101_000, thresholds_at_far=known, unavailable={}))
+    assert (found.far, found.threshold, found.why_not_default) == ("1e-3", 0.9, "")
+    assert explain(Match(0.4, 1.2, found)) == [
+        "Different people: similarity 0.400, threshold 0.550 (FAR 1e-3 on lfw).",
+        "On lfw this threshold accepts 0.080% of different pairs (95% 0.064 to 0.100) and rejects "
+        "20.0% of same pairs (95% 17.6 to 22.6).",
+    ]
+    found = rule(verification(pairs=101_000, thresholds_at_far={"1e-2": point}, unavailable={}))
+    assert found.why_not_default == (
+        "The verification has no threshold at FAR 1e-3: FAR 1e-2 is the strictest that it supports."
+    )
+
+
 def test_error_rates_are_counted():
     """30 of 3,000 different pairs accepted, 100 of 1,000 same pairs rejected."""
-    same = " ".join(explain(Match(0.5, 1.0, rule(verification()))))
+    same = explain(Match(0.5, 1.0, rule(verification())))
+    assert same[0] == "Same person: similarity 0.500, threshold 0.400 (FAR 1e-2 on lfw)."
     low, high = binomial_interval(30, 3000)
-    assert f"of 3000 different pairs 1.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
+    assert f"accepts 1.0% of different pairs (95% {100 * low:.1f} to {100 * high:.1f})" in same[1]
     low, high = binomial_interval(100, 1000)
-    assert f"of 1000 same pairs 10.00% (95% {100 * low:.2f} to {100 * high:.2f})" in same
-    assert "of the 930 pairs called the same there 3.23%" in same
-    different = " ".join(explain(Match(0.2, 1.6, rule(verification()))))
-    assert "different persons: distance not below 1.2000 (cosine 0.4000)" in different
-    assert "of the 3070 pairs called different there 3.26%" in different
+    assert f"rejects 10.0% of same pairs (95% {100 * low:.1f} to {100 * high:.1f})." in same[1]
+    different = explain(Match(0.2, 1.6, rule(verification())))
+    assert different[0].startswith("Different people: similarity 0.200, threshold 0.400 (")
+    assert different[1:] == same[1:]
+    only_different = Rule(1.2, "x", "1e-2", 10, 0, 0.9, 0.1, 0.0)
+    assert "rejects nothing (it has no same pairs)." in explain(Match(0.5, 1.0, only_different))[1]
+
+
+def test_without_a_rule_there_is_no_verdict():
+    said = explain(Match(-0.25, 2.5, None))
+    assert said[0] == "No verdict: similarity -0.250, but no threshold is known for this model."
+    assert "`eval verify --json FILE` measures one" in said[1]
+
+
+def test_similarity_and_threshold_have_the_digits_that_tell_them_apart():
+    found = rule(verification())
+    assert "similarity 0.40004, threshold 0.40000 (" in explain(Match(0.40004, 1.19992, found))[0]
+    assert explain(Match(0.40004, 1.19992, found))[0].startswith("Same person: ")
+    assert explain(Match(0.4, 1.2, found))[0].startswith("Different people: similarity 0.400000, ")
 
 
 @pytest.mark.parametrize(
