@@ -128,3 +128,22 @@ def test_links_lead_somewhere(page):
 def _anchor(title: str) -> str:
     """A heading's anchor as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_the_tree_of_the_readme_shows_every_folder_and_nothing_that_is_gone():
+    text = (ROOT / "README.md").read_text("utf-8").partition("## Where things are")[2]
+    tree = next(match[2] for match in _BLOCK.finditer(text))
+    shown = set(re.findall(r"[\w]+/|[\w]+\.py\b", tree))
+    there = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for top in ("data_prep", "eval", "arcface_plus", "tests", "docs", "tools")
+        for path in [ROOT / top, *(ROOT / top).rglob("*")]
+        if "__pycache__" not in path.parts
+    } | {"configs/", "docker/"}
+    assert shown - there == set()
+    folders = {
+        f"{path.parent.name}/"
+        for top in ("data_prep", "eval", "arcface_plus")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert folders - shown == set()
