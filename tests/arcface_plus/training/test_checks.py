@@ -19,11 +19,11 @@ def config(*settings: str) -> RunConfig:
     [
         (["data.batch_size=16"], 3, "data.batch_size 16 is not divisible by the 3 processes"),
         (["data.batch_size=4"], 4, "leaves one image to each of the 4 processes"),
-        (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 leaves one image alone"),
+        (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 makes a micro-batch of one"),
         (
             ["runtime.compile=true", "runtime.activation_checkpointing=true"],
             1,
-            "exclude each other; set one of them to false",
+            "cannot be combined; set one of them to false",
         ),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_run_that_is_there(settings, tmp_path):
     longer = load("smoke", [*settings, "optimizer.steps=4"])
     assert "resumed at step 2" in rehearse(longer, run, fresh=False)[1]
     assert "would be discarded" in rehearse(longer, run, fresh=True)[1]
-    assert "is finished at step 2" in rehearse(load("smoke", settings), run, fresh=False)[0]
+    assert "finished at step 2" in rehearse(load("smoke", settings), run, fresh=False)[0]
     with pytest.raises(UserError, match="another configuration"):
         rehearse(load("smoke", [*settings, "head.margin=0.4"]), run, fresh=False)
     assert everything(run) == before

@@ -52,5 +52,5 @@ def test_fp16_scales_each_part_and_updates_once_a_batch(tiny_settings, tmp_path,
 
 
 def test_one_image_alone_is_refused(tiny_settings, tmp_path) -> None:
-    with pytest.raises(UserError, match=r"data\.micro_batch_size 1 leaves one image alone"):
+    with pytest.raises(UserError, match=r"data\.micro_batch_size 1 makes a micro-batch of one"):
         execute(configured(tiny_settings, "data.micro_batch_size=1"), tmp_path / "run")
