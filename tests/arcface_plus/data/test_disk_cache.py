@@ -264,7 +264,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_decoded(data, monkeypatc
 def test_a_disk_that_becomes_full_is_named(data, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: None)
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(UserError, match=r"became full \(No space left.*data\.cache_dir"):
+    with pytest.raises(UserError, match=r"disk full \(No space left.*data\.cache_dir"):
         build(open_source(data))
     assert list(data.glob("*.npy*")) + list(data.glob(".*")) == []
 

@@ -66,7 +66,7 @@ def test_too_little_memory_is_told_before_anything_is_decoded(source, monkeypatc
         fill(cache, source, None)
     monkeypatch.delenv("LOCAL_WORLD_SIZE")
     monkeypatch.setattr(room, "available_memory", lambda: 10**9)
-    with pytest.raises(UserError, match=r"take 0\.00181 GB of memory, 1 GB are available"):
+    with pytest.raises(UserError, match=r"take 0\.00181 GB of memory, but only 1 GB are available"):
         fill(cache, source, None)
 
 

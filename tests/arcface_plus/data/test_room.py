@@ -13,7 +13,7 @@ def test_too_small_a_gpu_is_told(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 10**9, 10**10))
     gpu = torch.device("cuda", 0)
     room.need_device_memory(6 * 10**9, gpu)
-    with pytest.raises(UserError, match=r"takes 18\.5 GB, cuda:0 has 8 GB free.*data\.cache: disk"):
+    with pytest.raises(UserError, match=r"takes 18\.5 GB, but cuda:0 has 8 GB free.*cache: disk"):
         room.need_device_memory(18_500_000_000, gpu)
 
 
@@ -47,7 +47,9 @@ def test_every_process_of_the_machine_counts(monkeypatch):
     monkeypatch.setattr(room, "available_memory", lambda: 8 * 10**9)
     room.need_memory(3 * 10**9)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    with pytest.raises(UserError, match=r"3 GB of memory in each of 4 processes, 8 GB are avail"):
+    with pytest.raises(
+        UserError, match=r"3 GB of memory in each of 4 processes, but only 8 GB are"
+    ):
         room.need_memory(3 * 10**9)
 
 
