@@ -41,5 +41,5 @@ def test_data_from_which_nothing_can_be_learnt(tmp_path):
         checked_source(config(), speaks=True)
     with TrainingSetWriter(tmp_path / "one") as writer:
         writer.add(0, b"x")
-    with pytest.raises(UserError, match="one class only"):
+    with pytest.raises(UserError, match="only one class"):
         checked_source(config(f"data.train={tmp_path / 'one'}"), speaks=True)
