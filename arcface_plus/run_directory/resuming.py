@@ -31,7 +31,7 @@ def load_fitting(checkpoint: Path, now: Conditions) -> Training:
     if training.data_digest and training.data_digest != now.data_digest:
         raise UserError(
             f"{checkpoint}: data.train holds other images, labels or another order than the run "
-            "was trained on (as many of both); restore the data, or use --fresh or another --out"
+            "was trained on (same numbers); restore the data, or use --fresh or another --out"
         )
     for key in ("precision", "channels_last"):
         before, wanted = getattr(training, key), getattr(now, key)
@@ -61,7 +61,7 @@ def _check_identity(checkpoint: Path, training: Training) -> None:
 
 
 def _way_back(checkpoint: Path) -> str:
-    """What to do about a checkpoint that cannot be used, given those before it."""
+    """What to do about an unusable checkpoint, given the earlier ones."""
     older = [
         path
         for path in Checkpoints(checkpoint.parent.parent, keep=1).all()
