@@ -89,4 +89,4 @@ def test_all_complaints_come_at_once():
 
 def test_a_complaint_about_two_sections_names_both_keys():
     text = complaint({"checkpoint": {"best": "lfw"}, "eval": {"targets": ["cfp_fp"]}})
-    assert text == "c.yaml: checkpoint.best: 'lfw' is not among eval.targets (cfp_fp)"
+    assert text == "c.yaml: checkpoint.best: 'lfw' is not one of eval.targets (cfp_fp)"

@@ -75,6 +75,6 @@ def test_settings_without_a_key_or_value(text):
 
 @pytest.mark.parametrize("value", ["[", "[" * 5000, "{a: 1, a: 2}"])
 def test_values_that_cannot_be_read(value):
-    with pytest.raises(UserError, match=r"^--set a\.b: the value: ") as caught:
+    with pytest.raises(UserError, match=r"^--set a\.b: invalid value: ") as caught:
         setting(f"a.b={value}")
     assert "\n" not in str(caught.value)

@@ -61,7 +61,7 @@ def test_extends_merges_and_a_renamed_part_drops_the_former_ones_parameters(tmp_
         ("extends: gone.yaml\n", "gone.yaml: no such config file, which c.yaml extends"),
         ("run: [", "not YAML"),
         ("- 1\n", "expected a mapping"),
-        ("extends: [a]\n", "extends: expected the name of a file"),
+        ("extends: [a]\n", "extends: expected a file name"),
         (
             "run: {name: a}\ndata: {}\nrun: {name: b}\n",
             "key run stands in line 1 and again in line 3",
