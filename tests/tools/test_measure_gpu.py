@@ -79,4 +79,4 @@ def test_the_page_shows_tables_and_the_end_of_a_failed_log(tmp_path, monkeypatch
 def test_an_unknown_stage_is_refused(tmp_path):
     done = session("--stages", "stepp", "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "no stage is called stepp" in done.stderr
+    assert "unknown stage stepp" in done.stderr
