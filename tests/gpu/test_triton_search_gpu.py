@@ -125,7 +125,7 @@ def test_memory_and_no_synchronisation() -> None:
 
 
 def test_two_million_rows() -> None:
-    """Planted twins are found wherever they lie."""
+    """Planted twins are found wherever they are."""
     n, d = 2**21, 64
     unit = unit_rows(n, d)
     generator = torch.Generator("cuda").manual_seed(1)

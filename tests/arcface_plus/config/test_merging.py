@@ -1,4 +1,4 @@
-"""Trees over trees: sections merge, components replace each other, `--set` takes YAML."""
+"""Merging configs: sections merge, components replace each other, `--set` takes YAML."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_sections_merge_and_lists_are_replaced():
         ({"name": "arcface"}, {"name": "arcface", "scale": 2.0, "margin": 0.1, "extra": 1}),
     ],
 )
-def test_another_head_drops_the_former_ones_parameters(over, result):
-    base = {"head": {"scale": 2.0, "margin": 0.1, "extra": 1}}  # arcface, though it is not said
+def test_another_head_drops_the_previous_parameters(over, result):
+    base = {"head": {"scale": 2.0, "margin": 0.1, "extra": 1}}  # arcface by default
     assert merged(base, {"head": over}, RunConfig) == {"head": result}
 
 

@@ -1,4 +1,4 @@
-"""Settings that do not fit, and data from which nothing can be learnt, are told at once."""
+"""Contradictory settings and unusable data are reported before anything is built."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_settings_that_fit():
     check_settings(config("data.batch_size=16", "data.micro_batch_size=5"), 2)
 
 
-def test_data_from_which_nothing_can_be_learnt(tmp_path):
+def test_data_with_too_few_classes(tmp_path):
     with pytest.raises(UserError, match=r"missing key data\.train"):
         checked_source(config(), speaks=True)
     with TrainingSetWriter(tmp_path / "one") as writer:
