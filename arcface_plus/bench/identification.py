@@ -91,7 +91,7 @@ def _write(
 
 
 def _in_own_process(folder: Path, size: int, way: str) -> dict[str, Any]:
-    # -P: the current folder may have an `eval` of its own.
+    # -P: the current folder may have its own `eval`.
     module = "arcface_plus.bench.identification"
     words = [sys.executable, "-P", "-m", module, str(folder), str(size), way]
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True)

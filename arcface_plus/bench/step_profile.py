@@ -40,7 +40,7 @@ def run(
     rows = trace.grouped(trace.read(folder / TRACE_FILE), steps)
     del step
     accounted = sum(row["milliseconds"] for row in rows)
-    title = f"where the time goes: {_RIVAL}, {accounted:.4g} ms a step in {_unit(device)}"
+    title = f"where the time goes: {_RIVAL}, {accounted:.4g} ms per step in {_unit(device)}"
     if _RIVAL in milliseconds:
         title += f" (unprofiled step: {milliseconds[_RIVAL]:.4g} ms)"
     return [{"title": title, "rows": rows}, rates(device, sizes, milliseconds)]

@@ -112,5 +112,5 @@ def _with_defaults(tree: dict[str, object]) -> dict[str, object]:
     """A config written by an older version, with the keys added since."""
     try:
         return validate(tree, CONFIG_FILE).model_dump(mode="json")
-    except UserError:  # a key that has gone since, or an edited file: what it says is compared
+    except UserError:  # a key removed since, or an edited file: compare it as it is
         return tree

@@ -65,7 +65,7 @@ def _sizes(backbone: nn.Module, classifier: nn.Module) -> str:
 
 def _first_step(config: RunConfig, ground: Groundwork, recognizer: Recognizer) -> str:
     """Make the first step of a new run on a real batch; the updated weights are discarded."""
-    data = config.data.model_copy(update={"cache": "none"})  # one batch is not worth a cache
+    data = config.data.model_copy(update={"cache": "none"})  # one batch needs no cache
     config = config.model_copy(update={"data": data})
     updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes)
     loader = build_loader(config, ground.source, ground.device, ground.processes)
