@@ -71,7 +71,7 @@ def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "
-        f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps an "
+        f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps per "
         f"epoch), {config.optimizer.steps} steps"
     )
 
