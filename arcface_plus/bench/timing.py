@@ -23,7 +23,7 @@ def measure(
     Args:
         callables: what to time; return values are ignored.
         repeats: timed calls of each, at least 1.
-        warmup: untimed calls of each beforehand (caches, lazy initialisation, compilation).
+        warmup: untimed calls of each beforehand (caches, lazy initialization, compilation).
         synchronize: waits for the device (e.g. ``torch.cuda.synchronize``), called before the
             clock starts and again before it stops; None for work that ends when its call returns.
     """

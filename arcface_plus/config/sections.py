@@ -51,12 +51,12 @@ class Data(Section):
         str | None, Field(description="folder of the disk cache; null: next to the training data")
     ] = None
     threads: Annotated[NonNegative, Field(description="decoding threads; 0: one per core")] = 0
-    flip: Annotated[bool, Field(description="mirror a random half of the images")] = True
+    flip: Annotated[bool, Field(description="mirror each image with probability 0.5")] = True
 
 
 class Backbone(ComponentSection):
     def build(self, embedding_dim: int, dropout: float) -> nn.Module:
-        """The network, newly initialised; ValueError for invalid values."""
+        """The network, newly initialized; ValueError for invalid values."""
         network = self.component()(embedding_dim=embedding_dim, dropout=dropout)
         return cast(nn.Module, network)
 
@@ -127,7 +127,7 @@ class Optimizer(ComponentSection):
         NonNegative, Field(description="steps of linear learning-rate warm-up")
     ] = 0
     grad_clip: Annotated[
-        Annotated[float, Field(gt=0)] | None, Field(description="clip the gradient at this norm")
+        Annotated[float, Field(gt=0)] | None, Field(description="clip the gradient to this norm")
     ] = None
 
     @model_validator(mode="after")

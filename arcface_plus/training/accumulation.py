@@ -45,7 +45,7 @@ def backward(
     pairs = zip(batch.images.split(sizes), batch.labels.split(sizes), strict=True)
     for number, (images, labels) in enumerate(pairs, 1):
         closing = number == len(sizes)
-        with nullcontext() if closing else _unsynchronised(model):
+        with nullcontext() if closing else _unsynchronized(model):
             with autocast:
                 losses: Losses = model(images, labels, len(labels) / len(batch.labels), closing)
             scaled(losses.total).backward()
@@ -55,5 +55,5 @@ def backward(
     return whole
 
 
-def _unsynchronised(model: nn.Module) -> AbstractContextManager[object]:
+def _unsynchronized(model: nn.Module) -> AbstractContextManager[object]:
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

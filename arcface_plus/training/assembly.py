@@ -34,11 +34,11 @@ from arcface_plus.training.verifying import Verifying
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
-_BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialise the weights
+_BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialize the weights
 
 
 def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
-    """The network of a run, initialised as a pure function of the seed."""
+    """The network of a run, initialized as a pure function of the seed."""
     seed_step(config.run.seed, _BEFORE_TRAINING, 0)
     return Recognizer(
         config.model.build_backbone(),

@@ -107,7 +107,7 @@ def test_the_same_bits_on_every_run() -> None:
             assert torch.equal(again_row, row)
 
 
-def test_memory_and_no_synchronisation() -> None:
+def test_memory_and_no_synchronization() -> None:
     n, slots = 100_000, 4
     unit = unit_rows(n, 64)
     penalty = torch.zeros(n, device="cuda")

@@ -53,8 +53,8 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 @pytest.fixture(params=[False, True], ids=["", "deterministic"])
-def uninitialised_is_nan(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Torch's deterministic mode fills uninitialised memory with NaN."""
+def uninitialized_is_nan(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Torch's deterministic mode fills uninitialized memory with NaN."""
     torch.use_deterministic_algorithms(request.param)
     yield
     torch.use_deterministic_algorithms(False)
@@ -78,7 +78,7 @@ def scaled_steps(losses: list[float], layer: nn.Linear) -> dict[str, torch.Tenso
 
 
 @pytest.mark.parametrize("skipped", [1, 2])
-def test_a_first_step_skipped_by_the_scaler_has_no_effect(uninitialised_is_nan, skipped):
+def test_a_first_step_skipped_by_the_scaler_has_no_effect(uninitialized_is_nan, skipped):
     layer = nn.Linear(300, 200)
     plain = scaled_steps([1.0, 0.5], layer)
     after = scaled_steps([torch.inf] * skipped + [1.0, 0.5], layer)
