@@ -50,5 +50,5 @@ def _discard_written(folder: Path, written: re.Pattern[str]) -> None:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a killed run may leave a file of this name: one that it was still writing."""
+    """Whether a killed run leaves files of this name: those that it had begun to write."""
     return name == DISCARDED or name in {partial_name(Path(entry)).name for entry in ENTRIES}

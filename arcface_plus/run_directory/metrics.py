@@ -1,4 +1,4 @@
-"""What a run reports during training: metrics.jsonl, TensorBoard and the progress bar."""
+"""What a run reports while it trains: metrics.jsonl, TensorBoard and the progress bar."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ class Metrics:
 
 
 def plain(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Values as in metrics.jsonl: seven digits, null for NaN and infinity (JSON has neither)."""
+    """As metrics.jsonl holds them: seven digits, and null for NaN and infinity (JSON has none)."""
     return {name: _plain(value) for name, value in values.items()}
 
 
 def last_logged(run: Path) -> dict[str, float | None]:
-    """The last complete line of RUN/metrics.jsonl; empty if there is none."""
+    """The last whole line of RUN/metrics.jsonl; empty if there is none."""
     lines = _lines(run / METRICS_FILE)
     return json.loads(lines[-1]) if lines else {}
 
@@ -119,7 +119,7 @@ def _plain(value: float) -> float | None:
 
 
 def _lines(path: Path) -> list[str]:
-    """The complete lines: a killed process may leave a partial one."""
+    """The lines that are whole: a killed process may leave half a line."""
     if not path.is_file():
         return []
     whole = []
@@ -131,14 +131,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
-    """After a crash the file may be ahead of the checkpoint; those steps will be repeated."""
+    """After a crash the file may be ahead of the checkpoint: those steps will be run again."""
     kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
     if path.is_file() and "".join(kept).encode() != path.read_bytes():
         write_text(path, "".join(kept))
 
 
 def _silence_tensorboard_thread() -> None:
-    """Suppress its traceback of an OSError, which the next call raises again anyway."""
+    """Its OSError reaches us at the next call; the traceback that it prints helps nobody."""
     former = threading.excepthook
 
     def hook(args: threading.ExceptHookArgs) -> None:

@@ -104,7 +104,7 @@ def read_identity(path: Path) -> str:
 def write_model(
     path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard, identity: str = ""
 ) -> None:
-    """Write `path` (.safetensors) and its card next to it, each atomically."""
+    """`path` (.safetensors) and its card beside it, each appearing whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes(path, save(tensors, {_IDENTITY: identity} if identity else None))
     write_text(path.with_suffix(".json"), card.to_json())

@@ -61,7 +61,7 @@ def _check_identity(checkpoint: Path, training: Training) -> None:
 
 
 def _way_back(checkpoint: Path) -> str:
-    """What to do about an unusable checkpoint, given the earlier ones."""
+    """What to do about a checkpoint that cannot be used, given those before it."""
     older = [
         path
         for path in Checkpoints(checkpoint.parent.parent, keep=1).all()

@@ -30,7 +30,7 @@ from data_prep.files import write_text
 
 
 def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
-    """Train `config` in the directory `run`; resume from its last checkpoint if it has one."""
+    """Train `config` in the directory `run`, from its last checkpoint if it has one."""
     run = Path(run)
     ground = lay_groundwork(config)
     processes = ground.processes

@@ -105,7 +105,7 @@ def _known(norm: Any) -> float:
 
 
 def _angles(update: Update) -> dict[str, float]:
-    """Angles in degrees to the nearest other class, of the class weights before the update."""
+    """Of the class weights before the update: degrees to the nearest other class."""
     angles = update.angles
     assert angles is not None, "a logged step is a measured one"
     figures = {"min_angle_deg": angles.smallest(), "mean_min_angle_deg": angles.mean()}

@@ -34,7 +34,7 @@ def test_a_docker_image_reports_the_revision_of_its_build(monkeypatch):
     assert git_revision() is None
 
 
-def test_a_machine_without_a_processor_name(monkeypatch):
+def test_a_machine_that_does_not_name_its_processor(monkeypatch):
     class Absent:
         def __init__(self, _: str) -> None: ...
 
