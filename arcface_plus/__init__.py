@@ -39,7 +39,7 @@ _HOMES = {
     "read_pairs": "data_prep.pairs:read_pairs",
     "write_pairs": "data_prep.pairs:write_pairs",
     "generate_faces": "data_prep.faces.synthetic:generate",
-    # runs and what they are worth
+    # training, verification, comparison
     "load_config": "arcface_plus.config.tree:load",
     "train": "arcface_plus.training.run:execute",
     "verify": "eval.verification:verify",

@@ -1,7 +1,7 @@
-"""Where the program begins: `arcface-plus`, `python -m arcface_plus`, `torchrun -m arcface_plus`.
+"""The entry point: `arcface-plus`, `python -m arcface_plus`, `torchrun -m arcface_plus`.
 
-Two things come before every other import: signals end the program (the imports take seconds), and
-the names `data_prep` and `eval` mean our own packages.
+Two things come before every other import: handlers with which signals end the program (the imports
+take seconds), and the import of our own `data_prep` and `eval`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ PACKAGES = ("data_prep", "eval")
 
 
 def _load_own_packages() -> None:
-    """Import the top-level packages that lie beside this one, whatever sys.path has before them.
+    """Import the top-level packages next to this one, whatever comes before them on sys.path.
 
-    `python -m` puts the current folder first on sys.path, and PYTHONPATH may name others.
-    arcface_torch's repository has an `eval/` of its own, and so has every run directory.
+    `python -m` puts the current folder first on sys.path, and PYTHONPATH may add others.
+    arcface_torch's repository has its own `eval/`, and so has every run directory.
     """
     root = str(Path(__file__).resolve().parents[1])
     for name in PACKAGES:
@@ -34,12 +34,12 @@ def _load_own_packages() -> None:
             spec.loader.exec_module(module)
 
 
-# Not in main: a process that multiprocessing spawns imports this file, and does not call main.
+# Not in main: processes spawned by multiprocessing import this file but do not call main.
 _load_own_packages()
 
 
 def main() -> None:
-    """Run the command line with this process's arguments; exits with its status."""
+    """Run the command line with this process's arguments and exit with its status."""
     for number in STOPPING:
         signal.signal(number, leave)
     from arcface_plus.cli import main as command_line

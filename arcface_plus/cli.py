@@ -1,6 +1,6 @@
-"""The one command line: joins the groups of commands and turns errors into exit statuses.
+"""The command line: combines the commands and turns errors into exit statuses.
 
-Heavy imports happen inside the commands, so that `--help` and mistakes answer at once.
+Heavy imports happen inside the commands, so that `--help` and usage errors respond at once.
 """
 
 from __future__ import annotations
@@ -81,17 +81,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback with every error; in any place.")
+        bool, typer.Option("--debug", help="Show a traceback with errors; works in any position.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show version and exit."),
     ] = False,
 ) -> None:
     pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 2 the user's mistake, 3 diverged, 128 + n by signal n."""
+    """Run one command and exit: 0 success, 2 user error, 3 diverged, 128 + n after signal n."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [word for word in given if word != "--debug"]
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _report(error: BaseException) -> int:
-    """One line on stderr; the exit status."""
+    """Print one line on stderr; return the exit status."""
     status, text = _verdict(error)
     if text:
         say(f"arcface-plus: {' '.join(text.split())}")
@@ -133,17 +134,17 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return 2, f"{named}{error.strerror or error}"
-    if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help has been printed
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: help was printed
         return 0, ""
     if _is_usage(error):
         return 2, f"{error.format_message()} (see --help)"  # type: ignore[attr-defined]
     if type(error).__name__ == "OutOfMemoryError":
-        return 2, f"{first_line(error)} Lower data.batch_size, or data.cache."
+        return 2, f"{first_line(error)} Lower data.batch_size, or use another data.cache."
     return 1, f"internal error: {type(error).__name__}: {first_line(error)} (--debug shows where)"
 
 
 def _is_usage(error: Any) -> bool:
-    """A wrong option or argument. Typer brings its own Click in some versions, so ask by shape."""
+    """A wrong option or argument; by attributes, since some versions of Typer bundle Click."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 

@@ -1,4 +1,4 @@
-"""What the command line says and draws on stderr: lines, and the one progress bar."""
+"""The command line's output: lines on stderr and stdout, and progress bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.progress import (
 
 from data_prep.errors import printable
 
-# What users name (runs, targets, files) is never markup, nor an emoji code.
+# Names from users (runs, targets, files) must not be read as markup or emoji codes.
 console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
@@ -29,13 +29,13 @@ def say(line: str, style: str | None = None) -> None:
 def output(line: str) -> None:
     """One line of a command's result on stdout, with control characters shown instead of sent.
 
-    It is there at once, in a pipe or file too: the next one may be hours away.
+    Flushed at once, also in a pipe or file: the next line may take hours.
     """
     print(printable(line), flush=True)
 
 
 def new_bar(*columns: TextColumn) -> Progress:
-    """A bar with count, `columns`, time spent and time left; draws nothing without a terminal."""
+    """A bar with count, `columns`, elapsed and remaining time; draws nothing without a terminal."""
     return Progress(
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
@@ -64,9 +64,9 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def bars_in_turn() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Yields `bar(what)` → `progress(done, total)`: a bar for each step of the work, as it begins.
+    """Yields `bar(what)` → `progress(done, total)`: one bar for each step of the work.
 
-    The terminal takes one bar at a time, so a step's first progress ends the bar before it.
+    A terminal shows one bar at a time, so the first progress of a step ends the previous bar.
     """
     drawn: dict[str, Callable[[int, int], None]] = {}
     with ExitStack() as bars:

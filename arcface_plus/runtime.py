@@ -1,4 +1,4 @@
-"""Devices, processes, seeds, memory: what a run needs from the machine it is on."""
+"""Devices, processes, seeds and memory of the machine that a run uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that torchrun started (or the only one)."""
+    """This process among those that torchrun started, or the only one."""
 
     rank: int = 0
     count: int = 1
@@ -41,9 +41,9 @@ class Processes:
 
 
 def join_processes() -> Processes:
-    """Join torchrun's process group if there is one, else be alone.
+    """Join torchrun's process group if there is one; else this is the only process.
 
-    The group has a gloo part even with NCCL, for the flags that processes agree on.
+    The group uses gloo for CPU tensors even with NCCL, for the flags that processes share.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -59,7 +59,7 @@ def leave_processes() -> None:
 
 
 def resolve_device(name: str, local_rank: int = 0) -> torch.device:
-    """`auto` → this process's GPU, or the CPU; UserError for a device that is not there."""
+    """`auto` → this process's GPU, or the CPU; UserError for a device that does not exist."""
     if name == "auto":
         name = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
     elif name == "cuda":
@@ -79,34 +79,34 @@ def resolve_device(name: str, local_rank: int = 0) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """`auto` → bf16 on GPUs that have it, else fp32."""
+    """`auto` → bf16 on GPUs that support it, else fp32."""
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which a network runs at `precision`; fp32 is none at all."""
+    """The autocast context for `precision`; disabled for fp32."""
     return torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32")
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Put torch's generators where (seed, step, process) says: dropout is then a pure function."""
+    """Seed torch's generators from (seed, step, rank), of which dropout is then a pure function."""
     words = np.random.SeedSequence((seed, step, rank)).generate_state(2, np.uint32)
     torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))
 
 
 def make_deterministic() -> None:
-    """Only algorithms that give equal bits each time; slower on GPUs."""
+    """Use only algorithms with bit-identical results in every run; slower on GPUs."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
 
 
 def peak_memory(device: torch.device) -> dict[str, float]:
-    """The most memory held so far, in MB: of the GPU, or of the process on a CPU.
+    """Peak memory so far, in MB: of the GPU, or of the process on a CPU.
 
-    Of the GPU also what torch's allocator has reserved, which is what other programs cannot have.
+    For a GPU also what torch's allocator has reserved, which other programs cannot use.
     """
     if device.type != "cuda":
         return {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}

@@ -1,6 +1,6 @@
-"""What SIGINT and SIGTERM do: end the program, or be remembered until training can save.
+"""Handlers for SIGINT and SIGTERM: end the program, or stop training once it can save.
 
-Both have handlers from the first line on: as process 1 of a container, a program is not ended by a
+Both signals have handlers from the start: as process 1 of a container, a program is not ended by a
 signal that it does not handle.
 """
 
@@ -19,9 +19,9 @@ IMPORT = "<frozen importlib._bootstrap>"
 
 
 class Stopped(BaseException):
-    """A signal came before training began, or in another command.
+    """A signal arrived before training began, or in another command.
 
-    No KeyboardInterrupt: Typer makes that an exit status of 130, whatever the signal was.
+    Not a KeyboardInterrupt: Typer turns that into exit status 130, whatever the signal was.
     """
 
     def __init__(self, number: int) -> None:
@@ -30,7 +30,7 @@ class Stopped(BaseException):
 
 
 def leave(number: int, _: FrameType | None = None) -> NoReturn:
-    """Handler for a time at which there is nothing to tidy up: end at once."""
+    """Handler for when there is nothing to clean up: end at once."""
     os.write(2, f"arcface-plus: {Stopped(number)}\n".encode())
     os._exit(128 + number)
 
@@ -45,11 +45,11 @@ def _in_import(frame: FrameType | None) -> bool:
 
 @contextmanager
 def stop_at_signals() -> Iterator[list[Stopped]]:
-    """SIGINT and SIGTERM raise Stopped, so that files are closed and half-written ones removed.
+    """SIGINT and SIGTERM raise Stopped, so that files are closed and partial ones removed.
 
-    Not in an import: there NumPy's and torch's C code loses the exception, or crashes, so the
-    program ends at once. Yields what has been raised, because a library that it passes through may
-    replace it. Without effect outside the main thread.
+    During an import the program ends at once instead: the C code of NumPy and torch loses the
+    exception, or crashes. Yields a list of the raised exceptions, since libraries may replace them
+    on the way up. No effect outside the main thread.
     """
     raised: list[Stopped] = []
 
@@ -71,9 +71,9 @@ def stop_at_signals() -> Iterator[list[Stopped]]:
 
 
 class Interrupts:
-    """Remembers SIGINT/SIGTERM until the loop reaches a place where it can stop.
+    """Remembers SIGINT/SIGTERM until the training loop can stop.
 
-    A second signal of the same kind acts as before, for those who do not want to wait.
+    A second signal of the same kind has its previous effect, for users who do not want to wait.
     """
 
     def __init__(self) -> None:

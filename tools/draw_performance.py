@@ -2,9 +2,9 @@
 
     python tools/draw_performance.py OUT.png BENCH.json [BENCH.json …]
 
-Points are measured, one colour a device. Lines through them are the law that the method obeys (n²
-for n×n and exact, n for cached), drawn as far as the axes go; the grey band is the estimate for an
-H200 of docs/performance.md.
+Points are measurements, one colour per device. Lines extrapolate them with the method's complexity
+(n² for n×n and exact, n for cached) to the ends of the axes; the grey band is the estimate for an
+H200 in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def main() -> None:
         draw(axes, device, points(content["results"]), colour)
     axes.set(
         xscale="log", yscale="log", xlim=ROWS, ylim=(1e-4, 3e4),
-        xlabel="classes (rows of 512)", ylabel="seconds a step, forward and backward",
-        title="What MMA costs: points measured, dotted lines extrapolated",
+        xlabel="classes (rows of 512)", ylabel="seconds per step, forward and backward",
+        title="Cost of MMA: points measured, dotted lines extrapolated",
     )  # fmt: skip
     for rows, name in (
         (10_575, "CASIA"),

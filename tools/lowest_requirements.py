@@ -1,9 +1,9 @@
-"""Print the lowest versions that pyproject.toml allows, one requirement a line:
+"""Print the lowest versions that pyproject.toml allows, one requirement per line:
 
     python tools/lowest_requirements.py [EXTRA …] > lowest.txt
 
-`make test-lowest` installs these beside the usual ones and runs tests with them. PyTorch is left
-out: it is gigabytes, and its bound is what the code was written against.
+`make test-lowest` installs them in a separate folder and runs tests with them. PyTorch is omitted:
+it is gigabytes large, and its lower bound is the version that the code was written for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def lowest(pyproject: Path, extras: list[str]) -> list[str]:
-    """`name==bound` of each direct dependency, those of the extras included.
+    """`name==bound` of each direct dependency, including those of the extras.
 
     Raises:
         ValueError: a dependency is not of the form `name>=bound`.

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Everything that a GPU has to show, in half an hour: correctness first, then speed, then faces.
+"""All GPU measurements in half an hour: correctness first, then speed, then real faces.
 
     python3 tools/measure_gpu.py --out OUT [--data DATA] [--minutes 30] [--stages tests,step]
 
-Runs from the source tree; nothing is installed. DATA, if there: cfp_train/ (train.rec, train.idx,
-property) and lfw.bin. Every stage has a time limit of its own, and a later stage runs whatever
-became of an earlier one. OUT gets, rewritten after each stage: summary.md (one page), results.json
-(all figures), logs.tar.gz (what every stage printed, metrics.jsonl of every run, the trace).
-Where a command may not run for half an hour, call it several times: --stages tests,mma, then step,
-then casia,cfp, then seeds; each with an OUT of its own and --minutes below the limit.
-With --tiny nearly all of it goes through in two or three minutes on a CPU: a rehearsal, whose
-figures mean nothing.
+Runs from the source tree; installs nothing. DATA, if given, holds cfp_train/ (train.rec, train.idx,
+property) and lfw.bin. Every stage has its own time limit, and later stages run even if an earlier
+one fails. Each stage updates OUT: summary.md (one page), results.json (all figures), logs.tar.gz
+(output of every stage, metrics.jsonl of every run, the trace).
+If commands may not run for half an hour, call it several times: --stages tests,mma, then step, then
+casia,cfp, then seeds; each with its own OUT and --minutes below the limit.
+With --tiny nearly all stages run in two or three minutes on a CPU: a rehearsal, whose figures are
+meaningless.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NEEDED = (
     "torch torchvision numpy scipy sklearn cv2 pydantic yaml typer rich safetensors tensorboard "
     "matplotlib pytest pytest_timeout"
 )
-LEFT_OUT = "not rehearsed: there is no small size of it"
+LEFT_OUT = "skipped in a rehearsal: it has no small size"
 NO_DATA = "no --data"
 FINE = ("ok", LEFT_OUT, NO_DATA)
 SAVED = (".json", ".jsonl", ".log", ".md", ".csv", ".gz", ".txt")
@@ -47,7 +47,7 @@ SAVED = (".json", ".jsonl", ".log", ".md", ".csv", ".gz", ".txt")
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the stages are done with."""
+    """Settings of the stages."""
 
     mma_rows: tuple[int, ...] = (10_575, 93_000, 360_000)
     identities: int = 10_575
@@ -75,7 +75,7 @@ TINY = Sizes(
 
 @dataclass(frozen=True)
 class Session:
-    """Where things are and until when there is time (on `time.monotonic`'s clock)."""
+    """Folders, settings and the time limit (on `time.monotonic`'s clock) of a session."""
 
     work: Path
     data: Path | None
@@ -87,7 +87,7 @@ class Session:
         return self.until - time.monotonic()
 
     def run(self, name: str, command: list[str], seconds: float) -> str:
-        """The command's outcome: ok, exit status or time limit; what it prints goes to a log."""
+        """Run the command with a log; its outcome: ok, exit status or time limit."""
         limit = min(seconds, self.left())
         if limit < 5:
             return "no time left"
@@ -108,7 +108,7 @@ class Session:
 
 
 def environment(session: Session) -> str:
-    """What is installed; the rest fails without it, so it is said first."""
+    """Which packages are installed; reported first, since the other stages need them."""
     code = (
         "import importlib.util, json, sys\n"
         f"missing = [m for m in {NEEDED.split()!r} if importlib.util.find_spec(m) is None]\n"
@@ -126,7 +126,7 @@ def tests(session: Session) -> str:
 
 
 def step(session: Session) -> str:
-    """The table, and where the time goes."""
+    """The table of steps, and the profile of ours."""
     extra = ["--profile", str(session.work / "profile"), *session.sizes.step]
     return _bench(session, "step", extra, 540)
 
@@ -145,7 +145,7 @@ def data(session: Session) -> str:
 
 
 def casia(session: Session) -> str:
-    """As many classes as CASIA has, two generated faces each, on the paper's network and batch."""
+    """As many classes as CASIA, two generated faces each, with the paper's network and batch."""
     faces = session.work / "faces"
     synth = ["data", "synth", str(faces), "--images", "2", "--pairs", "20"]
     synth += ["--identities", str(session.sizes.identities)]
@@ -165,7 +165,7 @@ def cfp(session: Session) -> str:
 
 
 def seeds(session: Session) -> str:
-    """ArcFace and ArcFace+ by turns, a seed after the other, while there is time; then compared."""
+    """Train ArcFace and ArcFace+ alternately, seed by seed, while time remains; then compare."""
     faces = _real_faces(session)
     if faces is None:
         return NO_DATA
@@ -196,7 +196,7 @@ def _compare(session: Session, pairs: Path) -> str:
 
 
 def _real_faces(session: Session) -> Path | None:
-    """cfp_train; in a rehearsal without data, the generated faces of the stage before."""
+    """cfp_train; in a rehearsal without data, the generated faces of the casia stage."""
     if session.data is not None:
         return session.data / "cfp_train"
     generated = session.work / "faces"
@@ -250,7 +250,7 @@ def main() -> int:
 
 
 def _pack(work: Path, archive: Path) -> None:
-    """What is small and worth keeping: no weights, no images."""
+    """Archive the small files that matter: no weights, no images."""
     draft = archive.with_suffix(".partial")
     with tarfile.open(draft, "w:gz") as tar:
         for file in sorted(work.rglob("*")):
@@ -263,14 +263,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="folder with cfp_train/ and lfw.bin")
-    parser.add_argument("--minutes", type=float, default=30, help="after them nothing is begun")
+    parser.add_argument("--minutes", type=float, default=30, help="time limit of all stages")
     parser.add_argument("--tiny", action="store_true", help="a rehearsal on a CPU")
     names = ",".join(stage.__name__ for stage in STAGES)
     parser.add_argument("--stages", default=names, help=f"comma-separated; default: {names}")
     options = parser.parse_args()
     unknown = set(options.stages.split(",")) - set(names.split(","))
     if unknown:
-        parser.error(f"--stages: no stage is called {min(unknown)}; there are {names}")
+        parser.error(f"--stages: unknown stage {min(unknown)}; known: {names}")
     return options
 
 

@@ -1,4 +1,4 @@
-"""What a GPU session found, as one JSON file and one page of Markdown."""
+"""The results of a GPU session as one JSON file and one page of Markdown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from statistics import median
 from typing import Any
 
 PAPER_STEPS, PAPER_BATCH = 38_000, 440
-_LAST_LINES = 12  # of a log, where a stage failed
+_LAST_LINES = 12  # lines of the log to show if a stage failed
 
 
 def publish(work: Path, out: Path, outcomes: list[dict[str, Any]]) -> None:
-    """Write OUT/results.json and OUT/summary.md from the files that the stages have left."""
+    """Write OUT/results.json and OUT/summary.md from the files that the stages wrote."""
     results = {
         "stages": outcomes,
         "machine": _json(work / "environment.json"),

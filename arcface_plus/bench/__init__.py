@@ -1,1 +1,1 @@
-"""Published figures, each measured against its baseline in the same run."""
+"""Benchmarks behind the published figures, each against its baseline in the same run."""

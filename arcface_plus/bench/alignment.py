@@ -1,8 +1,8 @@
-"""What an aligned photo costs: photos/s on one core and on all, detector and list, step by step.
+"""Speed of alignment: photos/s on one core and on all, with the detector and with a landmark list.
 
-The baseline is the field's usual script: one photo after the other with OpenCV's own calls, no
-report, no resuming. Photos are real ones where a folder is given (250x250 for the published
-figure); otherwise noise with one drawn face's landmarks, which only a list can align.
+The baseline is the usual script: one photo after the other with OpenCV's own calls, no report, no
+resuming. Photos are real if a folder is given (250x250 for the published figure); otherwise noise
+with one drawn face's landmarks, which only a list can align.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from data_prep.images import encode_jpeg, is_image_name, walk_files
 def run(
     photos: Path | None = None, model: Path | None = None, count: int = 480, repeats: int = 3
 ) -> dict[str, Any]:
-    """Photos/s of `align` against the plain loop, the rivals taking turns.
+    """Photos/s of `align` against the plain loop, interleaved.
 
     Args:
         photos: a folder tree of photos, repeated until there are `count`; None draws 250x250 noise.
-        model: the YuNet file; None leaves the detector's rows out.
+        model: the YuNet file; None omits the detector's rows.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def _align_again(src: Path, folder: str, finder: FaceFinder, threads: int) -> Ca
 
 
 def _plain(src: Path, folder: str, yunet: YuNet) -> None:
-    """As a user would write it; the detector is ours, so that the work is the same."""
+    """As a user would write it, but with our detector, so that the work is the same."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

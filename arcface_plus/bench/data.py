@@ -1,11 +1,11 @@
-"""What a training image costs: our data path against the MXNet-like one, a core and all cores.
+"""Speed of data loading: our data path against the MXNet-like one, on one core and on all cores.
 
-The plain way is that of the field's PyTorch scripts: `bench/mxnet_like.py` restates it, DataLoader
-with its worker processes included. For a GPU, ours ends with a batch of uint8 in memory that it
-uses again and again (mirroring and normalising are done over there, where they cost next to
-nothing); for a CPU with a new float batch. Both are shown, and so is the plain way without worker
-processes, which nobody trains with, to tell how much of it is the batches' way from one process to
-another. Where ARCFACE_PLUS_MXNET_PYTHON names an environment with MXNet, it is measured too.
+The baseline is the loader of common PyTorch scripts, DataLoader with worker processes, restated in
+`bench/mxnet_like.py`. For a GPU, our path ends with a uint8 batch in a reused buffer (mirroring and
+normalising run on the GPU at almost no cost); for a CPU with a new float batch. Both are shown. The
+baseline without worker processes, which is not used for training, shows how much of the time goes
+into moving batches between processes. If ARCFACE_PLUS_MXNET_PYTHON names an environment with MXNet,
+MXNet is measured too.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.images import one_thread_each
 
 _BATCH = 128  # arcface_torch's, for one GPU
-_EPOCHS = 4  # of the loaders: what starting costs is not what is asked
+_EPOCHS = 4  # per call of a loader, so that its start-up matters little
 
 
 def run(images: int = 512, repeats: int = 5, train: Path | None = None) -> dict[str, Any]:
-    """Images/s from an open .rec; ratio = plain seconds over ours, of medians in one run.
+    """Images/s from an open .rec; ratio = the baseline's seconds over each way's, of medians.
 
-    Of generated faces, and of the first images of `train` (a .rec or a folder with train.rec) or
-    of cfp_train under ARCFACE_PLUS_REAL_DATA, where given.
+    On generated faces and, if given, the first images of `train` (a .rec or a folder with
+    train.rec) or of cfp_train under ARCFACE_PLUS_REAL_DATA.
     """
     real = train or _real_crops()
     rows: list[dict[str, Any]] = []
@@ -113,7 +113,7 @@ def _one_core_rivals(
 def _all_cores_rivals(
     record_file: Path, source: Source, cache: Path
 ) -> Iterator[dict[str, Callable[[], object]]]:
-    """Whole loaders, to float batches on the CPU."""
+    """Complete loaders that end with float batches on the CPU."""
     faces = mxnet_like.RecordImages(record_file)
     order = np.random.default_rng(0).permutation(len(source)).tolist() * _EPOCHS
     workers = mxnet_like.workers_with_room(_BATCH)
@@ -174,7 +174,7 @@ def _real_crops() -> Path | None:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """This thread, and all threads and processes that it starts meanwhile, share one core."""
+    """This thread and all threads and processes that it starts inside share one core."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -188,7 +188,7 @@ def _one_core() -> Iterator[None]:
 
 @contextmanager
 def _one_thread_a_core() -> Iterator[None]:
-    """Neither OpenCV nor PyTorch starts threads of its own beside those that are measured."""
+    """Keep OpenCV and PyTorch from starting threads besides the measured ones."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

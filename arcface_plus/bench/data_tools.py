@@ -1,9 +1,9 @@
-"""`data pack`, `extract`, `check` and `inspect` against the least that each of them could do.
+"""`data pack`, `extract`, `check` and `inspect` against the minimum work that each has to do.
 
-The baseline of pack is reading the files one by one and appending them to another file, of extract
-writing them one by one, of check decoding them on one core and nothing else, of inspect reading the
-label of every record through the reader. All on generated crops in a temporary folder, whose file
-system counts: TMPDIR names another one.
+The baseline of pack reads the files one by one and appends them to another file, that of extract
+writes them one by one, that of check only decodes them on one core, that of inspect reads the label
+of every record through the reader. All use generated crops in a temporary folder, whose file system
+affects the results: set TMPDIR to use another one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _PEOPLE, _DRAWN = 20, 200  # faces that are drawn; the sets repeat them
 
 
 def run(images: int = 20_000, records: int = 500_000, repeats: int = 3) -> dict[str, Any]:
-    """Rates of the four tools; check once on one core, where its promise is given.
+    """Rates of the four tools; check runs on one core.
 
     Rows: name, images_per_second, seconds, ratio = baseline seconds over seconds. `records` is the
-    size of the .rec that is inspected (4 KB each on disk).
+    number of records of the .rec that is inspected (4 KB each on disk).
     """
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, one_thread_each():

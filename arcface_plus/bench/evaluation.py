@@ -1,6 +1,6 @@
-"""What a verification costs: `eval.verification` against the loops of the field's scripts.
+"""Speed of verification: `eval.verification` against the loops of common scripts.
 
-Both start from the same float32 embeddings and must end with the same digits.
+Both use the same float32 embeddings and must give identical results.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def run(
 
     Returns:
         ``title``; ``rows``, each with name, median seconds and ratio (the naive way's time over
-        this one's); ``same_digits``, whether mean, deviation, the folds' accuracies and thresholds
-        are equal to the last bit.
+        this one's); ``same_digits``, whether mean, standard deviation, the folds' accuracies and
+        thresholds are bit-identical.
     """
     a, b, same = embeddings(pairs, dimensions, seed)
     rivals = {
@@ -50,7 +50,7 @@ def run(
 
 
 def everything(a: NDArray[Any], b: NDArray[Any], same: NDArray[np.bool_]) -> None:
-    """What a comparison of two networks computes from their embeddings, the second's made up."""
+    """All that a comparison of two networks computes; the second's embeddings are made up."""
     first, second = verify(a, b, same), verify(b, np.roll(a, 1, axis=1), same)
     mcnemar_exact(first.decisions, second.decisions)
     paired_bootstrap(second.decisions.astype(int) - first.decisions, resamples=10_000)
@@ -60,14 +60,14 @@ Digits = tuple[float, float, list[float], list[float]]
 
 
 def accuracy(a: NDArray[Any], b: NDArray[Any], same: NDArray[np.bool_]) -> Digits:
-    """Mean, deviation, accuracies and thresholds of the folds, as this project computes them."""
+    """Mean, standard deviation, accuracies and thresholds of the folds by `eval.verification`."""
     accuracies, thresholds, _ = fold_accuracies(pair_distances(a, b), same)
     mean, std = float(np.mean(accuracies)), float(np.std(accuracies))
     return mean, std, accuracies.tolist(), thresholds.tolist()
 
 
 def naive(a: NDArray[Any], b: NDArray[Any], same: NDArray[np.bool_]) -> Digits:
-    """The same by one pass over the pairs for each fold and threshold."""
+    """The same with one pass over the pairs for each fold and threshold."""
     distances = np.sum(np.square(np.subtract(normalize(a), normalize(b))), 1)
     candidates = np.arange(0, 4, 0.01)
     accuracies, thresholds = [], []
@@ -82,7 +82,7 @@ def naive(a: NDArray[Any], b: NDArray[Any], same: NDArray[np.bool_]) -> Digits:
 def embeddings(
     pairs: int, dimensions: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Pairs with overlapping scores: half of one direction plus noise, half of two."""
+    """Pairs with overlapping scores: half share a direction plus noise, half are independent."""
     rng = np.random.default_rng(seed)
     same = rng.permutation(np.arange(pairs) % 2 == 0)
     a = rng.standard_normal((pairs, dimensions), dtype=np.float32)

@@ -1,8 +1,8 @@
-"""What identification costs: `eval identify`'s way against the plain one, time and memory.
+"""Time and memory of identification: the method of `eval identify` against the plain one.
 
-The plain way holds all distractors and all scores at once. Every way runs in a process of its own
+The plain way holds all distractors and all scores at once. Every way runs in its own process
 (``python -m arcface_plus.bench.identification FOLDER DISTRACTORS WAY``), since a process's peak
-memory is the peak of all that it ever did.
+memory cannot be reset.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def run(
     Needs 4 · distractors · dimensions bytes of temporary disk space (2 GB).
 
     Returns:
-        ``title``; ``rows``, each with name, seconds (of the search, reading the files included),
+        ``title``; ``rows``, each with name, seconds (of the search, including reading the files),
         peak_mb (resident, of the whole process with PyTorch loaded) and ratio (the plain way's time
-        over this one's; None where that was not tried); ``same_figures``, whether both ways found
-        the same rank-1 rate and the same TAR at FAR 1e-3.
+        over this one's; None where the plain way was not run); ``same_figures``, whether both ways
+        found the same rank-1 rate and the same TAR at FAR 1e-3.
     """
     sizes = {compared_at: ("plain", "blocks"), distractors: ("blocks",)}
     with tempfile.TemporaryDirectory(prefix="arcface-plus-bench-") as name:
@@ -70,7 +70,7 @@ def run(
 def _write(
     folder: Path, probes: int, sizes: dict[int, tuple[str, ...]], dimensions: int, seed: int
 ) -> None:
-    """Gallery and probes of which some are found and some not, one image each; distractors."""
+    """Write gallery and probes, one image each, of which some are found; and the distractors."""
     rng = np.random.default_rng(seed)
     gallery = rng.standard_normal((probes, dimensions), dtype=np.float32)
     noise = rng.standard_normal((probes, dimensions), dtype=np.float32)
@@ -91,7 +91,7 @@ def _write(
 
 
 def _in_own_process(folder: Path, size: int, way: str) -> dict[str, Any]:
-    # -P: the current folder may have an `eval` of its own.
+    # -P: the current folder may have its own `eval`.
     module = "arcface_plus.bench.identification"
     words = [sys.executable, "-P", "-m", module, str(folder), str(size), way]
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
@@ -129,7 +129,7 @@ def _plain(gallery: Path, probes: Path, distractors: Path) -> list[float | None]
 def _peak_mb() -> float:
     """Highest resident memory of this process in MB (10⁶ bytes)."""
     status = Path("/proc/self/status")
-    if status.exists():  # unlike getrusage's, it starts anew with the program
+    if status.exists():  # unlike getrusage's, this peak is reset when a program starts
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
@@ -137,7 +137,7 @@ def _peak_mb() -> float:
 
 
 def _main(folder: str, size: str, way: str) -> None:
-    import torch  # noqa: F401  # both ways with it, as in the command line
+    import torch  # noqa: F401  # loaded for both ways, as in the command line
 
     files = [Path(folder) / name for name in ("gallery.npz", "probes.npz")]
     search = {"plain": _plain, "blocks": _blocks}[way]

@@ -18,7 +18,7 @@ from arcface_plus.run_directory.environment import git_revision, processor
 
 
 def facts() -> dict[str, Any]:
-    """What has to stand beside a figure for it to mean anything."""
+    """The facts needed to interpret a figure: hardware, versions, revision and command."""
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": processor(),
@@ -57,7 +57,7 @@ def _gpu() -> dict[str, Any]:
 
 
 def _driver() -> str | None:
-    """The driver's version, from the tool that comes with it."""
+    """The driver's version, from nvidia-smi."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)

@@ -1,4 +1,4 @@
-"""How much memory something takes at its peak: on a GPU as allocated, on a CPU as resident."""
+"""Peak resident memory of a process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MEGABYTE = 1e6
 def peak_resident_mb() -> float:
     """Peak resident memory of this process, in MB (10⁶ bytes).
 
-    Linux's VmHWM is its own; ``ru_maxrss``, the fallback, begins at the peak of the parent and so
-    hides whatever is smaller than that.
+    Linux's VmHWM counts this process only; ``ru_maxrss``, the fallback, starts at the parent's peak
+    and hides anything smaller.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,8 +1,8 @@
-"""MMA: against the n×n way, and its own modes against each other, in the same run.
+"""MMA against the n×n method, and its modes against each other, in the same run.
 
-The rival is the method of the paper's published code, restated: the whole cosine matrix, its
-diagonal masked, the maximum of each row, clamped to ±0.99999, arccos, mean, differentiated by
-autograd. It needs n² numbers several times over, so that it is timed for few rows only.
+The baseline is the method of the paper's published code, restated: the full cosine matrix with a
+masked diagonal, the maximum of each row, clamped to ±0.99999, arccos, mean, differentiated by
+autograd. It stores several n×n matrices, so it is timed for few rows only.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ SIZES_ON_CPU = ((10_575, 512), (40_000, 512), (100_000, 512))
 SIZES_ON_GPU = ((10_575, 512), (93_000, 512), (360_000, 512), (2_060_000, 512))
 _N_BY_N_UP_TO = 20_000  # rows: 5 GB at its peak
 _MODES_FROM = 30_000  # rows: below, exact is what "auto" chooses
-_WEIGHED_UP_TO_ON_CPU = 50_000  # rows: it takes another call in another process
+_WEIGHED_UP_TO_ON_CPU = 50_000  # rows: measuring memory takes another call in another process
 _CLAMP = 0.99999
-_A_STEP = 0.002  # how far the weights move between two steps, of a row's length: 0.1°
+_A_STEP = 0.002  # how far the weights move between two steps, relative to a row's length: 0.1°
 
 
 def run(
     device: str = "cpu", sizes: Sequence[tuple[int, int]] | None = None, repeats: int = 5
 ) -> list[dict[str, Any]]:
-    """Time and weigh MMA for each (rows, dimensions) in ``sizes`` on ``device``.
+    """Measure time and memory of MMA for each (rows, dimensions) in ``sizes`` on ``device``.
 
-    Tables, each ``{"title": str, "rows": [{…}]}``: all sizes, exact, against the n×n way (medians
-    of ``repeats`` interleaved calls in seconds; peak memory beyond weight and gradient in MB, 10⁶
-    bytes; both losses); and for each size of 30,000 rows or more, where one call is timed of what
-    takes so long, the modes against the exact search.
+    Returns tables, each ``{"title": str, "rows": [{…}]}``: for all sizes, the exact search against
+    the n×n method (medians of ``repeats`` interleaved calls in seconds; one call from 30,000 rows
+    on; peak memory beyond weight and gradient in MB, 10⁶ bytes; both losses); and for each size of
+    30,000 rows or more, the modes against the exact search, which is timed once.
     """
     if sizes is None:
         sizes = SIZES_ON_GPU if torch.device(device).type == "cuda" else SIZES_ON_CPU
@@ -53,7 +53,7 @@ def run(
 
 
 def n_by_n_loss(weight: Tensor) -> Tensor:
-    """The mean minimal angle, negated, by way of the n×n matrix of cosines."""
+    """The mean minimal angle, negated, from the n×n matrix of cosines."""
     unit = F.normalize(weight)
     cosine = unit @ unit.T
     masked = cosine - 2.0 * torch.eye(len(unit), device=weight.device)
@@ -95,7 +95,7 @@ def _kept(losses: dict[str, Tensor], name: str, step: Callable[[], Tensor]) -> C
 
 
 def _modes(device: str, n: int, d: int, where: str, repeats: int) -> dict[str, Any]:
-    """Seconds a step of each mode while the weights move a little from step to step."""
+    """Seconds per step of each mode while the weights move a little from step to step."""
     weight = _weight(device, n, d)
     wait = _synchronize(weight)
 
@@ -113,7 +113,7 @@ def _modes(device: str, n: int, d: int, where: str, repeats: int) -> dict[str, A
     cached, rolling, exact = MMA("cached"), MMA("rolling"), MMA("exact")
     steps = {mode: _step(mode, weight) for mode in (cached, rolling, exact)}
     refresh = seconds_of(steps[cached])
-    steps[rolling]()  # its first search is of all rows, too
+    steps[rolling]()  # its first search covers all rows, too
     taken: dict[MMA, list[float]] = {mode: [] for mode in steps}
     for turn in range(repeats):
         for mode, step in steps.items():
@@ -153,10 +153,10 @@ def _step(way: Callable[[Tensor], Tensor], weight: Tensor) -> Callable[[], Tenso
 
 
 def _extra_megabytes(name: str, device: str, n: int, d: int) -> float:
-    """Peak memory of one step of a way beyond what lay there before: weight and its gradient."""
+    """Peak memory of one step beyond what was allocated before: weight and its gradient."""
     if torch.device(device).type == "cuda":
         return _extra_megabytes_cuda(name, device, n, d)
-    # A process of its own for each way: the peak of resident memory can never be reset.
+    # A separate process for each way: the peak of resident memory cannot be reset.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         return pool.submit(_extra_megabytes_cpu, name, torch.get_num_threads(), n, d).result()

@@ -1,9 +1,9 @@
-"""The data path of the field's PyTorch scripts, restated; and MXNet itself where there is one.
+"""The data path of common PyTorch scripts, restated; and MXNet itself if available.
 
-`MXFaceDataset` of arcface_torch reads a record, has MXNet decode it to an array, makes that a PIL
-image, mirrors it at random, makes that a float tensor and normalises it; DataLoader stacks 128 of
-them in a worker process and hands them over through shared memory. Here our reader and OpenCV read
-and decode, which take a third of the time of MXNet's (its engine has a thread of its own).
+`MXFaceDataset` of arcface_torch reads a record, decodes it with MXNet to an array, converts that to
+a PIL image, mirrors it at random, converts it to a float tensor and normalises it; DataLoader
+stacks 128 of them in a worker process and passes them through shared memory. Here our reader and
+OpenCV read and decode, in a third of the time of MXNet (whose engine uses a separate thread).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Sample = tuple[torch.Tensor, torch.Tensor]
 
 
 class RecordImages(Dataset[Sample]):
-    """`MXFaceDataset` of arcface_torch, with our reader and OpenCV in the place of MXNet's."""
+    """`MXFaceDataset` of arcface_torch, with our reader and OpenCV instead of MXNet's."""
 
     def __init__(self, record_file: Path) -> None:
         self._reader = RecordReader(record_file)
@@ -55,7 +55,7 @@ class RecordImages(Dataset[Sample]):
         return self._transform(pixels), torch.tensor(label, dtype=torch.long)
 
     def batch(self, indices: Iterable[int]) -> Sample:
-        """What a worker of DataLoader makes of them: (n, 3, 112, 112) float32, (n,) int64."""
+        """A batch as DataLoader's workers build it: (n, 3, 112, 112) float32, (n,) int64."""
         images, labels = default_collate([self[index] for index in indices])
         return images, labels
 
@@ -73,7 +73,7 @@ def loader(faces: RecordImages, order: list[int], batch: int, workers: int) -> D
 
 
 def workers_with_room(batch: int) -> int:
-    """One a core, or as many as /dev/shm has room for: batches travel through it."""
+    """One worker per core, but no more than /dev/shm has room for: batches pass through it."""
     each = 3 * batch * 3 * SIDE * SIDE * 4  # float32, two ahead and one in use
     shared = Path("/dev/shm")
     room = shutil.disk_usage(shared).free // each if shared.is_dir() else 1
@@ -100,10 +100,10 @@ print(sorted(seconds[1:])[repeats // 2])
 
 
 def real_mxnet_seconds(record_file: Path, images: int, repeats: int) -> float | None:
-    """Median seconds of MXNet to read and decode the first images, without what comes after.
+    """Median seconds in which MXNet reads and decodes the first images, without further steps.
 
-    In its own process, on one core; None unless ARCFACE_PLUS_MXNET_PYTHON names a Python that has
-    it (tests/interop/make_environment.sh makes one).
+    In its own process, on one core; None unless ARCFACE_PLUS_MXNET_PYTHON names a Python with MXNet
+    (tests/interop/make_environment.sh creates one).
     """
     python = os.environ.get("ARCFACE_PLUS_MXNET_PYTHON")
     if not python:

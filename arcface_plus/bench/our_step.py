@@ -1,4 +1,4 @@
-"""What `arcface-plus train` does in a step, on one batch and without a run directory."""
+"""The training step of `arcface-plus train`, on one batch and without a run directory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from arcface_plus.training.assembly import build_recognizer, build_updater
 
 
 class OurStep:
-    """Calling it makes one update on the batch it was given and returns the loss, on its device.
+    """Each call makes one update on the given batch and returns the loss, on its device.
 
-    The update is the trainer's, between two logged steps, with the runtime settings of the config;
-    the trainer's check that the loss is finite, two small kernels, is not in it. ``uncompiled``
-    says why the network is not compiled where it should be.
+    The update is the trainer's between two logged steps, with the config's runtime settings, but
+    without the check that the loss is finite (two small kernels). ``uncompiled``: why the network
+    could not be compiled, or None.
     """
 
     def __init__(self, config: RunConfig, images: Tensor, labels: Tensor, classes: int) -> None:

@@ -1,14 +1,14 @@
-"""The training step that users of the field's best-known code run today, restated in our words.
+"""The training step of the most widely used code in the field, restated.
 
-Contiguous (NCHW) tensors, eager mode, fp16 autocast with a loss scaler (on a CPU, which gains
-nothing from fp16, fp32 without one), gradients of the backbone clipped at 5, ``torch.optim.SGD``
-as it comes (on GPUs that is its multi-tensor form, not the fused one), the margin added to the
-angles of the whole matrix (arccos, then cos), cross entropy, and the loss brought to the host after
-every step. The network is the same module as ours, uncompiled: its arithmetic is equal, fully
-connected layer in fp32 included. ArcFace+ adds the paper's n×n way (`bench.mma.n_by_n_loss`) in
+Contiguous (NCHW) tensors, eager mode, fp16 autocast with a loss scaler (on a CPU, where fp16 has no
+advantage, fp32 without one), gradients of the backbone clipped at 5, ``torch.optim.SGD`` with its
+defaults (on GPUs the multi-tensor version, not the fused one), the margin added to the angles of
+the whole matrix (arccos, then cos), cross entropy, and the loss copied to the host after every
+step. The network is the same module as ours, uncompiled: its arithmetic is the same, including the
+fully connected layer in fp32. ArcFace+ adds the paper's n×n method (`bench.mma.n_by_n_loss`) in
 fp32, since under autocast its clamp at 0.99999 rounds to 1 and the gradient is not finite.
 
-Those scripts also let cuDNN try its algorithms; `bench.step` sets that for both rivals.
+Those scripts also turn on cuDNN's autotuning; `bench.step` does so for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLIP = 5.0
 
 
 class ReferenceStep:
-    """Calling it makes one update on the batch it was given and returns the loss.
+    """Each call makes one update on the given batch and returns the loss.
 
     ``backbone`` maps images (n, 3, 112, 112) to embeddings (n, d); it is moved to the device of
     ``images`` and trained. ``regularized``: ArcFace+ instead of ArcFace.
@@ -72,10 +72,10 @@ class ReferenceStep:
 
 
 def arccos_margin(cosine: Tensor, labels: Tensor) -> Tensor:
-    """scale · cos(θ + margin at the label), by way of all angles; cosine (n, C), labels (n,).
+    """scale · cos(θ + margin at the label), computed from all angles; cosine (n, C), labels (n,).
 
-    The margin counts as a constant in the backward pass, as in the restated code, which spares it
-    the derivatives of arccos and cos.
+    The backward pass treats the margin as a constant, as in the restated code, which so avoids the
+    derivatives of arccos and cos.
     """
     logits = cosine.clamp(-1.0, 1.0)
     rows = torch.arange(len(labels), device=labels.device)

@@ -1,8 +1,8 @@
-"""A whole training step, ours against the reference step, ArcFace and ArcFace+, in one run.
+"""A complete training step, ours against the reference step, ArcFace and ArcFace+, in one run.
 
-The batch already lies on the device: what feeding it costs is `bench data`'s question. The rivals
-take turns. On a GPU a turn is several steps with one synchronisation at its end, so that who needs
-none between steps has the gain of it, and what only some steps do (MMA's refreshes) is counted.
+The batch is already on the device: `bench data` measures the data path. The four steps are timed
+interleaved. On a GPU a turn is several steps with one synchronization at the end, so that a step
+that needs no synchronization benefits, and work that only some steps do (MMA's searches) counts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NO_ROOM: dict[str, Any] = {"note": "out of GPU memory"}
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is trained. `micro_batch`: ours takes the batch in such parts; the reference never."""
+    """What is trained. `micro_batch`: size of the parts of a batch in our step only."""
 
     backbone: str
     batch: int
@@ -58,7 +58,7 @@ class Rounds:
 
 
 def default_sizes(device: torch.device) -> Sizes:
-    """The paper's on a GPU; on a CPU what ends within four minutes on two cores."""
+    """The paper's sizes on a GPU; on a CPU sizes that take at most four minutes on two cores."""
     return Sizes("r50", 440) if device.type == "cuda" else Sizes("r18", 16)
 
 
@@ -69,14 +69,14 @@ def default_rounds(device: torch.device) -> Rounds:
 def run(
     device: torch.device, sizes: Sizes | None = None, rounds: Rounds | None = None
 ) -> dict[str, Any]:
-    """Time and weigh the four steps.
+    """Measure time and memory of the four steps.
 
-    Returns ``{"title": str, "rows": [{…}]}``. A row: name; milliseconds a step (the median over
+    Returns ``{"title": str, "rows": [{…}]}``. A row: name; milliseconds per step (the median over
     turns) and their mean; images_per_second; ratio (the reference's time with the same loss over
     this one's); hours_for_38000_steps; peak_mb (10⁶ bytes: weights, optimizer and activations of
-    this rival alone); mma_share (of the ArcFace+ step: the median over turns of what it takes
-    beyond the ArcFace step). A rival that does not fit on the GPU has a ``note`` in place of its
-    figures; one that diverged, or that could not be compiled, beside them.
+    this step alone); mma_share (the share of the ArcFace+ step that it takes beyond the ArcFace
+    step, from the median over turns). A step that does not fit on the GPU has a ``note`` instead of
+    figures; one that diverged or could not be compiled has both.
     """
     sizes = sizes or default_sizes(device)
     rounds = rounds or default_rounds(device)
@@ -87,7 +87,7 @@ def run(
         for name in RIVALS:
             peak = _build(name, sizes, device, steps)
             rows[name] |= _NO_ROOM if peak is None else {"peak_mb": peak}
-        for name, step in list(steps.items()):  # now that all of them are there
+        for name, step in list(steps.items()):  # now that all of them are in memory
             if not _fits(step, name, steps):
                 rows[name] = {"name": name} | _NO_ROOM
         turns = {name: _turn(step, rounds.steps) for name, step in steps.items()}
@@ -103,7 +103,7 @@ def run(
 
 @contextmanager
 def cudnn_search() -> Iterator[None]:
-    """cuDNN tries its algorithms and keeps the fastest, as in `train` and in the restated code."""
+    """Let cuDNN choose the fastest algorithms, as in `train` and in the restated code."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:
@@ -113,7 +113,7 @@ def cudnn_search() -> Iterator[None]:
 
 
 def figures(name: str, seconds: dict[str, list[float]], batch: int) -> dict[str, Any]:
-    """What a rival's seconds a step, turn by turn, say; `seconds` holds the other rivals' too."""
+    """A row's figures from the seconds per step of each turn; `seconds` holds all rows'."""
     who, loss = name.split()
     here = median(seconds[name])
     rival = seconds.get(f"reference {loss}")
@@ -152,7 +152,7 @@ def build(name: str, sizes: Sizes, device: torch.device) -> Step:
 
 
 def configured(sizes: Sizes, loss: str) -> RunConfig:
-    """The paper's recipe, as `arcface-plus train` reads it."""
+    """The config of the paper's recipe, as for `arcface-plus train`."""
     tree = {
         "run": {"name": "bench"},
         "data": {"batch_size": sizes.batch, "micro_batch_size": sizes.micro_batch},
@@ -170,7 +170,7 @@ def _notes(step: Step) -> list[str]:
 
 
 def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]) -> float | None:
-    """Put the rival into `steps`, run it a little; its peak memory in MB, None: does not fit."""
+    """Add the step to `steps` and run it; its peak memory in MB, or None if it does not fit."""
     if device.type != "cuda":
         steps[name] = build(name, sizes, device)
         return weigh_on_cpu(name, sizes)
@@ -178,7 +178,7 @@ def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]
 
     def begin() -> None:
         steps[name] = build(name, sizes, device)
-        steps[name]()  # compiles; what that takes is not the step's
+        steps[name]()  # compiles, whose memory is not the step's
         torch.cuda.reset_peak_memory_stats(device)
         for _ in range(2):
             steps[name]()
@@ -190,21 +190,21 @@ def _build(name: str, sizes: Sizes, device: torch.device, steps: dict[str, Step]
 
 
 def _fits(work: Callable[[], object], name: str, steps: dict[str, Step]) -> bool:
-    """Whether the GPU's memory suffices for `work`; if not, the rival is given up."""
+    """Whether the GPU's memory suffices for `work`; if not, the step is removed."""
     try:
         work()
         return True
     except torch.cuda.OutOfMemoryError:
         steps.pop(name, None)
-    gc.collect()  # here, since the exception's frames held the tensors
+    gc.collect()  # outside the handler: the exception's frames keep the tensors alive
     torch.cuda.empty_cache()
     return False
 
 
 def weigh_on_cpu(name: str, sizes: Sizes) -> float:
-    """Peak memory (MB) of two steps beyond the imports, in a process of its own.
+    """Peak memory (MB) of two steps beyond the imports, in a separate process.
 
-    That the peak of resident memory is never reset is why each rival needs another process.
+    Each step needs its own process, since the peak of resident memory cannot be reset.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_peak_on_cpu, name, sizes, torch.get_num_threads()).result()

@@ -1,4 +1,4 @@
-"""Where the time of our step goes, and how near it comes to what the device can multiply."""
+"""Where the time of our step goes, and its rate relative to the device's matrix products."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """Write ``folder``/trace.json.gz; return the tables of groups and of rates.
 
-    ``milliseconds``: a step's duration by rival, as `bench.step.run` has found without profiler.
+    ``milliseconds``: duration of each step, as measured by `bench.step.run` without the profiler.
     """
     folder.mkdir(parents=True, exist_ok=True)
     steps = 3 if device.type == "cuda" else 1
@@ -40,14 +40,14 @@ def run(
     rows = trace.grouped(trace.read(folder / TRACE_FILE), steps)
     del step
     accounted = sum(row["milliseconds"] for row in rows)
-    title = f"where the time goes: {_RIVAL}, {accounted:.4g} ms a step in {_unit(device)}"
+    title = f"where the time goes: {_RIVAL}, {accounted:.4g} ms per step in {_unit(device)}"
     if _RIVAL in milliseconds:
         title += f" (unprofiled step: {milliseconds[_RIVAL]:.4g} ms)"
     return [{"title": title, "rows": rows}, rates(device, sizes, milliseconds)]
 
 
 def rates(device: torch.device, sizes: Sizes, milliseconds: Mapping[str, float]) -> dict[str, Any]:
-    """TFLOP/s of network and classifier in each step, and their share of the measured matmul's."""
+    """TFLOP/s of network and classifier in each step, also relative to a measured matmul."""
     flops = step_flops(sizes)
     reference = "fp16" if device.type == "cuda" else "fp32"
     precisions = {"ours": resolve_precision("auto", device), "reference": reference}
@@ -66,14 +66,14 @@ def rates(device: torch.device, sizes: Sizes, milliseconds: Mapping[str, float])
                 "fraction_of_matmul": rate / measured[precision],
             }
         )
-    title = "rate of network and classifier (MMA's search not counted) against a matrix product's"
-    if device.type == "cpu":  # where the two come from two libraries
-        title += "; a CPU's convolutions can be the faster of the two"
+    title = "rate of network and classifier (without MMA's search) against that of matrix products"
+    if device.type == "cpu":  # where convolutions and products come from different libraries
+        title += "; on a CPU, convolutions can be faster than matrix products"
     return {"title": title, "rows": rows}
 
 
 def step_flops(sizes: Sizes) -> int:
-    """Floating-point operations (two a multiply-add) of one step, forward and backward."""
+    """Floating-point operations (two per multiply-add) of one step, forward and backward."""
     with torch.device("meta"):
         backbone = configured(sizes, "ArcFace").model.build_backbone().train()
         images = torch.empty(sizes.batch, 3, SIDE, SIDE)
@@ -117,9 +117,9 @@ def _record(step: OurStep, steps: int, path: Path) -> None:
 
 
 def _in_phases(step: OurStep) -> None:
-    """One update, the graph cut at the embeddings so that head and network go one after the other.
+    """One update with the graph cut at the embeddings, so that head and network run separately.
 
-    The arithmetic is that of the uncut step.
+    The arithmetic is the same as without the cut.
     """
     recognizer, device = step.recognizer, step.device
     images = step.batch.images.split(step.parts)

@@ -1,8 +1,8 @@
-"""Fair timing of rivals: all of them in one run, turn by turn, after a warm-up.
+"""Fair timing of alternatives: all in one run, interleaved, after a warm-up.
 
 Interleaving matters more than the number of repeats: on a shared machine the clock rate and the
-neighbours change from second to second, and rivals timed one after the other get different
-machines. Compare the medians of what `measure` returns.
+load change from second to second, so alternatives timed one after the other run under different
+conditions. Compare the medians of what `measure` returns.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def measure(
     warmup: int = 1,
     synchronize: Callable[[], None] | None = None,
 ) -> dict[str, list[float]]:
-    """Seconds of each call, `repeats` of them per name, the rivals taking turns.
+    """Seconds of each call, `repeats` of them per name, interleaved.
 
     Args:
-        callables: what to time; what they return is dropped.
+        callables: what to time; return values are ignored.
         repeats: timed calls of each, at least 1.
-        warmup: untimed calls of each beforehand (caches, lazy initialisation, compilation).
+        warmup: untimed calls of each beforehand (caches, lazy initialization, compilation).
         synchronize: waits for the device (e.g. ``torch.cuda.synchronize``), called before the
             clock starts and again before it stops; None for work that ends when its call returns.
     """
@@ -50,7 +50,7 @@ def median_seconds(
     warmup: int = 1,
     synchronize: Callable[[], None] | None = None,
 ) -> float:
-    """Median seconds of one function on its own; rivals belong into one `measure`."""
+    """Median seconds of a single function; to compare several, use one `measure`."""
     return median(measure({"it": function}, repeats, warmup, synchronize)["it"])
 
 

@@ -1,8 +1,8 @@
 """Where a step's time goes, read from the profiler's Chrome trace.
 
-The step is run phase by phase, each ended by a synchronisation and labelled ``phase: …``; so the
-phase of a kernel is the one it starts in, forward or backward. Within the network the kernels' own
-names tell convolution from batch norm and the rest.
+The step runs phase by phase; each phase ends with a synchronization and is labelled ``phase: …``,
+so a kernel belongs to the phase in which it starts, forward or backward. Within the network the
+kernels' names distinguish convolution, batch norm and the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PREFIX = "phase: "
 NETWORK = "network"
 OUTSIDE = "other"
 _DEVICE_CATEGORIES = {"kernel", "gpu_memcpy", "gpu_memset"}
-# The first that fits. A kernel that the compiler made names all it has fused.
+# The first match counts. The name of a compiled kernel lists everything fused into it.
 _KINDS = (
     ("convolution", r"^triton_tem.*conv"),
     ("batch norm, with what is fused into it", r"^triton_.*batch_norm"),
@@ -35,7 +35,7 @@ _KINDS = (
 
 
 class Span(NamedTuple):
-    """Something that ran, in microseconds of the trace's clock."""
+    """A kernel or operator, in microseconds of the trace's clock."""
 
     name: str
     start: float
@@ -51,9 +51,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def grouped(events: Iterable[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
-    """Milliseconds and calls a step by group, largest first, with the group's largest entry.
+    """Milliseconds and calls per step by group, largest first, with the group's largest entry.
 
-    On a GPU what counts is the time of kernels and copies; without any in the trace, the time of
+    On a GPU this counts the time of kernels and copies; if the trace has none, the time of
     operators on the host, without that of the operators they call.
     """
     complete = [event for event in events if event.get("ph") == "X"]
@@ -87,7 +87,7 @@ def grouped(events: Iterable[dict[str, Any]], steps: int) -> list[dict[str, Any]
 
 
 def group_of(span: Span, phases: Sequence[Span]) -> str:
-    """The phase the span starts in; within the network, what kind of work it is."""
+    """The phase the span starts in; within the network, the kind of work."""
     place = bisect_right([phase.start for phase in phases], span.start) - 1
     if place < 0 or span.start > phases[place].start + phases[place].duration:
         return OUTSIDE
@@ -102,7 +102,7 @@ def kind_of(name: str) -> str:
 
 
 def own_times(events: Iterable[dict[str, Any]]) -> list[Span]:
-    """Each operator with its own time: without what it spends in operators that it calls."""
+    """Each operator with its own time, without the time in operators that it calls."""
     threads: dict[object, list[Span]] = defaultdict(list)
     for event in events:
         threads[event.get("pid"), event.get("tid")].append(_span(event))

@@ -1,4 +1,4 @@
-"""What verifying a pair file costs, against the order in which the field's scripts go about it."""
+"""Speed of verifying a pair file, against the order of operations in common scripts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def run(pair_file: Path, ckpt: Path | None, device: torch.device) -> dict[str, A
     """Time `eval verify` of one file and the naive order, once each after one warm-up block.
 
     The naive order decodes all images one by one, then embeds every image of every pair and its
-    mirror image. Without `ckpt` the network is an untrained MobileFaceNet: it costs the same.
+    mirror image. Without `ckpt` the network is an untrained MobileFaceNet, which is as fast as a
+    trained one.
 
     Returns:
         ``title``; ``rows``, each with name, seconds and ratio (the naive way's time over this
-        one's); ``same_digits``, whether folds' accuracies and thresholds are equal to the last bit.
+        one's); ``same_digits``, whether folds' accuracies and thresholds are bit-identical.
     """
     embedder = _embedder(ckpt, device)
     embedder(np.zeros((BLOCK, SIDE, SIDE, 3), np.uint8))
@@ -58,7 +59,7 @@ def run(pair_file: Path, ckpt: Path | None, device: torch.device) -> dict[str, A
 
 
 def naive(embedder: Embedder, pair_file: Path) -> VerificationResult:
-    """The protocol image by image, as the field's scripts have it."""
+    """The protocol image by image, as in common scripts."""
     encoded, same = read_pairs(pair_file)
     images = np.stack([decode(image) for image in encoded])
     summed = embed_pixels(embedder, images, flip=True).summed

@@ -1,1 +1,1 @@
-"""The typed tree of a run, and complaints about it in the user's words."""
+"""The typed config of a run, and error messages in the user's terms."""

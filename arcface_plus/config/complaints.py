@@ -1,4 +1,4 @@
-"""Complaints about a config in the user's words: the key, what it should be, and what it is."""
+"""Error messages about a config in the user's terms: the key, what is expected, what it is."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _A_COMPONENT = "a name, or keys and values with one"
 
 
 class _Place(NamedTuple):
-    """Where in the tree an error is."""
+    """Where in the config an error is."""
 
     key: str
-    """Dotted, "" for the whole."""
+    """Dotted, "" for the whole config."""
     parent: type[BaseModel] | None
     """The section that the last part of the key belongs to."""
     section: type[BaseModel] | None
     """The section at the key, if it is one and its components are known."""
     choice: OneOf | None
-    """The components that may be there, if it is a section of some."""
+    """The components to choose from, if it is a component's section."""
     parent_choice: OneOf | None
 
 
@@ -52,7 +52,7 @@ def complaints(error: ValidationError, root: type[BaseModel]) -> str:
 
 
 def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str:
-    """Errors that are no matter of a value's type or range."""
+    """Errors that do not concern a value's type or range."""
     if kind == "extra_forbidden":
         return f"unknown key {place.key}{_nearest(place, root)}"
     if kind == "union_tag_invalid" and place.choice:
@@ -63,7 +63,7 @@ def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str
     if kind == "invalid_key":
         return f"key {place.key}: keys are text, so quote it"
     message: str = entry["msg"].removeprefix("Value error, ")
-    if not place.key:  # about several sections: it names its keys itself
+    if not place.key:  # about several sections: the message names its keys
         return message
     fields = place.section.model_fields if place.section else {}
     if not place.key:
@@ -80,7 +80,7 @@ def unknown_name(what: str, given: Any, known: Collection[str]) -> str:
 
 
 def _place(location: tuple[Any, ...], root: type[BaseModel]) -> _Place:
-    """Pydantic's location without the names of union branches that it holds."""
+    """Pydantic's location without the names of union branches in it."""
     key: list[str] = []
     parent, section = None, root
     choice = parent_choice = None
@@ -105,7 +105,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _nearest(place: _Place, root: type[BaseModel]) -> str:
-    """` (did you mean …?)` for a key that nobody knows."""
+    """` (did you mean …?)` for an unknown key."""
     prefix, _, last = place.key.rpartition(".")
     known = list(place.parent.model_fields) if place.parent else []
     near = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
@@ -127,7 +127,7 @@ def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterable[str]:
 
 
 def _shown(value: Any, kind: str = "") -> str:
-    """A value as YAML writes it, with a hint where YAML takes a number for text."""
+    """A value as YAML writes it, with a hint where YAML reads a number as text."""
     text = shown(value)
     if kind == "float_type" and isinstance(value, str) and is_number(value):
         text += " (YAML needs a decimal point, as in 5.0e-4, and no quotes)"
@@ -135,7 +135,7 @@ def _shown(value: Any, kind: str = "") -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether Python reads it as a number; YAML 1.1 takes 5e-4 for text."""
+    """Whether Python reads it as a number; YAML 1.1 reads 5e-4 as text."""
     try:
         float(text)
     except ValueError:

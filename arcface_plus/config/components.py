@@ -1,9 +1,9 @@
 """Sections that name a component, and whose other keys are that component's parameters.
 
-A component is a class in a table such as ``HEADS``. Its signature says which keys it takes, of
-which types and with which defaults: from that one pydantic model is made for each name, and the
-section is the union of them, in validation and in the JSON schema alike. So a new component is its
-file and its line in the table. ``Annotated[float, "radians"]`` says what a parameter means.
+A component is a class in a table such as ``HEADS``. Its signature defines its keys, their types and
+their defaults: each component gives a pydantic model, and the section is the union of these models,
+both in validation and in the JSON schema. So a new component needs only its file and its line in
+the table. ``Annotated[float, "radians"]`` describes a parameter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Component = Callable[..., Any]
 
 
 class Section(BaseModel):
-    """Keys and values: no others than declared, and none converted (true is no number)."""
+    """Only declared keys, and no conversion of values (true is not a number)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -34,7 +34,7 @@ class Choice:
     default: str
     key: str = "name"
     given: tuple[str, ...] = ()
-    """Parameters that the program hands over, so that they are no keys here."""
+    """Parameters that the program passes itself, so that they are not keys here."""
 
 
 class ComponentSection(Section):
@@ -47,7 +47,7 @@ class ComponentSection(Section):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of the component that ``name`` names."""
+        """The parameters of the component that ``name`` names."""
         return self._parameters("name")
 
     def component(self, key: str = "name") -> Component:
@@ -69,7 +69,7 @@ class OneOf:
         }
 
     def default(self) -> Any:
-        """The section as it is where nothing is said."""
+        """The section if a config does not mention it."""
         return self.models[tuple(choice.default for choice in self.choices)].model_validate({})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
@@ -82,7 +82,7 @@ class OneOf:
         return {"anyOf": [names, section]}
 
     def spelled_out(self, tree: Any) -> Any:
-        """``r18`` as ``{name: r18}``: a name alone stands for the component with its defaults."""
+        """``r18`` as ``{name: r18}``: a name alone means the component with its defaults."""
         return {self.choices[0].key: tree} if isinstance(tree, str) else tree
 
     def _with_names(self, tree: Any) -> Any:
@@ -92,7 +92,7 @@ class OneOf:
         return {choice.key: choice.default for choice in self.choices} | tree
 
     def _union(self, names: tuple[str, ...]) -> Any:
-        """The models whose first names are these: a union for each choice that is left."""
+        """The models whose names begin with these: a union for each remaining choice."""
         if len(names) == len(self.choices):
             return self.models[names]
         choice = self.choices[len(names)]
@@ -100,7 +100,7 @@ class OneOf:
         return Annotated[Union[branches], Field(discriminator=choice.key)]  # noqa: UP007
 
     def owners(self, parameter: str) -> list[str]:
-        """The components that have it."""
+        """The components that have this parameter."""
         return [
             name
             for choice in self.choices
@@ -109,7 +109,7 @@ class OneOf:
         ]
 
     def without_former(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-        """``old`` keys without the parameters of components in whose place ``new`` names others."""
+        """``old`` keys without the parameters of components that ``new`` replaces."""
         kept = dict(old)
         for choice in self.choices:
             former = old.get(choice.key, choice.default)

@@ -1,4 +1,4 @@
-"""Every key of a config as a table: what it takes, its default, what it means."""
+"""Every key of a config as a table: allowed values, default and meaning."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def _keys(section: type[BaseModel], path: str) -> Iterator[Key]:
 
 
 def _component_keys(one: OneOf, key: str) -> Iterator[Key]:
-    """The names, what is common to all components, then the parameters of each."""
+    """The names, the keys common to all components, then the parameters of each."""
     for choice in one.choices:
         names = " | ".join(choice.table)
         short = f"; {key}=NAME for short" if choice is one.choices[0] else ""
-        yield Key(f"{key}.{choice.key}", names, choice.default, f"which one{short}")
+        yield Key(f"{key}.{choice.key}", names, choice.default, f"component to use{short}")
     first = next(iter(one.models.values()))
     schema = first.model_json_schema()
     own = {parameter for _, fields in first.chosen.values() for parameter in fields}
@@ -69,7 +69,7 @@ def _component_keys(one: OneOf, key: str) -> Iterator[Key]:
 
 
 def _parameter_keys(one: OneOf, choice: Choice, key: str) -> Iterator[Key]:
-    """One row a parameter; components that give it the same type and default share the row."""
+    """One row per parameter; components with the same type and default share a row."""
     owners: dict[Key, list[str]] = {}
     at = one.choices.index(choice)
     for name, component in choice.table.items():

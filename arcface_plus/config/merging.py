@@ -1,4 +1,4 @@
-"""One tree of keys over another: files that extend others, and `--set key.sub=value`."""
+"""Merges configs: files that extend others, and `--set key.sub=value`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def merged(
 ) -> dict[str, Any]:
     """`over` on top of `base`, section by section.
 
-    A section that names another component than before drops the parameters of the former one. A
-    name alone (`model.backbone=r18`) is a section that says nothing else.
+    A section that names another component drops the parameters of the previous one. A name alone
+    (`model.backbone=r18`) is a section without other keys.
     """
     result = dict(base)
     for key in over:
@@ -42,7 +42,7 @@ def setting(text: str) -> dict[str, Any]:
     try:
         value = parse_yaml(written)
     except ValueError as error:
-        raise UserError(f"--set {key}: the value: {error}") from None
+        raise UserError(f"--set {key}: invalid value: {error}") from None
     if isinstance(value, str) and is_number(value):
         value = float(value)  # YAML 1.1 reads 5e-4 as text
     for name in reversed(path):

@@ -1,4 +1,4 @@
-"""The configs that come with the package, found by name."""
+"""The configs shipped with the package, found by name."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def shipped(name: str) -> Path:
 
 
 def config_file(given: Path) -> Path:
-    """The file that `given` names; where there is none, the recipe of that name.
+    """The file `given` if it exists, else the recipe of that name.
 
-    Only a bare name is looked up: a path that leads nowhere stays what it is.
+    Only bare names are looked up as recipes; other paths are returned unchanged.
     """
     return given if given.is_file() or given.name != str(given) else shipped(given.name)
 

@@ -1,4 +1,4 @@
-"""The JSON schema by which editors complete and check configs (configs/schema.json)."""
+"""The JSON schema with which editors complete and check configs (configs/schema.json)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from arcface_plus.config.sections import RunConfig
 
 
 def json_schema() -> str:
-    """`RunConfig` as JSON schema, for files of which some extend others.
+    """`RunConfig` as JSON schema, for files that may extend others.
 
-    Such a file need not repeat a component's name, so a section is any, not one, of its
-    components' schemas, and no key is required.
+    Such a file need not repeat a component's name, so a section matches any (not exactly one) of
+    its components' schemas, and no key is required.
     """
     schema = RunConfig.model_json_schema()
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "another file, relative to this one, over whose keys these are merged",
+        "description": "another file, relative to this one; the keys here override its keys",
     }
     for section in (schema, *schema["$defs"].values()):
         section.pop("required", None)

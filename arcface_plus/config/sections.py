@@ -23,12 +23,12 @@ Switch = bool | Literal["auto"]
 
 
 class Run(Section):
-    name: Annotated[str, Field(min_length=1, description="what reports call this run")]
+    name: Annotated[str, Field(min_length=1, description="name of this run in reports")]
     seed: Annotated[
-        NonNegative, Field(description="decides initial weights, order of images, flips, dropout")
+        NonNegative, Field(description="seed of initial weights, image order, flips and dropout")
     ] = 0
     deterministic: Annotated[
-        bool, Field(description="deterministic algorithms only: slower, equal bits")
+        bool, Field(description="deterministic algorithms only: slower, reproducible bit for bit")
     ] = False
 
 
@@ -41,22 +41,22 @@ class Data(Section):
     ] = 440
     micro_batch_size: Annotated[
         Positive | None,
-        Field(description="images a process takes through the network at once; null: its share"),
+        Field(description="images per forward pass of a process; null: its share of the batch"),
     ] = None
     cache: Annotated[
         Literal["none", "memory", "disk", "device"],
-        Field(description="where decoded pixels are kept: 37.6 KB an image"),
+        Field(description="where decoded pixels are kept: 37.6 KB per image"),
     ] = "none"
     cache_dir: Annotated[
-        str | None, Field(description="folder of the disk cache; null: beside the training data")
+        str | None, Field(description="folder of the disk cache; null: next to the training data")
     ] = None
-    threads: Annotated[NonNegative, Field(description="decoding threads; 0: one a core")] = 0
-    flip: Annotated[bool, Field(description="mirror half of the images at random")] = True
+    threads: Annotated[NonNegative, Field(description="decoding threads; 0: one per core")] = 0
+    flip: Annotated[bool, Field(description="mirror each image with probability 0.5")] = True
 
 
 class Backbone(ComponentSection):
     def build(self, embedding_dim: int, dropout: float) -> nn.Module:
-        """The network, freshly initialised; ValueError for values that it refuses."""
+        """The network, newly initialized; ValueError for invalid values."""
         network = self.component()(embedding_dim=embedding_dim, dropout=dropout)
         return cast(nn.Module, network)
 
@@ -72,12 +72,12 @@ class Model(Section):
     ] = 0.4
     init: Annotated[
         str | None,
-        Field(description="weights to start the backbone from: a run, .safetensors, .pth; null"),
+        Field(description="initial weights of the backbone: a run, .safetensors or .pth; or null"),
     ] = None
 
     @model_validator(mode="after")
     def _buildable(self) -> Model:
-        with torch.device("meta"):  # everything of building but the memory and the time
+        with torch.device("meta"):  # builds without using memory or time
             self.build_backbone()
         return self
 
@@ -96,7 +96,7 @@ class Head(ComponentSection):
 
 
 class Regularizer(ComponentSection):
-    # No default: a term that is asked for and silently weighs nothing would be a trap.
+    # No default: a requested regulariser must not silently have weight 0.
     weight: Annotated[NonNegativeFloat, Field(description="λ: factor of this term in the loss")]
 
     @model_validator(mode="before")
@@ -116,7 +116,7 @@ class Regularizer(ComponentSection):
 
 
 class Optimizer(ComponentSection):
-    """Beside these keys come the parameters of the optimizer and those of the schedule."""
+    """These keys, plus the parameters of the optimizer and of the schedule."""
 
     schedule: str
     lr: float
@@ -124,10 +124,10 @@ class Optimizer(ComponentSection):
         38_000
     )
     warmup_steps: Annotated[
-        NonNegative, Field(description="the rate rises linearly over the first so many steps")
+        NonNegative, Field(description="steps of linear learning-rate warm-up")
     ] = 0
     grad_clip: Annotated[
-        Annotated[float, Field(gt=0)] | None, Field(description="largest norm of the gradient")
+        Annotated[float, Field(gt=0)] | None, Field(description="clip the gradient to this norm")
     ] = None
 
     @model_validator(mode="after")
@@ -148,21 +148,22 @@ class Optimizer(ComponentSection):
 
 class Runtime(Section):
     precision: Annotated[
-        Literal["auto", "bf16", "fp16", "fp32"], Field(description="auto: bf16 on GPUs that do it")
+        Literal["auto", "bf16", "fp16", "fp32"],
+        Field(description="auto: bf16 on GPUs that support it, else fp32"),
     ] = "auto"
     compile: Annotated[Switch, Field(description="auto: on CUDA")] = "auto"
     channels_last: Annotated[Switch, Field(description="auto: on")] = "auto"
     activation_checkpointing: Annotated[
-        bool, Field(description="keep less, compute more: for cards that are too small otherwise")
+        bool, Field(description="recompute activations in the backward pass to save memory")
     ] = False
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
 
 
 class Checkpoint(Section):
     every: Annotated[Positive, Field(description="steps between two checkpoints")] = 1000
-    keep: Annotated[Positive, Field(description="how many of the newest checkpoints stay")] = 3
+    keep: Annotated[Positive, Field(description="number of newest checkpoints to keep")] = 3
     best: Annotated[
-        str | None, Field(description="target whose best checkpoint stays too; null: none")
+        str | None, Field(description="target whose best checkpoint is kept too; null: none")
     ] = None
 
 
@@ -190,7 +191,7 @@ OPTIMIZER = OneOf(
 
 
 class RunConfig(Section):
-    """Everything that decides a run. `RUN/config.yaml` is this, fully resolved."""
+    """Everything that determines a run. `RUN/config.yaml` is this, fully resolved."""
 
     run: Run
     data: Data = Data()
@@ -208,7 +209,7 @@ class RunConfig(Section):
         best, targets = self.checkpoint.best, self.eval.targets
         if best is not None and best not in targets:
             raise ValueError(
-                f"checkpoint.best: {best!r} is not among eval.targets ({', '.join(targets)})"
+                f"checkpoint.best: {best!r} is not one of eval.targets ({', '.join(targets)})"
             )
         return self
 

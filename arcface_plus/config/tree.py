@@ -1,7 +1,7 @@
-"""The typed tree of a run: YAML in, `RunConfig` out, errors that name the key and the fix.
+"""The typed config of a run: YAML in, `RunConfig` out, errors that name the key and the fix.
 
-A YAML file may say `extends: other.yaml` (relative to itself); its keys are merged over that one's.
-Every complaint is collected before anything is raised.
+A YAML file may contain `extends: other.yaml` (relative to itself); its keys override that file's.
+One error reports everything that is wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["RunConfig", "build_backbone", "load", "shipped", "validate"]
 
 
 def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
-    """YAML file or recipe, then `key.sub=value` settings; one UserError with all complaints."""
+    """YAML file or recipe, then `key.sub=value` settings; one UserError with all problems."""
     path = config_file(Path(path))
     tree = _read(path, ())
     for text in settings:
@@ -34,7 +34,7 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
 
 
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
-    """A tree of plain values → RunConfig; `source` names it in the error."""
+    """A tree of plain values → RunConfig; `source` is named in the error."""
     try:
         return RunConfig.model_validate(tree)
     except pydantic.ValidationError as error:
@@ -42,7 +42,7 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def build_backbone(name: str, parameters: Mapping[str, Any], embedding_dim: int) -> nn.Module:
-    """A network by its name in a config, without dropout; UserError for what a config refuses."""
+    """A network by its name in a config, without dropout; UserError for invalid values."""
     if name not in BACKBONES:
         raise UserError(unknown_name("backbone", name, BACKBONES))
     backbone = {**parameters, "name": name}
@@ -57,7 +57,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The file's tree, merged over what it extends."""
     resolved = path.resolve()
     if resolved in seen:
-        raise UserError(f"{path}: extends itself, by way of {seen[-1].name}")
+        raise UserError(f"{path}: extends itself through {seen[-1].name}")
     if not path.is_file():
         named = f", which {seen[-1].name} extends" if seen else ""
         raise UserError(f"{path}: no such config file{named}")
@@ -66,7 +66,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return tree
     if not isinstance(parent, str):
-        raise UserError(f"{path}: extends: expected the name of a file")
+        raise UserError(f"{path}: extends: expected a file name")
     beside = path.parent / parent
     extended = beside if beside.is_file() else recipes().get(parent.removesuffix(".yaml"), beside)
     return merged(_read(extended, (*seen, resolved)), tree, RunConfig)

@@ -1,1 +1,1 @@
-"""Record → batch on the device."""
+"""From records to batches on the device."""

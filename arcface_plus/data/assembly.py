@@ -1,7 +1,7 @@
-"""From a step's share of the samples to its tensors: most of the work ahead, the rest in its turn.
+"""From a step's share of the samples to its tensors, mostly ahead of time.
 
-`prepare` runs in a thread of its own while the trainer is at earlier steps. What it returns is
-called by the trainer when the step's turn has come.
+`prepare` runs in a separate thread while the trainer works on earlier steps. The trainer calls the
+function it returns when it reaches the step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Tensors = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, 112, 112) float32, 
 
 @dataclass(frozen=True)
 class Share:
-    """Which samples of a step are this process's, of which classes, and which are mirrored."""
+    """This process's samples of a step: indices, classes, and which are mirrored."""
 
     indices: NDArray[np.int64]  # (n,)
     labels: NDArray[np.int64]  # (n,)
@@ -36,7 +36,7 @@ class Assembly(Protocol):
 
 
 class CpuAssembly:
-    """Decodes or copies, mirrors and normalises a few images at a time, while they are in cache."""
+    """Decodes or copies, mirrors and normalises a few images at a time, within the CPU's cache."""
 
     def __init__(self, pixels: Pixels, workers: Workers, channels_last: bool) -> None:
         self._pixels, self._workers, self._channels_last = pixels, workers, channels_last
@@ -59,10 +59,10 @@ class CpuAssembly:
 
 
 class GpuAssembly:
-    """Sends uint8 pixels from pinned memory on a stream of its own; the rest is the GPU's.
+    """Sends uint8 pixels from pinned memory on a separate stream; the GPU does the rest.
 
-    The trainer's thread copies nothing and waits for nothing: it tells its stream to wait for the
-    copies, and queues the kernels that mirror and normalise.
+    The trainer's thread neither copies nor waits: it makes its stream wait for the copies and
+    queues the kernels that mirror and normalise.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class GpuAssembly:
         return lambda: self._finish(sent, ready)
 
     def _read(self, pixels: Pixels, indices: NDArray[np.int64]) -> torch.Tensor:
-        """Gather into pinned memory, in threads; the copy to the device is queued, not awaited."""
+        """Gather into pinned memory with threads, and queue the copy to the device."""
         shape = (len(indices), SIDE, SIDE, 3)
-        # Taken from torch's allocator of pinned memory, which gives a buffer to nobody else before
-        # the copy out of it has run. So nothing here may be kept and written to again.
+        # Torch's pinned-memory allocator reuses a buffer only after the copy out of it has run. So
+        # allocate a new one each time: never keep and rewrite it.
         pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         out = pinned.numpy()
 
@@ -109,7 +109,7 @@ class GpuAssembly:
     def _finish(self, sent: list[torch.Tensor], ready: torch.cuda.Event) -> Tensors:
         stream = torch.cuda.current_stream(self._device)
         stream.wait_event(ready)
-        for tensor in sent:  # allocated on the other stream: not to be reused there too early
+        for tensor in sent:  # allocated on the other stream, which must not reuse it too early
             tensor.record_stream(stream)
         pixels, labels, *flips = sent
         images = normalise(flip(pixels, flips[0]) if flips else pixels)

@@ -1,8 +1,8 @@
 """`data.cache: disk`: pixels decoded once into a file that runs and processes share.
 
-The file's name holds a fingerprint of the source. Whoever builds it holds a lock on the unfinished
-file beside it, `.NAME.partial`, which becomes NAME when it is whole. A killed build leaves a
-partial file that nobody holds: the next build takes it over, or removes it.
+The file's name contains a fingerprint of the source. The process that builds it locks the
+unfinished file, `.NAME.partial`, which is renamed to NAME when complete. A killed build leaves an
+unlocked partial file: the next build reuses or removes it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from data_prep.files import partial_name, publish
 
 _SUFFIX = ".pixels.npy"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CHUNK = 64  # images that a thread decodes, then writes: 2.4 MB
+_CHUNK = 64  # images that a thread decodes before writing them: 2.4 MB
 Say = Callable[[str], None]
 
 
 class DiskCache:
-    """The place of a source's pixel file; `folder` None is beside the data."""
+    """The pixel file of a source; `folder` None: next to the data."""
 
     def __init__(self, source: Source, folder: Path | None) -> None:
         fingerprint = source.fingerprint()
@@ -41,7 +41,7 @@ class DiskCache:
         self.path = self._folder / f"{source.name}.{fingerprint}{_SUFFIX}"
 
     def find(self, say: Say) -> PixelFile | None:
-        """The finished file; None if there is none or it is damaged, which is said."""
+        """The finished file; None if there is none, or if it is damaged, which `say` reports."""
         try:
             cache = PixelFile(self.path, len(self._source), self._seed)
             cache.check_sample()
@@ -53,15 +53,15 @@ class DiskCache:
         return cache
 
     def find_or_build(self, workers: Workers, progress: Progress | None, say: Say) -> PixelFile:
-        """The finished file, built first where need be, by one process while the others wait.
+        """The finished file; if absent, one process builds it while the others wait.
 
-        UserError before anything is decoded where the folder cannot be written or is too small;
-        DataError naming the record that cannot be decoded.
+        UserError before anything is decoded if the folder is not writable or the disk too full;
+        DataError naming a record that cannot be decoded.
         """
         while (found := self.find(say)) is None:
             with self._claimed(say) as descriptor:
                 if descriptor is None or self.find(_nothing) is not None:
-                    continue  # somebody was faster
+                    continue  # another process was faster
                 self._remove_abandoned()
                 self._make_room(descriptor)
                 images, size = len(self._source), gigabytes(file_bytes(len(self._source)))
@@ -86,13 +86,13 @@ class DiskCache:
             writer.finish()
         except OSError as error:
             if error.errno in _FULL:
-                raise self._unusable(f"became full ({error.strerror})") from None
+                raise self._unusable(f"disk full ({error.strerror})") from None
             raise
         publish(self._partial, self.path)
 
     @contextlib.contextmanager
     def _claimed(self, say: Say) -> Iterator[int | None]:
-        """The partial file, locked; None if it was gone once we had it. Removed if still there."""
+        """Yield the locked partial file, or None if it was gone by then; remove it afterwards."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -119,11 +119,11 @@ class DiskCache:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise self._unusable(f"has no file locks ({error.strerror})") from None
+            raise self._unusable(f"does not support file locks ({error.strerror})") from None
         return True
 
     def _make_room(self, descriptor: int) -> None:
-        """Reserve the whole file, so that a full disk is found out now, not in an hour."""
+        """Reserve the whole file, so that a full disk is detected now and not in an hour."""
         os.ftruncate(descriptor, 0)
         needed = file_bytes(len(self._source))
         free = shutil.disk_usage(self._folder).free
@@ -133,11 +133,11 @@ class DiskCache:
                 return
         except OSError as error:
             if error.errno not in _FULL:
-                return  # a file system that reserves nothing
-        raise self._unusable(f"has {gigabytes(free)} free, the cache takes {gigabytes(needed)}")
+                return  # a file system that cannot reserve space
+        raise self._unusable(f"has {gigabytes(free)} free, the cache needs {gigabytes(needed)}")
 
     def _remove_abandoned(self) -> None:
-        """Remove what killed builds of other caches left: partial files that nobody holds."""
+        """Remove the unlocked partial files of other caches, left by killed builds."""
         for path in self._folder.glob(f".*{_SUFFIX}.partial"):
             if path == self._partial:
                 continue
@@ -155,7 +155,7 @@ class DiskCache:
 
 
 def _is(path: Path, descriptor: int) -> bool:
-    """Whether the path still names the open file."""
+    """Whether the path still refers to the open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:

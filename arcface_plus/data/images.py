@@ -1,6 +1,6 @@
-"""THE way from encoded bytes to network input: decode, RGB, normalise, flip.
+"""The only way from encoded bytes to network input: decode, RGB, normalise, flip.
 
-Training, verification, export and matching all come through here, so they cannot differ.
+Training, verification, export and matching all use it, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ SCALE = 127.5
 
 
 class UndecodableImage(ValueError):
-    """The bytes are no image, or not one of 112×112; the message says which."""
+    """The bytes are not an image, or not one of 112×112; the message says which."""
 
 
 def decode(encoded: bytes) -> NDArray[np.uint8]:
-    """Encoded image → (112, 112, 3) uint8 RGB. UndecodableImage if that cannot be had.
+    """Encoded image → (112, 112, 3) uint8 RGB; UndecodableImage if that is not possible.
 
-    An image whose header says another size is refused without decoding it: a few kilobytes can
-    claim gigabytes. OpenCV releases the GIL here, so threads decode side by side.
+    An image whose header gives another size is rejected without decoding: a few kilobytes can
+    decode to gigabytes. OpenCV releases the GIL here, so threads decode in parallel.
     """
     header = image_header(encoded)
     if header is not None and header[1:] != (SIDE, SIDE):
         raise _other_size(header.width, header.height)
-    # Asked first: OpenCV shows the rest of a cut JPEG in grey, and believes what headers claim.
+    # Checked first: OpenCV fills the rest of a truncated JPEG with grey and trusts headers.
     damage = container_damage(encoded)
     if damage is not None:
         raise UndecodableImage(f"cannot be decoded: {damage}")
@@ -53,8 +53,8 @@ def _other_size(width: int, height: int) -> UndecodableImage:
 def normalise(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) -> torch.Tensor:
     """(n, 112, 112, 3) uint8 → (n, 3, 112, 112) float32, by default in [−1, 1]; same device.
 
-    The result keeps the strides of channels_last: the network decides whether it wants a copy.
-    Only networks of others want another mean and scale (`arcface_plus.embedder.feeding`).
+    The result has channels_last strides; the caller decides whether to copy it. Only third-party
+    networks need another mean and scale (`arcface_plus.embedder.feeding`).
     """
     return images.permute(0, 3, 1, 2).to(torch.float32).sub_(mean).div_(scale)
 
@@ -71,9 +71,9 @@ def mirror(images: NDArray[np.uint8], which: NDArray[np.bool_]) -> None:
 
 
 def normalise_into(images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-    """`normalise`, bit for bit, into (n, 112, 112, 3) float32 of any strides.
+    """Bit-identical to `normalise`, into (n, 112, 112, 3) float32 of any strides.
 
-    Both passes find a few images in the processor's cache, which those over a batch do not.
+    For a few images, both passes work within the processor's cache; for a whole batch they do not.
     """
     np.subtract(images, np.float32(MEAN), out=out)
     np.divide(out, np.float32(SCALE), out=out)

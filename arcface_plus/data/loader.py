@@ -1,4 +1,4 @@
-"""Batches for the trainer, made ahead of time in threads: it only ever queues kernels."""
+"""Batches for the trainer, prepared ahead in threads, so that the trainer only queues kernels."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Batch:
 
     images: torch.Tensor  # (n, 3, 112, 112) float32
     labels: torch.Tensor  # (n,) int64
-    indices: NDArray[np.int64]  # (n,) which samples of the source these are
-    wait_seconds: float  # how long the trainer stood still for it
+    indices: NDArray[np.int64]  # (n,) sample numbers in the source
+    wait_seconds: float  # how long the trainer waited for this batch
 
 
 @dataclass(frozen=True)
 class LoaderSettings:
-    """What decides the batches (size, seed, flip), and how they are made.
+    """What determines the batches (size, seed, flip), and how they are made.
 
-    `batch_size` is the global one, which processes share. `cache`: "none" decodes each image when
-    it is needed; "memory" decodes all once and keeps them in this process's memory (37.6 KB an
-    image); "disk" keeps them in a file in `cache_dir` (None: beside the data) that processes and
-    runs share; "device" keeps them on the device and gathers them there.
+    `batch_size` is the global one, split over the processes. `cache`: "none" decodes each image
+    when it is needed; "memory" decodes all once and keeps them in this process's memory (37.6 KB
+    per image); "disk" keeps them in a file in `cache_dir` (None: next to the data) that processes
+    and runs share; "device" keeps them on the device and gathers them there.
     """
 
     batch_size: int
@@ -56,8 +56,8 @@ class LoaderSettings:
 class Loader:
     """Yields this process's part of every global batch, from any step on.
 
-    Batches are the same bits whatever the cache, the threads and the memory format. `say` gets a
-    line for the user where something is worth one.
+    Batches are bit-identical whatever the cache, the threads and the memory format. `say` is called
+    with messages for the user.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Loader:
         self._assembly = self._assembly_from(self._pixels(progress, say or _nothing))
 
     def _pixels(self, progress: Progress | None, say: Say) -> Pixels | torch.Tensor:
-        """Where pixels come from: decoded each time, or a cache, found or filled now."""
+        """Where pixels come from: decoded each time, or from a cache, which is built if absent."""
         source, folder, workers = self._source, self._settings.cache_dir, self._workers
         cache = self._settings.cache
         if cache == "memory":
@@ -106,14 +106,14 @@ class Loader:
         return len(self._source)
 
     def epoch(self, step: int) -> float:
-        """How many epochs lie before `step`."""
+        """Number of epochs before `step`."""
         return step * self._settings.batch_size / self.samples
 
     def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
         """The batches of steps first_step … last_step − 1."""
         pending: deque[Future[tuple[Share, Callable[[], Tensors]]]] = deque()
         ahead = iter(range(first_step, last_step))
-        # Two: while threads still decode the end of one batch, others begin the next.
+        # Two threads: while one batch is being finished, the next begins.
         assembler = ThreadPoolExecutor(2, "assemble")
         try:
             for _ in range(first_step, last_step):

@@ -1,9 +1,9 @@
 """Which samples a step sees and which of them are mirrored: pure functions of (seed, step, index).
 
-Sample number g of the run (g = step · batch + place in the batch) is the (g mod n)-th of epoch
-g div n, and every epoch is a permutation of all n samples: a batch that reaches past the end of
-an epoch goes on with the next one's. Nothing depends on the number of processes or workers, nor on
-where a run was interrupted.
+Sample number g of the run (g = step · batch + position in the batch) is the (g mod n)-th of epoch
+g div n, and every epoch is a permutation of all n samples: a batch that reaches the end of an epoch
+continues with the next one. Nothing depends on the number of processes or workers, nor on where a
+run was interrupted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A file of decoded pixels: numpy's .npy, with a checksum an image behind the array.
+"""A file of decoded pixels: numpy's .npy format, followed by one checksum per image.
 
-``np.load(path, mmap_mode="r")`` shows the images, (n, 112, 112, 3) uint8 RGB. Behind them, where
-numpy does not look, stand n uint64 checksums, so that no damaged image is ever trained on.
+``np.load(path, mmap_mode="r")`` gives the images, (n, 112, 112, 3) uint8 RGB. The array is followed
+by n uint64 checksums, which numpy ignores, so that training never uses a damaged image.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from data_prep.errors import DataError
 
 IMAGE_BYTES = SIDE * SIDE * 3
 _SUM_BYTES = 8
-_SPREAD = 0x9E3779B97F4A7C15  # odd, without structure: 2^64 over the golden ratio
+_SPREAD = 0x9E3779B97F4A7C15  # odd, no regular pattern: 2^64 over the golden ratio
 
 
 def file_bytes(images: int) -> int:
-    """How long the file of so many images is."""
+    """Size in bytes of a file of this many images."""
     return len(_header(images)) + images * (IMAGE_BYTES + _SUM_BYTES)
 
 
 class PixelFile:
     """A complete pixel file, open for reading by any number of threads and processes.
 
-    `seed` is what it was written with: a file of other images does not pass for these.
+    `seed` is the one it was written with: a file of other images fails the checksums.
     """
 
     def __init__(self, path: Path, images: int, seed: int) -> None:
         self.path, self._images, self._seed = path, images, seed
         header = _header(images)
         self._start = len(header)
-        self._file = open(path, "rb")  # noqa: SIM115  (lives as long as this)
+        self._file = open(path, "rb")  # noqa: SIM115  (open as long as this object)
         size = os.fstat(self._file.fileno()).st_size
         if size != file_bytes(images):
             raise DataError(f"{path}: has {size} bytes instead of {file_bytes(images)}")
@@ -48,9 +48,9 @@ class PixelFile:
     def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
         """Copy the images `indices` (n,) into `out` (n, 112, 112, 3), contiguous.
 
-        DataError for an image that is not as it was written. Releases the GIL. Not by a mapping:
-        its page faults take two to three times as long as these calls, and where a disk fails or a
-        file is cut it ends the process without a word.
+        DataError for an image that has changed since it was written. Releases the GIL. Does not use
+        a memory map: its page faults take two to three times as long as these calls, and if the
+        disk fails or the file is truncated, SIGBUS ends the process without a message.
         """
         for place, index in enumerate(indices.tolist()):
             at = self._start + index * IMAGE_BYTES
@@ -62,11 +62,11 @@ class PixelFile:
 
     def _damaged(self, index: int) -> DataError:
         return DataError(
-            f"{self.path}: image {index} is damaged; remove the file, the next run makes it anew"
+            f"{self.path}: image {index} is damaged; remove the file, the next run rebuilds it"
         )
 
     def check_sample(self, images: int = 64) -> None:
-        """Read a few images spread over the file; DataError if one of them is damaged."""
+        """Read a few images across the file; DataError if one of them is damaged."""
         indices = np.linspace(0, self._images - 1, min(images, self._images)).astype(np.int64)
         self.read(indices, np.empty((len(indices), SIDE, SIDE, 3), np.uint8))
 
@@ -87,7 +87,7 @@ class PixelFileWriter:
         _write_all(self._descriptor, pixels.data.cast("B"), at)
 
     def finish(self) -> None:
-        """Write what stands behind the pixels, and wait until all is on the disk."""
+        """Write the checksums and wait until everything is on the disk."""
         at = len(_header(self._images)) + self._images * IMAGE_BYTES
         _write_all(self._descriptor, self._sums.tobytes(), at)
         os.fsync(self._descriptor)
@@ -96,10 +96,10 @@ class PixelFileWriter:
 def checksums(
     indices: NDArray[np.int64], pixels: NDArray[np.uint8], seed: int
 ) -> NDArray[np.uint64]:
-    """One number for each of the (k, 112, 112, 3) images, which are image `indices` of a file.
+    """One checksum for each of the (k, 112, 112, 3) images, which are images `indices` of a file.
 
-    A sum of 64-bit words, a few microseconds an image. It notices holes, torn writes and flipped
-    bits, which is what disks do; not somebody who wants to deceive.
+    A sum of 64-bit words, a few microseconds per image. It detects holes, torn writes and flipped
+    bits, the usual disk faults, but not deliberate changes.
     """
     words = pixels.reshape(len(pixels), -1).view("<u8")
     places = (indices.astype(np.uint64) + np.uint64(1)) * np.uint64(_SPREAD)

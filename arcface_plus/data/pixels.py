@@ -1,4 +1,4 @@
-"""Where a batch's pixels come from: decoded each time, out of memory, a file or the device."""
+"""Where a batch's pixels come from: decoded each time, or from memory, a file or the device."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
 from data_prep.crop_size import SIDE
 
-CHUNK = 16  # images at most that a thread is given at once
-_PIECE = 2048  # images on their way to the device at once: 77 MB
+CHUNK = 16  # most images that a thread gets at once
+_PIECE = 2048  # images copied to the device at once: 77 MB
 
 
 class Pixels(Protocol):
@@ -29,7 +29,7 @@ class Pixels(Protocol):
 
 
 class Decoding:
-    """Nothing is kept: each image is decoded whenever it is read."""
+    """No cache: each image is decoded whenever it is read."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -52,7 +52,7 @@ class Memory:
 def in_memory(
     source: Source, folder: Path | None, workers: Workers, progress: Progress | None, say: Say
 ) -> Memory:
-    """Every image, read from the disk cache where there is one, else decoded."""
+    """All images, read from the disk cache if there is one, else decoded."""
     need_memory(len(source) * IMAGE_BYTES)
     origin = _origin(source, folder, say)
     pixels = np.empty((len(source), SIDE, SIDE, 3), np.uint8)
@@ -72,9 +72,9 @@ def on_device(
     progress: Progress | None,
     say: Say,
 ) -> torch.Tensor:
-    """Every image as one tensor on the device, (n, 112, 112, 3) uint8.
+    """All images as one tensor on the device, (n, 112, 112, 3) uint8.
 
-    Read like `in_memory`, but piece by piece: the whole set never is in host memory.
+    Read like `in_memory`, but piece by piece: the whole set is never in host memory.
     """
     count = len(source)
     need_device_memory(count * IMAGE_BYTES, device)
@@ -83,7 +83,7 @@ def on_device(
     pixels = torch.empty((count, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
     for start in range(0, count, _PIECE):
         stop = min(start + _PIECE, count)
-        # A new one each time: the allocator of pinned memory reuses what has been copied.
+        # A new one each time: the pinned-memory allocator reuses a buffer once it has been copied.
         piece = torch.empty((stop - start, SIDE, SIDE, 3), dtype=torch.uint8, pin_memory=on_gpu)
 
         def work(first: int, last: int, start: int = start, piece: torch.Tensor = piece) -> None:

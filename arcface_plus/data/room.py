@@ -1,4 +1,4 @@
-"""Is there room for a cache? Asked before the work, not after an hour of it."""
+"""Is there room for a cache? Checked before the work begins."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 
 from data_prep.errors import UserError
 
-_BESIDE = 1 << 30  # what the training around a cache needs at the very least
+_BESIDE = 1 << 30  # the least that training needs besides a cache
 
 
 def need_memory(needed: int) -> None:
-    """UserError unless `needed` bytes for each process of this machine are there."""
+    """UserError unless `needed` bytes are available for each process on this machine."""
     available = available_memory()
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's
     if available is not None and needed * processes + _BESIDE > available:
         each = f" in each of {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"data.cache: the decoded images take {gigabytes(needed)} of memory{each}, "
+            f"data.cache: the decoded images take {gigabytes(needed)} of memory{each}, but only "
             f"{gigabytes(available)} are available: use data.cache: disk, which processes share"
         )
 
@@ -31,14 +31,14 @@ def need_device_memory(needed: int, device: torch.device) -> None:
     free, _ = torch.cuda.mem_get_info(device)
     if needed + _BESIDE > free:
         raise UserError(
-            f"data.cache: device takes {gigabytes(needed)}, {device} has {gigabytes(free)} free, "
-            "and the network needs room too: use data.cache: disk"
+            f"data.cache: device takes {gigabytes(needed)}, but {device} has {gigabytes(free)} "
+            "free, and the network needs memory too: use data.cache: disk"
         )
     return None
 
 
 def available_memory() -> int | None:
-    """Bytes that can be had without swapping, within the container's limit; None: not told."""
+    """Bytes available without swapping, within the container's limit; None if unknown."""
     known = [_machine(), _container()]
     return min((size for size in known if size is not None), default=None)
 
@@ -57,7 +57,7 @@ def _machine(path: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What is left of the limit of control group v2, where a container sees its own."""
+    """What remains of the memory limit of control group v2, as seen inside a container."""
     try:
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()
         used = int((folder / "memory.current").read_text(encoding="ascii"))
@@ -66,5 +66,5 @@ def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
         return None
     if limit == "max":
         return None
-    freed = int(statistics[statistics.index("inactive_file") + 1])  # given up when needed
+    freed = int(statistics[statistics.index("inactive_file") + 1])  # reclaimable page cache
     return int(limit) - used + freed

@@ -1,4 +1,4 @@
-"""Where training images come from: an image set of any kind, decoded."""
+"""The source of training images: an image set of any kind, decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_prep.errors import DataError
 from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.shared_images import shared_images
 
-_DECODING = 1  # to be raised when `decode` gives other pixels
+_DECODING = 1  # increase when `decode` changes the pixels
 
 
 class Source:
@@ -24,12 +24,12 @@ class Source:
     Attributes:
         labels: (n,) int64.
         classes: one more than the largest label.
-        class_names: class → name, of those that have one.
-        folder: where files that go with the set belong.
-        name: what their names begin with.
+        class_names: class → name, for classes that have one.
+        folder: where files that belong to the set are kept.
+        name: the prefix of their names.
 
     Raises:
-        DataError: the set has no classes, or is not whole.
+        DataError: the set has no classes, or is incomplete.
     """
 
     def __init__(self, images: ImageSet) -> None:
@@ -61,7 +61,7 @@ class Source:
         return digest.hexdigest()
 
     def digest(self) -> str:
-        """What training sees, as `ImageSet.digest`; the same for a copy of the set."""
+        """`ImageSet.digest`, a hash of what training uses; equal for a copy of the set."""
         return self.digest_and_shared({})[0]
 
     def digest_and_shared(
@@ -69,7 +69,7 @@ class Source:
     ) -> tuple[str, dict[str, int]]:
         """The digest, and how many distinct images of each of `others` are in the set.
 
-        others: name → encoded images. Both answers come from one look at every image.
+        others: name → encoded images. Both results come from one pass over the images.
         """
         excerpts = self._images.excerpts()
         shared = {
@@ -79,5 +79,5 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """The training set at `path`: a .rec, tar shards or a folder. DataError if it is none."""
+    """The training set at `path`: a .rec, tar shards or a folder; else DataError."""
     return Source(open_image_set(path))

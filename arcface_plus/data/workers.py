@@ -1,4 +1,4 @@
-"""A pool of threads that shares out ranges of images."""
+"""A pool of threads that processes ranges of images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Progress = Callable[[int, int], None]
 
 
 class Workers:
-    """`threads` threads (0: one a core) for work that releases the GIL: decoding, copying."""
+    """`threads` threads (0: one per core) for work that releases the GIL: decoding, copying."""
 
     def __init__(self, threads: int = 0) -> None:
-        cv2.setNumThreads(1)  # one image a thread; OpenCV's own pool would fight with ours
+        cv2.setNumThreads(1)  # one image per thread; OpenCV's own pool would compete for the cores
         self.count = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self.count, "decode")
 
@@ -27,11 +27,11 @@ class Workers:
         largest: int,
         progress: Progress | None = None,
     ) -> None:
-        """Call work(start, stop) for all chunks of range(count), side by side.
+        """Call work(start, stop) for all chunks of range(count), in parallel.
 
-        A chunk is of `largest`, or smaller where there were too few to keep every thread busy.
-        The error raised is that of the first chunk that has one, and none is still at work then:
-        whoever called may close the files and free the memory that they wrote to.
+        A chunk has `largest` items, or fewer if that would leave threads idle. Raises the error of
+        the first chunk that failed, after all running chunks have ended: the caller may then close
+        files and free memory that they used.
         """
         size = max(1, min(largest, count // (4 * self.count)))
         pending: deque[tuple[int, Future[None]]] = deque()

@@ -1,8 +1,8 @@
-"""Activation checkpointing: keep a unit's input alone and compute the unit again in the backward.
+"""Activation checkpointing: keep only a unit's input and recompute the unit in the backward pass.
 
 Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. Losses, gradients and buffers
-have the bits they have without it: a second pass draws the same dropout, and leaves the running
-statistics of batch norm alone, which would otherwise move twice a step.
+are bit-identical to those without it: the second pass draws the same dropout and does not update
+the running statistics of batch norm, which would otherwise be updated twice per step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_UNITS_KEPT = 500
 
 @runtime_checkable
 class HasUnits(Protocol):
-    """A backbone that says of which units it consists."""
+    """A backbone that lists its units."""
 
     def units(self) -> Sequence[nn.Module]:
         """Its residual units or blocks: modules of one tensor, none inside another."""
@@ -30,22 +30,21 @@ class HasUnits(Protocol):
 
 
 def is_very_deep(backbone: nn.Module) -> bool:
-    """Whether it has so many units (r2060: 1,030) that no card keeps the activations of a batch."""
+    """Whether it has too many units (r2060: 1,030) for any GPU to keep a batch's activations."""
     return isinstance(backbone, HasUnits) and len(backbone.units()) > _MOST_UNITS_KEPT
 
 
 def checkpoint_activations(backbone: nn.Module) -> None:
-    """From now on ``backbone`` recomputes its units in the backward pass.
+    """Make ``backbone`` recompute its units in the backward pass from now on.
 
     Its ``state_dict`` does not change. Raises ``ValueError`` if it has no ``units()``.
     """
     if not isinstance(backbone, HasUnits):
         raise ValueError(
-            f"{type(backbone).__name__} has no units() that could be computed again in the "
-            "backward pass"
+            f"{type(backbone).__name__} has no units() to recompute in the backward pass"
         )
     for unit in backbone.units():
-        # A bound method, unlike a closure, is bound to the copy in a deep copy.
+        # A bound method, not a closure: a deep copy binds it to the copied unit.
         unit.forward = MethodType(_recomputed_forward, unit)
 
 
@@ -63,10 +62,10 @@ def _recomputed_forward(unit: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def _running_statistics_spared(unit: nn.Module) -> Iterator[None]:
-    """Batch norm in training normalises by the batch as ever, and updates copies.
+    """Batch norm in training mode normalises by the batch as usual, but updates copies.
 
     Copies rather than ``track_running_stats = False``: autograd saves the statistics too, and the
-    second pass has to save the tensors that the first one did.
+    second pass must save the same tensors as the first.
     """
     norms = [m for m in unit.modules() if isinstance(m, _BatchNorm) and m.training]
     kept = [(norm, dict(norm.named_buffers(recurse=False))) for norm in norms]

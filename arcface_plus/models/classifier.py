@@ -14,7 +14,7 @@ from arcface_plus.models.precision import at_least_float32, without_autocast
 
 
 class Classified(NamedTuple):
-    """What the classifier says of a batch; both are scalars on its device."""
+    """The classifier's result for a batch: scalars on its device."""
 
     loss: Tensor
     """Cross entropy over the head's logits, averaged over the batch."""
@@ -25,9 +25,10 @@ class Classified(NamedTuple):
 class Classifier(nn.Module):
     """One weight row per class; embeddings are compared with the rows by cosine.
 
-    ``weight``: (classes, embedding_dim), drawn from a normal of deviation 0.01. ``head`` maps
-    cosines (n, classes) and labels to logits; a ``MarginHead`` is computed in one buffer of that
-    size, any other module by autograd. Everything runs in at least float32, autocast off.
+    ``weight``: (classes, embedding_dim), drawn from a normal distribution with standard deviation
+    0.01. ``head`` maps cosines (n, classes) and labels to logits; a ``MarginHead`` is computed in
+    one buffer of that size, any other module by autograd. Everything runs in at least float32
+    without autocast.
     """
 
     def __init__(self, embedding_dim: int, classes: int, head: nn.Module) -> None:
@@ -59,5 +60,5 @@ class Classifier(nn.Module):
 
 
 def _only_a_margin(head: nn.Module) -> TypeGuard[MarginHead]:
-    """Whether ``with_margin`` says all about the head; a ``forward`` of its own says more."""
+    """Whether ``with_margin`` fully defines the head: it does not override ``forward``."""
     return isinstance(head, MarginHead) and type(head).forward is MarginHead.forward

@@ -1,10 +1,10 @@
 """Cosine, margin, softmax and gradient in one (n, C) buffer.
 
-Written with autograd's own pieces, the loss of n embeddings over C classes holds four tensors of
-that size at its peak: cosines, logits, log-probabilities and their gradient. Here the cosines
-become probabilities and then the gradient in place: one tensor (measured on a CPU, forward and
-backward, at 256 × 100,000: 1.07 tensors' worth instead of 4.04). That is 18.6 MB instead of 74.4
-for the paper's 440 × 10,575, and 3.7 GB instead of 14.8 for 440 × 2.1 M.
+With standard autograd operations, the loss of n embeddings over C classes holds four (n, C) tensors
+at its peak: cosines, logits, log-probabilities and their gradient. Here one buffer holds the
+cosines, then the probabilities, then the gradient (measured on a CPU, forward and backward, at
+256 × 100,000: 1.07 times its size instead of 4.04). That is 18.6 MB instead of 74.4 for the paper's
+440 × 10,575, and 3.7 GB instead of 14.8 for 440 × 2.1 M.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from arcface_plus.models.heads.checks import check_cosine_and_labels
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.precision import without_autocast
 
-_CPU_CHUNK = 2**18  # elements that stay in a core's cache from the first pass over them to the last
+_CPU_CHUNK = 2**18  # elements that stay in a core's cache during all passes over them
 
 
 def margin_cross_entropy(
@@ -28,9 +28,9 @@ def margin_cross_entropy(
     """Mean cross entropy over ``head``'s logits, and accuracy without margin; both scalars.
 
     ``embeddings`` (n, d) and ``weight`` (C, d): unit rows, both float32 or both float64; ``labels``
-    (n,) int64. Equals ``F.cross_entropy(head(embeddings @ weight.T, labels), labels)`` and, for
-    easy samples, is more precise. The accuracy (detached) is the share of the rows that are nearer
-    to their own class than to any other. Differentiable once; no synchronisation with a GPU.
+    (n,) int64. Equals ``F.cross_entropy(head(embeddings @ weight.T, labels), labels)`` and is more
+    precise for easy samples. The accuracy (detached) is the share of the rows that are nearer to
+    their own class than to any other. Differentiable once; no synchronization with a GPU.
     """
     with without_autocast(embeddings):
         loss, accuracy = _MarginCrossEntropy.apply(embeddings, weight, labels, head)
@@ -78,12 +78,12 @@ class _MarginCrossEntropy(torch.autograd.Function):
 def _softmax_of_others_(
     cosine: Tensor, index: Tensor, bare: Tensor, labelled: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Turn ``cosine`` (n, C), in place, into the probabilities of the classes not labelled.
+    """Turn ``cosine`` (n, C), in place, into the probabilities of the other classes.
 
     ``bare``, ``labelled`` (n, 1): the labelled class's logits without and with margin. Returns,
     each (n, 1): the loss; 1 where ``bare`` is the largest logit, else 0; and the derivative of the
-    loss by ``labelled``: minus the sum of those probabilities, which keeps its digits where 1 is
-    taken from a probability near 1.
+    loss by ``labelled``: minus the sum of those probabilities, which unlike p − 1 loses no digits
+    for p near 1.
     """
     logits = cosine.mul_(scale).scatter_(1, index, -torch.inf)
     largest = logits.amax(dim=1, keepdim=True)
@@ -98,14 +98,14 @@ def _softmax_of_others_(
 def _margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]:
     """The head's margin on labelled cosines (n, 1), and its derivative as the head defines it."""
     with torch.inference_mode(False), torch.enable_grad():
-        leaf = cosine.clone().requires_grad_()  # of inference mode, too, a tensor autograd knows
+        leaf = cosine.clone().requires_grad_()  # a clone: autograd rejects inference tensors
         shifted = head.with_margin(leaf)
         (slope,) = torch.autograd.grad(shifted.sum(), leaf)
     return shifted.detach(), slope
 
 
 def _chunks(buffer: Tensor) -> list[slice]:
-    """Rows to be worked on together: few enough for the cache of a CPU, all of them on a GPU."""
+    """Slices of rows to process at once: small enough for a CPU's cache, all rows on a GPU."""
     rows, classes = buffer.shape
     length = max(1, _CPU_CHUNK // classes) if buffer.device.type == "cpu" else max(1, rows)
     return [slice(start, min(start + length, rows)) for start in range(0, rows, length)]

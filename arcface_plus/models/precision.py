@@ -1,4 +1,4 @@
-"""Where autocast must not reach: the last layers, the head, the loss and the regulariser."""
+"""Code that must run without autocast: the last layers, the head, the loss and the regulariser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
     """A context in which operations on ``tensor``'s device keep the dtypes they are given.
 
-    Entered only where autocast is on, so that graphs captured without it hold no trace of it.
+    Does nothing where autocast is off, so that graphs captured without autocast do not contain it.
     """
     device_type = tensor.device.type
     if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):

@@ -28,12 +28,13 @@ class Recognizer(nn.Module):
     """``forward``: images (n, 3, 112, 112) and labels (n,) int64 → ``Losses``.
 
     With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
-    losses and gradients have the bits of a run without regulariser. ``state_dict`` names:
-    ``backbone.*``, ``classifier.weight`` and what the regulariser remembers.
+    losses and gradients are bit-identical to a run without regulariser. ``state_dict`` names:
+    ``backbone.*``, ``classifier.weight`` and the regulariser's own state.
 
-    A batch may come in parts, whose losses and gradients add up to those of the batch: ``share`` is
-    the part's share of the images, by which its loss and accuracy are multiplied, and ``closing``
-    says that it is the last part, which brings the regulariser; the weights do not move before.
+    A batch may be split into parts, whose losses and gradients add up to those of the batch:
+    ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
+    ``closing`` marks the last part, which adds the regulariser. The weights must not change between
+    parts.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class Recognizer(nn.Module):
     def class_angles(self) -> NearestAngles:
         """Angles (radians) between each class weight and its nearest.
 
-        Between ``forward`` and the optimizer's step this costs nothing with a regulariser that has
-        found them already (its ``last``); otherwise they are searched for now. Ask then, so that
-        runs with and without regulariser report the same thing.
+        Between ``forward`` and the optimizer's step this is free with a regulariser that has
+        already found them (its ``last``); otherwise they are computed now. Call it there, so that
+        runs with and without regulariser report the same quantity.
         """
         last = getattr(self.regularizer, "last", None)
         if self._regularized and isinstance(last, NearestAngles):
@@ -83,6 +84,6 @@ class Recognizer(nn.Module):
         return self._watch.angles(self.classifier.weight)
 
     def regularizer_report(self) -> dict[str, float]:
-        """What the regulariser says of itself for metrics, if it is in use and says something."""
+        """The regulariser's own metrics, if it is in use and has any."""
         report = getattr(self.regularizer, "report", None)
         return dict(report()) if self._regularized and report is not None else {}

@@ -1,1 +1,1 @@
-"""RUN/ on disk: may it be used, checkpoints, metrics, what a run leaves behind."""
+"""RUN/ on disk: checks before use, checkpoints, metrics and the other files of a run."""

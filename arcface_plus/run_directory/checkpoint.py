@@ -55,7 +55,7 @@ class Checkpoints:
         return found[-1] if found else None
 
     def best(self) -> tuple[Path, float] | None:
-        """The checkpoint of highest accuracy on `best_on` and that accuracy; the first of equals.
+        """The checkpoint with the highest accuracy on `best_on`, and that accuracy; first if equal.
 
         Among those that are there and were verified: told from the files alone, so that a run that
         was killed at any moment comes to the same answer.
@@ -109,7 +109,7 @@ class Checkpoints:
 
 
 def step_of(checkpoint: Path) -> int | None:
-    """The step that a checkpoint's name tells."""
+    """The step in a checkpoint's name."""
     name = _NAME.fullmatch(checkpoint.name)
     return int(name[1]) if name else None
 

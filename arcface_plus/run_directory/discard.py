@@ -11,7 +11,7 @@ from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES
 from data_prep.files import partial_name
 
 DISCARDED = ".discarded"
-"""The name of config.yaml while the run that it belongs to is deleted."""
+"""The name of config.yaml while its run is being deleted."""
 
 # What a run writes into its folders, so that --fresh deletes nothing else.
 _WRITTEN = {
@@ -22,7 +22,7 @@ _WRITTEN = {
 
 
 def discard(run: Path) -> None:
-    """Remove what a run has written, and nothing else; after a kill it can be repeated."""
+    """Remove what a run has written, and nothing else; can be repeated after a kill."""
     if (run / CONFIG_FILE).is_file():
         os.replace(run / CONFIG_FILE, run / DISCARDED)
     for name in ENTRIES:

@@ -1,4 +1,4 @@
-"""The names of what lies in a run directory."""
+"""The names of the files and folders in a run directory."""
 
 from __future__ import annotations
 

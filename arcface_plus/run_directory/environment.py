@@ -28,7 +28,7 @@ def describe(
 ) -> None:
     """Write config.yaml and environment.json.
 
-    shared_images: by target, how many of its images are in the training set too.
+    shared_images: by target, how many of its images are also in the training set.
     """
     write_text(run / CONFIG_FILE, config.to_yaml())
     facts = {
@@ -64,7 +64,7 @@ def processor() -> str:
 def git_revision() -> str | None:
     """The revision of the source tree the code runs from, with a + if it was changed.
 
-    An image has no git: there ARCFACE_PLUS_REVISION says what it was built from.
+    Docker images have no git: there ARCFACE_PLUS_REVISION holds the revision of the build.
     """
     root = Path(__file__).resolve().parents[2]
     try:

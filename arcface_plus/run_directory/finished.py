@@ -1,4 +1,4 @@
-"""Is a run finished: has everything been written that is due at its last step?"""
+"""Is a run finished, with everything written that is due at its last step?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def verification_file(run: Path, step: int) -> Path:
 
 
 def is_finished(run: Path, step: int, targets: Collection[str]) -> bool:
-    """Whether RUN's summary and model are those of `step`, and all `targets` are verified there."""
+    """Whether RUN's summary and model are of `step`, and all `targets` are verified at it."""
     files = {run / SUMMARY_FILE: "steps", run / MODEL_CARD: "step"}
     try:
         steps = [read_json_mapping(file).get(key) for file, key in files.items()]
@@ -30,7 +30,7 @@ def is_finished(run: Path, step: int, targets: Collection[str]) -> bool:
 def verified(run: Path, step: int, targets: Collection[str]) -> dict[str, float] | None:
     """10-fold accuracy by target after `step`; None if the run has not verified all `targets`.
 
-    DataError for a file that is no verification.
+    DataError for a file that is not a verification.
     """
     if not targets:
         return {}

@@ -41,7 +41,7 @@ class ModelCard:
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
-        """The card in a file; DataError (one line) if it is none, or not one of this version."""
+        """The card in a file; DataError (one line) if it is not a card, or of a newer version."""
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -52,7 +52,7 @@ class ModelCard:
 
     @classmethod
     def parse(cls, data: str | bytes, path: Path) -> ModelCard:
-        """The card in a JSON text; `path` is what errors name."""
+        """The card in a JSON text; `path` is named in errors."""
         content = parse_json(data.encode() if isinstance(data, str) else data, str(path))
         if not isinstance(content, dict):
             raise DataError(f"{path}: not a model card")
@@ -91,7 +91,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_identity(path: Path) -> str:
-    """Of which checkpoint a .safetensors file says it is; empty if it does not say."""
+    """The checkpoint that a .safetensors file names in its metadata; empty if none."""
     try:
         with safe_open(path, "pt") as file:
             return str((file.metadata() or {}).get(_IDENTITY, ""))

@@ -1,7 +1,7 @@
-"""RUN/nearest_classes.csv: the pairs of classes whose weights lie nearest, candidates for cleaning.
+"""RUN/nearest_classes.csv: the pairs of classes with the nearest weights, candidates for cleaning.
 
-One person who is split over two labels gives two class weights that training can hardly separate,
-and MMA pushes apart all the same. The search for MMA's neighbours has found such pairs already.
+One person split over two labels gives two class weights that training can hardly separate, although
+MMA pushes them apart. The search for MMA's neighbours has already found such pairs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_nearest_classes(
     """Write the `limit` nearest pairs of a class and its nearest class, nearest first, atomically.
 
     Columns: the two class numbers (a < b), the angle between their weights in degrees, whether
-    each is the other's nearest, and their names where they are known. Waits for a GPU.
+    each is the other's nearest, and their names if known. Waits for a GPU.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -45,7 +45,7 @@ def write_nearest_classes(
 
 
 def _cell(name: str) -> str:
-    """A name for a spreadsheet, which runs nothing of it and gets valid UTF-8."""
+    """A name as a spreadsheet cell: valid UTF-8, never evaluated as a formula."""
     return as_cell(printable(name))
 
 

@@ -1,4 +1,4 @@
-"""A run directory before training: may it be used, and is its run the one that is asked for?"""
+"""Checks a run directory before training: may it be used, and does it hold the same run?"""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_usable(run: Path, config: RunConfig, fresh: bool) -> None:
 
 
 def _is_run(run: Path) -> bool:
-    """Whether RUN/config.yaml is a run's: --fresh must not delete another program's."""
+    """Whether RUN/config.yaml belongs to a run: --fresh must not delete other programs' files."""
     if not (run / CONFIG_FILE).is_file():
         return False
     if (run / ENVIRONMENT_FILE).is_file():
@@ -73,7 +73,7 @@ def flattened(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def _check_same_run(run: Path, config: RunConfig) -> None:
-    """A run continues only under the config it began with, apart from what cannot change it."""
+    """A run continues only with the same config, except for keys that do not affect results."""
     try:
         before = read_yaml(run / CONFIG_FILE)
     except DataError as error:
@@ -103,14 +103,14 @@ def _other_version(run: Path) -> str:
 
 
 def _free(config: RunConfig) -> tuple[str, ...]:
-    """A run may be prolonged, unless its learning rates so far would then have been others."""
+    """A run may be extended, unless that changes the learning rates of the steps already made."""
     fixed = config.optimizer.build_schedule().depends_on_steps
     return _FREE if fixed else (*_FREE, "optimizer.steps")
 
 
 def _with_defaults(tree: dict[str, object]) -> dict[str, object]:
-    """A config as an older version wrote it, with the keys that have come since."""
+    """A config written by an older version, with the keys added since."""
     try:
         return validate(tree, CONFIG_FILE).model_dump(mode="json")
-    except UserError:  # a key that has gone since, or an edited file: what it says is compared
+    except UserError:  # a key removed since, or an edited file: compare it as it is
         return tree

@@ -31,7 +31,7 @@ def load_fitting(checkpoint: Path, now: Conditions) -> Training:
     if training.data_digest and training.data_digest != now.data_digest:
         raise UserError(
             f"{checkpoint}: data.train holds other images, labels or another order than the run "
-            "was trained on (as many of both); restore the data, or use --fresh or another --out"
+            "was trained on (same numbers); restore the data, or use --fresh or another --out"
         )
     for key in ("precision", "channels_last"):
         before, wanted = getattr(training, key), getattr(now, key)

@@ -1,4 +1,4 @@
-"""`training.pt`: what a run needs besides its backbone to continue as if nothing had happened."""
+"""`training.pt`: what a run needs besides its backbone to continue exactly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run needs besides its backbone to continue as if nothing had happened.
+    """What a run needs besides its backbone to continue exactly.
 
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.

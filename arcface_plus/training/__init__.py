@@ -1,1 +1,1 @@
-"""The loop and what it is made of: run, trainer, one update, optimizer, resuming, divergence."""
+"""The training loop and its parts: run, trainer, update, optimizer, resuming, divergence."""

@@ -1,9 +1,9 @@
-"""One batch in several parts: the same losses and gradients with the memory of a part.
+"""Gradient accumulation: a batch in several parts, with the memory of one part.
 
-Each part's mean loss is weighted by its share of the batch; the regulariser, which depends on the
-weights alone, comes with the last part; with several processes only that one sends gradients.
-Parts differ from the whole in two things only: batch norm sees the part, not the batch, and on a
-GPU dropout draws other masks (as random as the whole's).
+Each part's mean loss is weighted by its share of the batch. The regulariser, which depends only on
+the weights, is added to the last part; with several processes, only that part synchronizes
+gradients. Losses and gradients equal those of the whole batch, with two exceptions: batch norm sees
+the part, not the batch, and on a GPU dropout draws different masks (equally random).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from arcface_plus.models.recognizer import Losses
 
 
 def part_sizes(images: int, limit: int | None) -> list[int]:
-    """Sizes of the parts of a batch of `images`: as few as `limit` allows, and as equal as can be.
+    """Sizes of the parts of a batch of `images`: as few as `limit` allows, as equal as possible.
 
-    Equal, because a rest of one image would be too few for batch norm, and one of another size is
-    another shape to compile for.
+    Equal, because a remainder of one image would be too few for batch norm, and every further size
+    is another shape to compile for.
     """
     parts = 1 if limit is None else -(-images // limit)
     return [images // parts + (number < images % parts) for number in range(parts)]
@@ -36,7 +36,7 @@ def backward(
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
 ) -> Losses:
-    """Add the batch's gradients to the parameters; its losses, detached.
+    """Add the batch's gradients to the parameters; return its losses, detached.
 
     `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling.
     """
@@ -45,7 +45,7 @@ def backward(
     pairs = zip(batch.images.split(sizes), batch.labels.split(sizes), strict=True)
     for number, (images, labels) in enumerate(pairs, 1):
         closing = number == len(sizes)
-        with nullcontext() if closing else _unsynchronised(model):
+        with nullcontext() if closing else _unsynchronized(model):
             with autocast:
                 losses: Losses = model(images, labels, len(labels) / len(batch.labels), closing)
             scaled(losses.total).backward()
@@ -55,5 +55,5 @@ def backward(
     return whole
 
 
-def _unsynchronised(model: nn.Module) -> AbstractContextManager[object]:
+def _unsynchronized(model: nn.Module) -> AbstractContextManager[object]:
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,7 +1,6 @@
-"""The parts of a run, built from its config: the one place where they are put together.
+"""Builds the parts of a run from its config.
 
-Training and `bench step` take the same parts from here, so that the benchmark measures what a run
-does.
+Training and `bench step` both use these functions, so that the benchmark measures what a run does.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ from arcface_plus.training.verifying import Verifying
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
-_BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialise the weights
+_BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialize the weights
 
 
 def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
-    """The network of a run, initialised as a pure function of the seed."""
+    """The network of a run, initialized as a pure function of the seed."""
     seed_step(config.run.seed, _BEFORE_TRAINING, 0)
     return Recognizer(
         config.model.build_backbone(),
@@ -50,7 +49,7 @@ def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
 
 
 def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:
-    """Give the backbone the weights of `model.init`, if there is one; UserError if they misfit."""
+    """Load the weights of `model.init`, if set, into the backbone; UserError if they do not fit."""
     if config.model.init is not None:
         path = Path(config.model.init)
         state = load_model(path).network.state_dict()
@@ -66,9 +65,9 @@ def build_updater(
     device: torch.device,
     processes: Processes,
 ) -> tuple[Updater, str | None]:
-    """What updates `recognizer`, which is moved to the device and prepared for training there.
+    """The updater of `recognizer`, which is moved to the device and prepared for training.
 
-    With it, why the network is not compiled although `runtime.compile: auto` would have it so.
+    Also returns why the network could not be compiled although `runtime.compile: auto` asks for it.
     """
     precision = resolve_precision(config.runtime.precision, device)
     recognizer.to(device)
@@ -82,7 +81,7 @@ def build_updater(
 
 
 def build_trainer(config: RunConfig, run: Path, ground: Groundwork, first_step: int) -> Trainer:
-    """The trainer of this process, which begins with `first_step`."""
+    """The trainer of this process, starting at `first_step`."""
     processes, source = ground.processes, ground.source
     recognizer = build_recognizer(config, source.classes)
     if first_step == 0:
@@ -120,7 +119,7 @@ def build_trainer(config: RunConfig, run: Path, ground: Groundwork, first_step: 
 def build_loader(
     config: RunConfig, source: Source, device: torch.device, processes: Processes
 ) -> Loader:
-    """The batches of a run as its config wants them."""
+    """The loader of a run's batches, as its config specifies."""
     data = config.data
     settings = LoaderSettings(
         batch_size=data.batch_size,
@@ -139,7 +138,7 @@ def build_loader(
 def _prepare_backbone(
     backbone: nn.Module, config: RunConfig, device: torch.device, processes: Processes
 ) -> str | None:
-    """Memory format, and either activation checkpointing or compilation; why not the latter."""
+    """Set memory format, and activation checkpointing or compilation; return why not compiled."""
     runtime = config.runtime
     memory_format = torch.channels_last if channels_last(config) else torch.contiguous_format
     backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
@@ -163,7 +162,7 @@ def _prepare_backbone(
         problem = compile_in_place(backbone, images, autocast(device, precision))
         if problem and runtime.compile is True:
             raise UserError(
-                f"runtime.compile: true, but it cannot work here ({problem}); set it to false"
+                f"runtime.compile: true, but compilation fails here ({problem}); set it to false"
             )
         return problem
     return None

@@ -1,4 +1,4 @@
-"""What is wrong with a run's settings and data, told before anything is built or written."""
+"""Checks of a run's settings and data, before anything is built or written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from data_prep.errors import UserError
 
 
 def check_settings(config: RunConfig, processes: int) -> None:
-    """Raise UserError for settings that do not fit together or do not fit the processes."""
+    """Raise UserError for settings that contradict each other or the number of processes."""
     if config.data.batch_size % processes:
         raise UserError(
             f"data.batch_size {config.data.batch_size} is not divisible by the "
-            f"{processes} processes"
+            f"{processes} processes; make it a multiple of {processes}"
         )
     if config.runtime.activation_checkpointing and config.runtime.compile is True:
         raise UserError(
-            "runtime.compile: true and runtime.activation_checkpointing: true exclude each other; "
+            "runtime.compile: true and runtime.activation_checkpointing: true cannot be combined; "
             "set one of them to false"
         )
     share = config.data.batch_size // processes
@@ -33,24 +33,24 @@ def check_settings(config: RunConfig, processes: int) -> None:
         )
     if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
         raise UserError(
-            f"data.micro_batch_size {config.data.micro_batch_size} leaves one image alone, which "
-            "batch norm cannot normalise; make it larger"
+            f"data.micro_batch_size {config.data.micro_batch_size} makes a micro-batch of one "
+            "image, which batch norm cannot normalise; make it larger"
         )
 
 
 def checked_source(config: RunConfig, speaks: bool) -> Source:
-    """The training data; UserError if there is nothing to learn from them."""
+    """The training data; UserError if they cannot be trained on."""
     if config.data.train is None:
-        raise UserError("missing key data.train (a .rec or a folder); --set data.train=PATH")
+        raise UserError("missing key data.train (a .rec or a folder): use --set data.train=PATH")
     source = open_source(Path(config.data.train))
     if source.classes < 2:
-        raise UserError(f"{config.data.train}: one class only; there is nothing to tell apart")
+        raise UserError(f"{config.data.train}: has only one class; training needs at least two")
     _check_empty_classes(source, config.data.train, speaks)
     return source
 
 
 def _check_empty_classes(source: Source, name: str, speaks: bool) -> None:
-    """Class weights are made for every label up to the largest: a gap is a mistake or a waste."""
+    """Every label up to the largest gets class weights: gaps are an error or waste memory."""
     present = len(np.unique(source.labels))
     empty = source.classes - present
     if empty > max(1000, 10 * present):

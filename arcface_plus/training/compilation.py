@@ -1,4 +1,4 @@
-"""torch.compile with a way back: tried before the first step, and left where it cannot work."""
+"""torch.compile with a fallback: tried before the first step, undone where it does not work."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def compile_in_place(
 ) -> str | None:
     """Compile `backbone` for batches like `images`, forward and backward, and run it once.
 
-    Returns None, or in one line why it cannot be compiled here (no compiler, no Triton, …); it then
-    runs as before. Parameters, buffers and names stay as they are.
+    Returns None, or one line that says why compilation fails here (no compiler, no Triton, …); the
+    backbone then runs uncompiled. Parameters, buffers and names do not change.
     """
     buffers = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
     backbone.compile()
@@ -25,8 +25,8 @@ def compile_in_place(
         embeddings.sum().backward()
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # dynamo, its backends and Triton each raise their own
-        backbone._compiled_call_impl = None  # what Module.compile() has set; there is no undo
+    except Exception as error:  # dynamo, its backends and Triton each raise their own types
+        backbone._compiled_call_impl = None  # set by Module.compile(), which has no public undo
         return _cause(error)
     finally:
         with torch.no_grad():
@@ -38,10 +38,10 @@ def compile_in_place(
 
 @contextmanager
 def uncompiled(backbone: nn.Module) -> Iterator[None]:
-    """Inside, a compiled `backbone` runs as it was written.
+    """A context in which a compiled `backbone` runs uncompiled.
 
-    For verification: its numbers are then those of `eval verify`, and no time goes into compiling
-    for its mode and batch sizes, which is minutes for a network of r50's size.
+    For verification: the results then equal those of `eval verify`, and no time is spent compiling
+    for evaluation mode and other batch sizes (minutes for a network of r50's size).
     """
     compiled, backbone._compiled_call_impl = backbone._compiled_call_impl, None
     try:

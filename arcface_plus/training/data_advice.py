@@ -1,4 +1,4 @@
-"""What a user whose trainer waits for images should change, given what is set already."""
+"""Advice for runs whose trainer waits for images, given their settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TOO_LONG = 0.01  # of the time
 
 
 class Waiting:
-    """Once a run says that the trainer waits, but not of the first window: there all is cold."""
+    """Reports once per run that the trainer waits; skips the first window, a cold start."""
 
     def __init__(self, advice: str) -> None:
         self._advice, self._windows, self._said = advice, 0, False
@@ -23,12 +23,12 @@ class Waiting:
 
 
 def data_advice(cache: str, threads: int, on_gpu: bool) -> str:
-    """The end of a sentence that begins with how long the trainer waited.
+    """What to change, as the end of the line that says how long the trainer waited.
 
     `cache`, `threads`: the config's `data.cache` and `data.threads`.
     """
     better = {
-        "none": ["disk (decoded once, kept beside the data)", "memory"],
+        "none": ["disk (decoded once, stored next to the data)", "memory"],
         "disk": ["memory"],
         "memory": [],
         "device": [],
@@ -37,7 +37,7 @@ def data_advice(cache: str, threads: int, on_gpu: bool) -> str:
         better = [*better, "device"]
     advice = [f"set data.cache to {' or '.join(better)}"] if better else []
     if cache != "device" and 0 < threads < (os.cpu_count() or 1):
-        advice.append(f"use more data.threads than {threads} (0: one a core)")
+        advice.append(f"use more data.threads than {threads} (0: one per core)")
     if not advice:
-        return "no setting is left to change; does something else keep this machine busy?"
+        return "no setting can improve this; check whether other programs load this machine"
     return ", or ".join(advice)

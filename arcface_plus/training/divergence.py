@@ -1,4 +1,4 @@
-"""A loss that is not finite: noticed without waiting for the device, and told with its batch."""
+"""A loss that is not finite: detected without synchronization, reported with its batch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from arcface_plus.training.update import Updater
 from data_prep.files import write_text
 
 ADVICE = "try a smaller optimizer.lr, optimizer.warmup_steps, or runtime.precision fp32"
-SMALLEST_SCALE = 2.0**-10  # an fp16 loss scale below this means that nothing is learnt any more
+SMALLEST_SCALE = 2.0**-10  # with an fp16 loss scale below this, training makes no progress
 
 
 class DivergenceWatch:
-    """Remembers, on the device, the first step whose loss is not finite, until it is asked for."""
+    """Remembers, on the device, the first step whose loss is not finite."""
 
     def __init__(
         self, updater: Updater, loader: Loader, run: Path, checkpoints: Checkpoints
@@ -33,14 +33,14 @@ class DivergenceWatch:
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=updater.device)
 
     def note(self, losses: Losses, step: int) -> None:
-        """The losses of update number `step`, counted from 0. Waits for nothing."""
+        """Record the losses of update number `step`, counted from 0. No synchronization."""
         bad = ~torch.isfinite(losses.total) & (self._first_bad < 0)
         self._first_bad.masked_fill_(bad, step)
 
     def check(self, step: int, losses: Losses, last_finite: Mapping[str, float]) -> None:
         """Raise Diverged, in all processes, if any update was not finite.
 
-        `step`: updates done; `losses`: of the last; `last_finite`: figures of a good step.
+        `step`: updates done; `losses`: of the last; `last_finite`: figures of a finite step.
         """
         bad = int(self._first_bad)
         scale = self._updater.loss_scale
@@ -55,7 +55,8 @@ class DivergenceWatch:
     def check_before_saving(self, step: int) -> None:
         """Raise Diverged, in all processes, if any has losses or weights that are not finite.
 
-        No good checkpoint may give way to a bad one: the update of a finite loss may not be finite.
+        A bad checkpoint must not replace a good one: even a finite loss can give an update that is
+        not finite.
         """
         if self._updater.processes.any(not self.all_finite()):
             raise Diverged(
@@ -64,7 +65,7 @@ class DivergenceWatch:
             )
 
     def all_finite(self) -> bool:
-        """Whether this process's losses were, and the weights are."""
+        """Whether this process's losses so far and its weights are finite."""
         parameters = [p.detach() for p in self._updater.recognizer.parameters()]
         total = nn.utils.get_total_norm(parameters)
         return int(self._first_bad) < 0 and bool(torch.isfinite(total))
@@ -72,7 +73,7 @@ class DivergenceWatch:
     def _post_mortem(
         self, bad_step: int, step: int, losses: Losses, last_finite: Mapping[str, float]
     ) -> str:
-        """The offending batch is loaded again: it is a function of the step."""
+        """Reload the offending batch, a function of the step, and describe it."""
         if bad_step < 0:
             return f"step {step}: the loss is not finite in another process"
         batch = next(self._loader.batches(bad_step, bad_step + 1))
@@ -106,7 +107,7 @@ def post_mortem(
 
 
 def report(facts: Mapping[str, Any], run: Path, last_checkpoint: str) -> str:
-    """Write diverged.json; the one line for the user."""
+    """Write diverged.json; return the one line for the user."""
     content = {key: _finite(value) for key, value in facts.items()}
     write_text(run / "diverged.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     return (
@@ -119,7 +120,7 @@ def report(facts: Mapping[str, Any], run: Path, last_checkpoint: str) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become the texts "nan", "inf" and "-inf"."""
+    """JSON has no NaN or infinity: they become the strings "nan", "inf" and "-inf"."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""`train --dry-run`: a run up to its first step, in memory; nothing is written."""
+"""`train --dry-run`: a run up to its first step, in memory, without writing anything."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from arcface_plus.training.run import how_to_extend, what_is_trained
 
 
 def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
-    """What `execute` would do, in lines; UserError where it would raise one."""
+    """Describe what `execute` would do, line by line; UserError where it would raise one."""
     ground = lay_groundwork(config)
     check_usable(run, config, fresh)
     checkpoint = None if fresh else Checkpoints(run, config.checkpoint.keep).last()
     step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
-        return [f"{run}: is finished at step {step}; {how_to_extend(step)}"]
+        return [f"{run}: finished at step {step}; {how_to_extend(step)}"]
     recognizer = build_recognizer(config, ground.source.classes)
     load_initial_weights(recognizer.backbone, config)
     targets = ", ".join(config.eval.targets) or "none"
@@ -53,19 +53,19 @@ def _state(run: Path, step: int, fresh: bool) -> str:
 
 
 def _sizes(backbone: nn.Module, classifier: nn.Module) -> str:
-    """Parameters, and what a checkpoint of them and their momentum takes."""
+    """The number of parameters, and the size of a checkpoint of them and their momentum."""
     count = {
         name: sum(p.numel() for p in module.parameters())
         for name, module in (("network", backbone), ("class weights", classifier))
     }
     megabytes = 8 * sum(count.values()) / 1e6  # float32, and as much momentum
     parts = ", ".join(f"{number:,} in the {name}" for name, number in count.items())
-    return f"parameters: {parts}; about {megabytes:.0f} MB a checkpoint"
+    return f"parameters: {parts}; about {megabytes:.0f} MB per checkpoint"
 
 
 def _first_step(config: RunConfig, ground: Groundwork, recognizer: Recognizer) -> str:
-    """Make the first step of a new run, on a real batch; the weights are thrown away."""
-    data = config.data.model_copy(update={"cache": "none"})  # one batch is not worth a cache
+    """Make the first step of a new run on a real batch; the updated weights are discarded."""
+    data = config.data.model_copy(update={"cache": "none"})  # one batch needs no cache
     config = config.model_copy(update={"data": data})
     updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes)
     loader = build_loader(config, ground.source, ground.device, ground.processes)

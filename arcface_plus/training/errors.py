@@ -1,14 +1,14 @@
-"""How a training run ends other than by finishing; the command line maps these to exit statuses."""
+"""How a training run can end early; the command line maps these to exit statuses."""
 
 from __future__ import annotations
 
 
 class Diverged(Exception):
-    """The loss is not finite any more: exit status 3."""
+    """The loss is no longer finite: exit status 3."""
 
 
 class Interrupted(Exception):
-    """A signal came; everything was saved: exit status 128 + signal."""
+    """A signal arrived and everything was saved: exit status 128 + signal."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Everything that a run needs to know before its directory is touched: device, data, targets."""
+"""What a run determines before it touches its directory: device, data, targets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VERIFY_BATCH = 128
 class Groundwork:
     """What a run is built on.
 
-    shared_images: by target, how many of its images are in the training set too; counted by the
+    shared_images: by target, how many of its images are also in the training set; counted by the
         first process.
     """
 
@@ -50,7 +50,7 @@ class Groundwork:
 
 
 def lay_groundwork(config: RunConfig) -> Groundwork:
-    """Check everything that can be checked before a run begins; UserError for what is wrong."""
+    """Check everything that can be checked before a run begins; UserError if something is wrong."""
     processes = join_processes()
     device = _chosen_device(config, processes)
     check_settings(config, processes.count)
@@ -61,9 +61,9 @@ def lay_groundwork(config: RunConfig) -> Groundwork:
     for name, count in shared.items():
         if count:
             say(
-                f"{name}: {count} of its {len(set(targets[name]))} images are in the training set "
-                "too, so its accuracy will say little about strangers; `data check --against "
-                f"{files[name]}` lists them",
+                f"{name}: {count} of its {len(set(targets[name]))} images are also in the training "
+                "set, so its accuracy will say little about unseen people; list them with "
+                f"`data check --against {files[name]}`",
                 style="yellow",
             )
     conditions = Conditions(
@@ -78,7 +78,7 @@ def lay_groundwork(config: RunConfig) -> Groundwork:
 
 
 def target_files(config: RunConfig) -> dict[str, Path]:
-    """The pair file of each target; UserError for what is wrong with one."""
+    """The pair file of each target; UserError if one is absent or invalid."""
     train = Path(config.data.train or "")
     data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
     files = {target: target_file(data, target) for target in config.eval.targets}
@@ -101,16 +101,16 @@ def verifier(
 
 
 def channels_last(config: RunConfig) -> bool:
-    """Whether images and feature maps lie that way."""
+    """Whether images and feature maps use the channels_last memory format."""
     setting = config.runtime.channels_last
     return True if isinstance(setting, str) else setting
 
 
 def _chosen_device(config: RunConfig, processes: Processes) -> torch.device:
-    """This process's device, told how to compute."""
+    """This process's device; configures determinism and cuDNN's autotuning."""
     device = resolve_device(config.runtime.device, processes.local_rank)
     if config.run.deterministic:
         make_deterministic()
     elif device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # few shapes, each met thousands of times
+        torch.backends.cudnn.benchmark = True  # few shapes, each used thousands of times
     return device

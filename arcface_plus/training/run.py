@@ -1,4 +1,4 @@
-"""From a config to a finished run: what is checked, announced and written around training."""
+"""From a config to a finished run: checks, messages and files around training."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 
 
 def verify_untrained(config: RunConfig) -> dict[str, float]:
-    """Accuracy by target of the network as it is before its first step."""
+    """Accuracy by target of the network before its first step."""
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
     return verifier(config, target_files(config), device)(backbone).accuracies
@@ -71,13 +71,13 @@ def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "
-        f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps an "
+        f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps per "
         f"epoch), {config.optimizer.steps} steps"
     )
 
 
 def how_to_extend(step: int) -> str:
-    """What to do with a run that is finished at `step`."""
+    """How to continue a run that is finished at `step`."""
     return f"to train longer, repeat the command with --set optimizer.steps=N, N above {step}"
 
 

@@ -1,4 +1,4 @@
-"""What a run keeps of itself: checkpoints, and with them the nearest classes."""
+"""What a run saves: checkpoints, and with them the nearest classes."""
 
 from __future__ import annotations
 

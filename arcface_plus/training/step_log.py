@@ -1,4 +1,4 @@
-"""The figures of a logged step, and what is left of them for the run's summary."""
+"""The metrics of a logged step, and those that go into the run's summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MEASURED = ("images_per_second", "peak_memory_mb", "peak_reserved_memory_mb")
 
 @dataclass
 class _Window:
-    """What was done since the last logged step, without verification and checkpoints."""
+    """Time and images since the last logged step, without verification and checkpoints."""
 
     started: float = field(default_factory=time.perf_counter)
     images: int = 0
@@ -29,7 +29,7 @@ class _Window:
 
 
 class StepLog:
-    """Measures windows of steps, each of which ends with a logged step.
+    """Measures windows of steps; each window ends with a logged step.
 
     `advice`: what to change where training waits for images.
     """
@@ -43,19 +43,19 @@ class StepLog:
         self._window = _Window()
         self._images, self._seconds = 0, 0.0
         self.last: dict[str, float] = {}
-        """The figures of the last logged step."""
+        """The metrics of the last logged step."""
 
     def begin_window(self) -> None:
         self._regularizer_time.reset()
         self._window = _Window()
 
     def count(self, batch: Batch) -> None:
-        """A step was made of `batch`, and of as much in every other process."""
+        """Count the images of a step: those of `batch`, and as many in every other process."""
         self._window.images += len(batch.indices) * self._updater.processes.count
         self._window.waited += batch.wait_seconds
 
     def log(self, step: int, update: Update) -> None:
-        """Report update number `step` (counted from 1), and begin a new window."""
+        """Report update number `step` (counted from 1) and begin a new window."""
         window, seconds = self._window, time.perf_counter() - self._window.started
         self._images += window.images
         self._seconds += seconds
@@ -84,9 +84,9 @@ class StepLog:
         self.begin_window()
 
     def summary(self, run: Path, step: int) -> dict[str, Any]:
-        """What summary.json says of the last step, `step`, and of speed and memory.
+        """The entries of summary.json for the last step, `step`, and for speed and memory.
 
-        A run that was only completed takes them from its metrics, as far as those were written.
+        If this process made no steps, they come from the run's metrics.jsonl, where it has them.
         """
         logged = plain(self.last) if self.last else last_logged(run)
         if logged.get("step") != step:

@@ -1,4 +1,4 @@
-"""How long one module's forward passes take, without making a GPU and its host wait for it."""
+"""Measures the time of a module's forward passes without synchronizing with a GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 class Stopwatch:
     """Sums the time between the beginning and the end of every forward pass of `module`.
 
-    On a GPU the times are events in its stream, to be read once it is idle anyway.
+    On a GPU it records events in the stream, to be read when the GPU is idle anyway.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class Stopwatch:
         return seconds
 
     def reset(self) -> None:
-        """Forget what was measured, waiting for nothing."""
+        """Discard the measurements, without synchronization."""
         self._spans.clear()
         self._seconds = 0.0
 

@@ -1,4 +1,4 @@
-"""The loop: batch → losses → update → metrics, verification, checkpoint, from parts handed in."""
+"""The training loop: batch → losses → update → metrics, verification, checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from arcface_plus.training.verifying import Verifying
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train, and what happens how often (in steps)."""
+    """How long to train, and how often to log and save, in steps."""
 
     steps: int
     log_every: int
@@ -29,13 +29,13 @@ class Plan:
     keep_best: bool = False
     """Whether each verification needs a checkpoint, since it may be the best."""
     data_advice: str = "data.cache or data.threads"
-    """What to change where the trainer waits for images."""
+    """What to change if the trainer waits for images."""
 
 
 class Trainer:
     """Trains a Recognizer from its last checkpoint (or from scratch) to `plan.steps`.
 
-    `metrics` is there in the first process alone.
+    Only the first process has `metrics`.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Trainer:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of threads and files."""
+        """Release threads and files."""
         self.loader.close()
         if self.metrics is not None:
             self.metrics.close()
 
     def _catch_up(self) -> None:
-        """Make what was due at the restored step and is absent, since a kill cut it short."""
+        """Complete what was due at the restored step but is absent after a kill."""
         if not self.step:
             return
         if self.processes.first:
@@ -99,10 +99,10 @@ class Trainer:
         self.processes.barrier()
 
     def _batches(self) -> Iterator[Batch]:
-        """The loader's batches; a record that cannot be read ends the run, but loses nothing.
+        """The loader's batches; if a record cannot be read, the run is saved before it ends.
 
-        Of several processes the one that meets it is alone, so that it asks nothing of the others,
-        which wait for it until torchrun ends them. If it is the first, it saves what there is;
+        With several processes, only one reads the record, so it must not make collective calls: the
+        others wait until torchrun ends them. If it is the first process, it saves the run;
         otherwise the updates since the last checkpoint are lost.
         """
         try:
@@ -113,13 +113,13 @@ class Trainer:
             raise
 
     def _update(self, batch: Batch, measure: bool) -> Update:
-        """One step; the first one whose loss is not finite is remembered, on the device."""
+        """One step; the first step whose loss is not finite is remembered on the device."""
         update = self._updater.make(batch, self.step, measure)
         self._divergence.note(update.losses, self.step)
         return update
 
     def _pause(self) -> bool:
-        """Verify and save where it is due; whether anything was done."""
+        """Verify and save if due; returns whether anything was done."""
         verifying = self._verification_due()
         saving = self._is_last or self.step % self.plan.checkpoint_every == 0
         saving |= verifying and self.plan.keep_best
@@ -127,13 +127,13 @@ class Trainer:
             self._save()
         if verifying and self.processes.first:
             self._verifying.make(self._updater.recognizer.backbone, self.step)
-            self._saving.checkpoints.tidy()  # another one may be the best now
+            self._saving.checkpoints.tidy()  # the best checkpoint may have changed
         if saving or verifying:
             self.processes.barrier()
         return saving or verifying
 
     def _save(self) -> None:
-        """All processes come here at the same step, and all leave by Diverged if one has to."""
+        """Collective: all processes call it at the same step; all raise Diverged if one does."""
         self._divergence.check_before_saving(self.step)
         if self.processes.first:
             self._saving.save(self.step)
@@ -146,12 +146,12 @@ class Trainer:
         return self._verifying.due(self.step, self._is_last)
 
     def _logging_due(self) -> bool:
-        """Whether the update that is about to be made is logged."""
+        """Whether the next update is logged."""
         number = self.step + 1
         return number % self.plan.log_every == 0 or number == self.plan.steps
 
     def _leave(self, signal_number: int | None) -> None:
-        """Save where we are and say so."""
+        """Save the run and raise Interrupted."""
         if self.step % self.plan.checkpoint_every and not self._is_last:
             self._save()
         self.processes.barrier()

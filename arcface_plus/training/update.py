@@ -1,4 +1,4 @@
-"""One update of the weights: batch → gradients (in parts, if need be) → optimizer."""
+"""One update of the weights: batch → gradients (possibly in parts) → optimizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from arcface_plus.training.schedules import Schedule
 
 
 class Update(NamedTuple):
-    """What an update found, on the device. Norm and angles are there if they were asked for."""
+    """Results of an update, on the device; norm and angles are None unless measured."""
 
     losses: Losses
     grad_norm: torch.Tensor | None
@@ -38,8 +38,8 @@ class UpdateSettings:
 class Updater:
     """Makes the update of any step, as a function of weights, batch, seed and step.
 
-    Generators, learning rate, optimizer and the loss scaler of fp16 move once a batch, in however
-    many parts it comes. Nothing in it waits for a GPU.
+    Generators, learning rate, optimizer and the loss scaler of fp16 advance once per batch, however
+    many parts it has. No synchronization with a GPU.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class Updater:
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._model: nn.Module = recognizer
         if processes.count > 1:
-            # Batch norm's statistics stay each process's own: no broadcast a step, and the first
-            # process's, which are saved, are those of its own batches either way.
+            # Each process keeps its own batch-norm statistics: this saves a broadcast per step, and
+            # the first process's, which are saved, come from its own batches either way.
             self._model = DistributedDataParallel(recognizer, broadcast_buffers=False)
         self._model.train()
 
     @property
     def loss_scale(self) -> float | None:
-        """That of fp16, else None; waits for a GPU."""
+        """The loss scale of fp16, else None; waits for a GPU."""
         return self._scaler.get_scale() if self._scaler.is_enabled() else None
 
     def make(self, batch: Batch, step: int, measure: bool) -> Update:
-        """Update number `step`, counted from 0; `measure`: also gradient norm and class angles,
-        which are only known before the optimizer moves the weights."""
+        """Make update number `step`, counted from 0; `measure`: also gradient norm and class
+        angles, which must be taken before the optimizer changes the weights."""
         seed_step(self.settings.seed, step, self.processes.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.at(step)
@@ -86,7 +86,7 @@ class Updater:
         return Update(losses, norm, angles)
 
     def _clip(self) -> torch.Tensor:
-        """The gradient's total norm, before it is clipped if there is a limit."""
+        """Clip the gradient if there is a limit; return its total norm before clipping."""
         gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if self.settings.grad_clip is not None:
@@ -95,7 +95,7 @@ class Updater:
         return norm
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """What a checkpoint keeps of optimizer and loss scaler."""
+        """The state of optimizer and loss scaler for a checkpoint."""
         return {"optimizer": self.optimizer.state_dict(), "scaler": self._scaler.state_dict()}
 
     def restore(self, optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:

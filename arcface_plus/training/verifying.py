@@ -1,4 +1,4 @@
-"""Verification while training: when it is due, where it is written, what it found last."""
+"""Verification during training: when it is due, where it is written, the latest result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from arcface_plus.training.compilation import uncompiled
 
 
 class Verification(Protocol):
-    """What training needs of a verification: 10-fold accuracy by target, and to write it."""
+    """What training needs from a verification: 10-fold accuracy by target, and writing it."""
 
     @property
     def accuracies(self) -> dict[str, float]: ...
@@ -36,14 +36,14 @@ class Verifying:
     every: int
     metrics: Metrics | None = None
     accuracies: dict[str, float] = field(default_factory=dict, init=False)
-    """By target, of the last verification."""
+    """Accuracy by target, of the last verification."""
 
     def due(self, step: int, last: bool) -> bool:
-        """Whether it is, after `step` updates; `last`: they are all."""
+        """Whether verification is due after `step` updates; `last`: these are all updates."""
         return bool(self.targets) and (last or step % self.every == 0)
 
     def make(self, backbone: nn.Module, step: int) -> None:
-        """Verify `backbone` as it is after `step` updates."""
+        """Verify `backbone`, the state after `step` updates."""
         backbone.eval()
         with uncompiled(backbone):
             result = self.verify(backbone)
@@ -56,7 +56,7 @@ class Verifying:
             self.metrics.log_verification(step, self.accuracies)
 
     def make_if_absent(self, backbone: nn.Module, step: int) -> None:
-        """As `make`, unless it was written before training was interrupted."""
+        """Like `make`, unless the result was written before training was interrupted."""
         found = verified(self.run, step, self.targets)
         if found is None:
             self.make(backbone, step)

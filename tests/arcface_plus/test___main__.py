@@ -1,4 +1,4 @@
-"""The program works where other packages have the names of its own."""
+"""The program works in folders with packages of the same names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """A folder whose packages have the names of ours, and break whoever imports them."""
+    """A folder with packages of the same names as ours that fail when imported."""
     for package in ("eval", "data_prep"):
         (tmp_path / package).mkdir()
         for name in ("__init__", "verification", "errors"):
@@ -23,7 +23,7 @@ def foreign(tmp_path: Path) -> Path:
 
 
 def run_in(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    """The folder comes first on sys.path twice: as the current one, and by PYTHONPATH."""
+    """The folder is first on sys.path twice: as the current folder, and by PYTHONPATH."""
     path = os.pathsep.join([str(folder), str(ROOT)])
     return subprocess.run(
         [sys.executable, *map(str, words)], cwd=folder, env=os.environ | {"PYTHONPATH": path},
@@ -31,20 +31,20 @@ def run_in(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_folder_with_an_eval_of_its_own(foreign):
+def test_a_folder_with_its_own_eval(foreign):
     done = run_in(foreign, "-m", "arcface_plus", "eval", "compare", "one", "other")
     assert done.returncode == 2
     assert done.stderr.startswith("arcface-plus: one: "), done.stderr
 
 
-def test_processes_that_are_spawned_there(foreign):
+def test_spawned_processes_in_such_a_folder(foreign):
     words = ["data", "synth", "faces", "--identities", 3, "--images", 4, "--pairs", 20]
     done = run_in(foreign, "-m", "arcface_plus", *words)
     assert done.returncode == 0, done.stderr
     assert (foreign / "faces/synth_pose.bin").is_file()
 
 
-def test_torchrun_there(foreign):
+def test_torchrun_in_such_a_folder(foreign):
     done = run_in(
         foreign, "-m", "torch.distributed.run", "--nproc-per-node=1",
         "-m", "arcface_plus", "eval", "compare", "one", "other",

@@ -1,4 +1,4 @@
-"""The command line as users meet it: exit statuses and one line for every mistake."""
+"""The command line as users see it: exit statuses and one line for every error."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def assert_one_line(result: tuple[int, str, str], *words: str, status: int = 2) 
         assert word in line, line
 
 
-def test_help_answers_without_loading_torch():
+def test_help_does_not_load_torch():
     code = (
         "import sys; from arcface_plus.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
@@ -71,7 +71,7 @@ def test_version(command):
 
 
 @pytest.mark.parametrize("group", [(), ("eval",), ("data",), ("bench",), ("config",)])
-def test_a_group_alone_prints_its_help(command, group):
+def test_a_group_without_a_command_prints_its_help(command, group):
     code, shown, errors = command(*group)
     assert (code, errors) == (0, "")
     assert shown.strip() == command(*group, "--help")[1].strip() == command(*group, "-h")[1].strip()
@@ -89,7 +89,7 @@ def test_help_groups_commands_and_is_as_wide_as_the_terminal(command, monkeypatc
 
 
 def test_help_texts_hold_no_markup():
-    """Square brackets in them would be read as styles of Rich and vanish."""
+    """Rich would read square brackets as markup and remove them."""
     from typer.main import get_command
 
     waiting = [get_command(app)]
@@ -108,11 +108,11 @@ def test_completion_can_be_installed(command):
 
 
 @pytest.mark.parametrize("words", [["trian"], ["train"], ["train", "c.yaml", "--ouut", "x"]])
-def test_usage_mistakes(command, words):
+def test_usage_errors(command, words):
     assert_one_line(command(*words), "--help")
 
 
-def test_train_mistakes(command, synthetic, tmp_path):
+def test_train_errors(command, synthetic, tmp_path):
     demo = shipped("demo_arcface.yaml")
     assert_one_line(command("train", tmp_path / "gone.yaml"), "gone.yaml: no such config file")
     assert_one_line(command("train", demo), "missing key data.train", "--set data.train=PATH")
@@ -170,7 +170,7 @@ def test_no_space_left(command, synthetic, tmp_path, monkeypatch):
     assert_one_line(result, "training.pt: No space left on device")
 
 
-def test_our_own_bugs_are_status_1_and_debug_shows_them(command, monkeypatch, tmp_path):
+def test_internal_errors_are_status_1_and_debug_shows_them(command, monkeypatch, tmp_path):
     import arcface_plus.config.tree
 
     def broken(*_: object) -> None:
@@ -213,7 +213,7 @@ def test_verify_takes_all_targets_by_default(command, trained, synthetic):
     ]  # fmt: skip
 
 
-def test_verify_mistakes(command, trained, synthetic, tmp_path):
+def test_verify_errors(command, trained, synthetic, tmp_path):
     def verify(*words: object, ckpt: object = trained, data: object = synthetic):
         return command("eval", "verify", "--ckpt", ckpt, "--data", data, *words)
 
@@ -264,7 +264,7 @@ def test_python_dash_m_eval_is_the_same(trained, synthetic):
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "onnx", "pt"])
-def test_export_and_its_mistakes(command, trained, synthetic, tmp_path, suffix):
+def test_export_and_its_errors(command, trained, synthetic, tmp_path, suffix):
     format = {"pt": "torch"}.get(suffix, suffix)
     out = tmp_path / f"m.{suffix}"
     assert command("export", "--ckpt", trained, "--format", format, "--out", out)[0] == 0

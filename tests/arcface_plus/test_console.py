@@ -1,4 +1,4 @@
-"""Lines and bars: nothing that users name is obeyed by the terminal; one bar at a time."""
+"""Lines and bars: names cannot control the terminal; one bar at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = r"a[/b] :smile: \x1b[31mred\rback"
 
 @pytest.fixture
 def terminal(monkeypatch) -> io.StringIO:
-    """What a terminal of 100 columns is sent."""
+    """The output to a terminal of 100 columns."""
     screen = io.StringIO()
     real = Console(
         file=screen, force_terminal=True, width=100, markup=False, emoji=False, highlight=False
@@ -27,7 +27,7 @@ def terminal(monkeypatch) -> io.StringIO:
     return screen
 
 
-def test_lines_show_what_is_no_text(capsys):
+def test_lines_escape_control_characters(capsys):
     say(HOSTILE)
     output(HOSTILE)
     captured = capsys.readouterr()
@@ -44,8 +44,8 @@ def test_a_bar_shows_its_name_as_written(terminal):
     assert "\x07" not in drawn
 
 
-def test_bars_come_one_after_the_other(terminal):
-    """Rich before 14.1 takes no second bar while one is live."""
+def test_bars_appear_one_after_the_other(terminal):
+    """Rich before 14.1 does not support a second live bar."""
     with bars_in_turn() as bar:
         first, second = bar("gallery"), bar("distractors")
         assert terminal.getvalue() == ""  # a step that never begins has no bar
@@ -57,8 +57,8 @@ def test_bars_come_one_after_the_other(terminal):
     assert "7/7" in drawn
 
 
-def test_output_is_there_at_once_without_a_terminal():
-    """A line an hour before the next must not wait in a buffer for it."""
+def test_output_is_flushed_without_a_terminal():
+    """A line must not stay in a buffer until the next one, which may be an hour later."""
     code = "from arcface_plus.console import output; output('one'); import os; os._exit(0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"one\n"

@@ -1,8 +1,8 @@
-"""The layer rule of the design, read off the imports: what is not allowed here is a breach.
+"""The layer rule of the design, checked on the imports: what is not listed here is a breach.
 
 A box is a package, a folder of arcface_plus, or one of its loose files. Boxes are listed from the
-bottom up, and each may import only what stands before it in this list and is named in its line. So
-no arrow runs back up, and there is no circle.
+bottom up, and each may import only boxes before it in this list that its line names. So there are
+no upward imports and no cycles.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("data_prep", "eval", "arcface_plus")
-DOOR = "eval/__main__.py"  # `python -m eval` opens onto the command line
+DOOR = "eval/__main__.py"  # `python -m eval` starts the command line
 
 ALLOWED: dict[str, set[str]] = {
     "data_prep": set(),
@@ -107,7 +107,7 @@ def test_every_import_is_allowed():
     assert breaches(ROOT) == []
 
 
-def test_boxes_only_look_down():
+def test_boxes_only_import_lower_ones():
     order = list(ALLOWED)
     for name, allowed in ALLOWED.items():
         assert all(order.index(box(a)) < order.index(name) for a in allowed), name
@@ -117,7 +117,7 @@ def test_every_box_exists_and_is_listed():
     assert {box(module) for module in modules(ROOT)} == set(ALLOWED)
 
 
-def test_files_of_a_box_import_each_other_without_a_circle():
+def test_files_of_a_box_have_no_import_cycles():
     known = modules(ROOT)
     below = {
         name: {m for m in imports(file, known) if m in known and box(m) == box(name)} - {name}

@@ -21,12 +21,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["tpu", "mps", "", "cuda:x", "cpu0"])
-def test_what_is_no_device(name):
+def test_invalid_device_names(name):
     with pytest.raises(UserError, match="expected auto, cpu, cuda or cuda:N"):
         resolve_device(name)
 
 
-def test_a_device_that_is_not_there(monkeypatch):
+def test_a_device_that_does_not_exist(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(UserError, match=r"cuda:2: this machine has 2 CUDA devices"):
         resolve_device("cuda:2")
@@ -69,7 +69,7 @@ def test_generators_are_a_function_of_seed_step_and_process():
     assert len({drawn(*p) for p in places}) == len(places)
 
 
-def test_one_process_asks_nobody(monkeypatch):
+def test_one_process_needs_no_collective_call(monkeypatch):
     monkeypatch.setattr(runtime.dist, "all_reduce", lambda *_: pytest.fail("asked"))
     monkeypatch.setattr(runtime.dist, "barrier", lambda: pytest.fail("waited"))
     monkeypatch.delenv("WORLD_SIZE", raising=False)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the program, as process 1 too; training remembers the first of them."""
+"""SIGINT and SIGTERM end the program, also as process 1; training stops at the first one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_outside_an_import_files_can_be_closed(number):
     assert signal.getsignal(number) is before
 
 
-def test_other_threads_leave_signals_alone():
+def test_other_threads_install_no_handlers():
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def look() -> None:
@@ -90,8 +90,8 @@ def test_other_threads_leave_signals_alone():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("disguise", [None, RecursionError("too deep")])
-def test_in_a_command_it_is_its_status_and_one_line(disguise, number, monkeypatch, capfd):
-    """Typer makes 130 of a KeyboardInterrupt, and a library anything at all."""
+def test_a_signal_in_a_command_gives_its_status_and_one_line(disguise, number, monkeypatch, capfd):
+    """Typer turns a KeyboardInterrupt into 130, and libraries may turn it into anything."""
 
     def command(*_: object, **__: object) -> None:
         try:
@@ -115,8 +115,8 @@ class Former(Exception):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_signal_has_its_former_effect(number):
-    """Not the system's default: process 1 of a container has none for SIGTERM."""
+def test_the_second_signal_has_its_previous_effect(number):
+    """Not the system's default, which process 1 of a container lacks for SIGTERM."""
 
     def former(*_: object) -> None:
         raise Former

@@ -17,7 +17,7 @@ REASON = "no CUDA device here"
 
 @pytest.fixture
 def device() -> torch.device:
-    """The GPU; with the variable above, the CPU in its place."""
+    """The GPU; with the variable above, the CPU instead."""
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if ON_CPU:
@@ -27,7 +27,7 @@ def device() -> torch.device:
 
 @pytest.fixture
 def gpu() -> torch.device:
-    """The GPU, for what nothing else can stand in for: its memory, its synchronisation."""
+    """The GPU, for tests of its memory and synchronization, for which a CPU is no substitute."""
     if not torch.cuda.is_available():
         pytest.skip(REASON)
     torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""Batches on a GPU are the CPU's, whatever the cache."""
+"""Batches on a GPU equal those on the CPU, whatever the cache."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_a_batch_outlives_the_copies_of_those_after_it(gpu, synthetic, tmp_path)
             sums.append(batch.images.double().sum())
     finally:
         loader.close()
-    # An epoch a batch: each holds all images, in another order.
+    # One epoch per batch: each holds all images, in another order.
     assert [float(s) for s in sums] == pytest.approx([float(sums[0])] * 10, rel=1e-9)

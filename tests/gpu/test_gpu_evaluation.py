@@ -1,4 +1,4 @@
-"""Verification and identification say on a GPU what they say on the CPU."""
+"""Verification and identification give the same results on a GPU and on the CPU."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def embedder(name: str, device: torch.device) -> Embedder:
 
 
 @pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
-def test_verification_decides_alike(device, synthetic: Path, name):
+def test_verification_makes_the_same_decisions(device, synthetic: Path, name):
     pairs = synthetic / "synth_frontal.bin"
     here, there = (verify_file(embedder(name, d), pairs, 64).result for d in (device, CPU))
-    # 40 pairs, four a fold: none of them may be decided otherwise.
+    # 40 pairs, four per fold: all decisions must agree.
     np.testing.assert_allclose(here.fold_accuracies, there.fold_accuracies, atol=1e-9)
     np.testing.assert_allclose(here.fold_thresholds, there.fold_thresholds, atol=0.011)
 
@@ -41,7 +41,7 @@ def test_embeddings_agree(device, name):
     assert cosine.min() > 1 - 1e-5
 
 
-def test_identification_counts_alike(device):
+def test_identification_gives_the_same_counts(device):
     """Ranks and accept rates among 20,000 distractors; ties within rounding are counted as ties."""
     generator = np.random.default_rng(1)
     people = generator.standard_normal((100, 128)).astype(np.float32)

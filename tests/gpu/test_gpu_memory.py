@@ -14,7 +14,7 @@ from arcface_plus.models.regularizers import MMA
 
 
 def peak(work: Callable[[], object]) -> int:
-    """Bytes allocated at most during `work`, beyond what lay there before."""
+    """Peak bytes allocated during `work`, beyond what was allocated before."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -66,4 +66,4 @@ def test_forty_thousand_rows_without_their_matrix(gpu, mode):
         regularizer(weight).backward()
 
     assert peak(step) < 2e9
-    assert peak(step) < 2e9  # and when it goes by what the first has found
+    assert peak(step) < 2e9  # and when it uses the candidates of the first call

@@ -37,7 +37,7 @@ def true_gradient(weight: Tensor, neighbour: Tensor) -> Tensor:
 
 
 def regrets(weight: Tensor, neighbour: Tensor) -> Tensor:
-    """By how much (radians) the found neighbours are farther than the nearest."""
+    """How much farther (radians) the found neighbours are than the nearest."""
     angle = true_angles(weight)
     return angle.gather(1, neighbour.cpu().unsqueeze(1)).squeeze(1) - angle.min(dim=1).values
 
@@ -84,7 +84,7 @@ def test_under_autocast(device):
 @pytest.mark.parametrize("spread", [0.02, 0.1])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_crowds_regret_is_small_in_angle(device, mode, spread):
-    """Neighbours whose cosines differ by less than fp16 can tell, or by little more."""
+    """Neighbours whose cosines differ by less than fp16's resolution, or little more."""
     centre = rows(1, 128, seed=1)
     weight = (centre + spread * rows(900, 128, seed=2)).float().to(device)
     regularizer = MMA(mode=mode).to(device)
@@ -134,7 +134,7 @@ def test_over_a_drift_the_remembered_neighbours_stay_near_the_truth(device, mode
     assert loss == pytest.approx(true, abs=3e-3)
 
 
-def test_the_search_without_regulariser_says_the_same(device):
+def test_the_search_without_regulariser_gives_the_same(device):
     weight = rows(1000, 64).float().to(device)
     here, there = nearest_angles(weight), nearest_angles(weight.cpu())
     assert float(here.mean()) == pytest.approx(float(there.mean()), abs=1e-6)

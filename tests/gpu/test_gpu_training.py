@@ -1,4 +1,4 @@
-"""Whole runs on a GPU: they learn, at every setting alike, without waiting, and resume exactly."""
+"""Whole runs on a GPU learn, with every setting, without synchronization, and resume exactly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_thirty_steps_of_the_default_settings_learn(settings, tmp_path, backbone
      "data.cache=device"],
 )  # fmt: skip
 def test_settings_of_speed_do_not_change_the_losses(settings, tmp_path, other):
-    """Three steps in bf16: beyond that rounding grows of itself."""
+    """Three steps in bf16: later, rounding differences grow."""
     short = ["optimizer.steps=3", "optimizer.lr=0.005"]
     execute(config(settings, *short), tmp_path / "one")
     execute(config(settings, *short, other), tmp_path / "other")
@@ -175,7 +175,7 @@ def train(run: Path, settings: list[str], steps: int) -> None:
 
 
 def state(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """Every tensor that decides how the run goes on."""
+    """Every tensor that determines how the run continues."""
     training = load_training(checkpoint)
     tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
     for number, entry in training.optimizer["state"].items():

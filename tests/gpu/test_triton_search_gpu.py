@@ -107,7 +107,7 @@ def test_the_same_bits_on_every_run() -> None:
             assert torch.equal(again_row, row)
 
 
-def test_memory_and_no_synchronisation() -> None:
+def test_memory_and_no_synchronization() -> None:
     n, slots = 100_000, 4
     unit = unit_rows(n, 64)
     penalty = torch.zeros(n, device="cuda")
@@ -125,7 +125,7 @@ def test_memory_and_no_synchronisation() -> None:
 
 
 def test_two_million_rows() -> None:
-    """Planted twins are found wherever they lie."""
+    """Planted twins are found wherever they are."""
     n, d = 2**21, 64
     unit = unit_rows(n, d)
     generator = torch.Generator("cuda").manual_seed(1)

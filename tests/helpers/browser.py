@@ -1,4 +1,4 @@
-"""A page in a headless browser: what it looks like at a width, as far as a program can tell."""
+"""A page in a headless browser: its layout at a given width, as far as a program can check."""
 
 from __future__ import annotations
 

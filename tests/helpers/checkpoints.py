@@ -1,4 +1,4 @@
-"""Checkpoints of next to nothing, for tests of what is done with them."""
+"""Minimal checkpoints, for tests of the code that handles them."""
 
 from __future__ import annotations
 

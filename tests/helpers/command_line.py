@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
     err: str
 
     def assert_one_line(self, *words: str) -> None:
-        """The user's mistake: status 2 and one line on stderr that has these words."""
+        """A user error: status 2 and one line on stderr that contains these words."""
         assert self.status == 2, self
         assert self.err.startswith("arcface-plus: ")
         assert self.err.count("\n") == 1, self.err

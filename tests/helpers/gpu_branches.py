@@ -1,4 +1,4 @@
-"""Taking, on a CPU, the branches that the search for nearest rows takes on a GPU."""
+"""Take on a CPU the branches of the neighbour search for GPUs."""
 
 import pytest
 
@@ -14,6 +14,6 @@ from arcface_plus.models.nearest import (
 
 
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Float16 search, nothing looked at, nothing skipped."""
+    """Float16 search that reads no values and skips nothing."""
     for module in (neighbours, pair_search, tile_search, close_rows, rows, cached, angles):
         monkeypatch.setattr(module, "on_cpu", lambda tensor: False)

@@ -38,5 +38,5 @@ def contents(folder: Path) -> list[tuple[int, bytes]]:
 
 
 def class_names(folder: Path) -> dict[str, str]:
-    """What FOLDER/labels.json says."""
+    """The content of FOLDER/labels.json."""
     return json.loads((folder / "labels.json").read_text(encoding="utf-8"))

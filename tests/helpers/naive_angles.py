@@ -1,4 +1,4 @@
-"""The regularisers' judge: naive float64 versions, and rows that are hard on them."""
+"""References for the regularisers: naive float64 versions, and difficult rows."""
 
 import math
 
@@ -11,7 +11,7 @@ F64 = torch.float64
 
 
 def naive_angles(weight: Tensor) -> Tensor:
-    """All angles (n, n) in float64 by way of differences; pi on the diagonal; differentiable."""
+    """All angles (n, n) in float64 from differences; pi on the diagonal; differentiable."""
     w = weight.to(F64)
     u = w / w.norm(dim=1, keepdim=True)
     chord = (u[:, None] - u[None, :]).norm(dim=2)

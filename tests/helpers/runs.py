@@ -1,4 +1,4 @@
-"""Whole runs in tests: a shipped config made small, what a run wrote, and whether two are alike."""
+"""Whole runs in tests: small versions of shipped configs, a run's files, and comparisons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def configured(settings: list[str], *more: str, name: str = "demo_arcface_plus.y
 
 
 def state(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """Every tensor that decides how the run goes on."""
+    """Every tensor that determines how the run continues."""
     training = load_training(checkpoint)
     tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
     for number, entry in training.optimizer["state"].items():

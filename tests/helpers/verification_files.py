@@ -1,4 +1,4 @@
-"""Verification files and configs as runs have them, made up."""
+"""Made-up verification files and configs, as in run directories."""
 
 from __future__ import annotations
 

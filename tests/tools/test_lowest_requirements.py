@@ -1,4 +1,4 @@
-"""The lowest allowed versions are read off pyproject.toml, all of them."""
+"""All lowest allowed versions are taken from pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPU session's script: rehearsed on a CPU, and its page read back."""
+"""The GPU session's script, rehearsed on a CPU, and its summary page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_rehearsal_trains_and_reports(tmp_path):
     assert not [name for name in names if name.endswith((".safetensors", ".pt", ".rec"))]
 
 
-def test_stages_end_by_their_limits_and_say_so(tmp_path, monkeypatch):
+def test_stages_end_at_their_limits_and_report_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(TOOLS))
     tool = importlib.import_module("measure_gpu")
     sleep = [sys.executable, "-c", "print('begun', flush=True); import time; time.sleep(60)"]
@@ -79,4 +79,4 @@ def test_the_page_shows_tables_and_the_end_of_a_failed_log(tmp_path, monkeypatch
 def test_an_unknown_stage_is_refused(tmp_path):
     done = session("--stages", "stepp", "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "no stage is called stepp" in done.stderr
+    assert "unknown stage stepp" in done.stderr

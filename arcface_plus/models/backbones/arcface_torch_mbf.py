@@ -1,9 +1,9 @@
 """arcface_torch's MobileFaceNet ("mbf"), with its parameter names.
 
-Against `mobilefacenet` (the paper's): twice the channels, expansion 1 instead of 2 in the units
-that keep them, and a second convolution in 64 groups, so of two channels each. Names and shapes
-equal those of InsightFace's ``arcface_torch`` (``get_mbf``), so its files load with
-``strict=True``.
+Differences from `mobilefacenet` (the paper's): twice the channels, expansion 1 instead of 2 in the
+units that keep the number of channels, and a second convolution in 64 groups of two channels.
+Names and shapes equal those of InsightFace's ``arcface_torch`` (``get_mbf``), so its files load
+with ``strict=True``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from arcface_plus.models.backbones.checks import check_images, check_parameters
 from arcface_plus.models.precision import without_autocast
 from data_prep.crop_size import SIDE
 
-_BLOCKS = (4, 6, 2)  # residual units behind each of the three strided ones
+_BLOCKS = (4, 6, 2)  # residual units after each of the three strided ones
 _STEM, _WIDE, _LAST = 128, 256, 512
 _STEM_GROUPS = 64
 _FINAL_SIDE = SIDE // 16
@@ -23,7 +23,7 @@ _FINAL_SIDE = SIDE // 16
 class ArcFaceTorchMBF(nn.Module):
     """Images (n, 3, 112, 112) → embeddings (n, embedding_dim), float32.
 
-    Dropout, which arcface_torch's has not, acts before the last linear layer.
+    Dropout, which arcface_torch's version lacks, acts before the last linear layer.
     """
 
     def __init__(self, embedding_dim: int = 512, dropout: float = 0.0) -> None:
@@ -62,7 +62,7 @@ class ArcFaceTorchMBF(nn.Module):
 
 
 class _Layers(nn.Module):
-    """Submodules in a row under the name `layers`, as arcface_torch nests them."""
+    """Submodules in sequence under the name `layers`, as arcface_torch nests them."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Layers(nn.Module):
 
 
 class _Convolution(_Layers):
-    """Conv–BN–PReLU; without PReLU where `linear`."""
+    """Conv–BN–PReLU; without PReLU if `linear`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What every backbone asks of its parameters and its input."""
+"""Checks of the parameters and inputs of every backbone."""
 
 from __future__ import annotations
 

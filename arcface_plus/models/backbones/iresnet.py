@@ -57,7 +57,7 @@ class IResNet(nn.Module):
     """An IResNet with ``layers[i]`` residual units in stage i (four stages).
 
     ``forward``: images (n, 3, 112, 112) → embeddings (n, embedding_dim), float32 whatever the
-    autocast dtype, since the fully connected layer and the last batch norm leave autocast.
+    autocast dtype, since the fully connected layer and the last batch norm run without autocast.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class IResNet(nn.Module):
         self.dropout = nn.Dropout(p=dropout)
         self.fc = nn.Linear(_WIDTHS[3] * _FINAL_SIDE**2, embedding_dim)
         self.features = nn.BatchNorm1d(embedding_dim, eps=_BN_EPS)
-        # The scale of the embedding is meaningless (it is normalised): it stays at 1.
+        # Embeddings are normalised, so their scale has no effect: it stays at 1.
         self.features.weight.requires_grad_(False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -130,5 +130,5 @@ def r200(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
 
 
 def r2060(embedding_dim: int = 512, dropout: float = 0.0) -> IResNet:
-    """IResNet-2060: 1,122.30 M parameters; its activations are always computed twice."""
+    """IResNet-2060: 1,122.30 M parameters; it always trains with activation checkpointing."""
     return IResNet((3, 128, 896, 3), embedding_dim, dropout)

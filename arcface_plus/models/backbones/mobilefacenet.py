@@ -1,8 +1,8 @@
-"""MobileFaceNet: about one million parameters, for small machines.
+"""MobileFaceNet: about one million parameters, for small devices.
 
 Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile
-Devices", 2018, table 1: inverted residuals with PReLU, and a global depthwise convolution in the
-place of average pooling, so that the embedding can weigh the corners of a face less than its
+Devices", 2018, table 1: inverted residuals with PReLU, and a global depthwise convolution instead
+of average pooling, so that the embedding can give the corners of a face less weight than its
 centre.
 """
 
@@ -26,7 +26,8 @@ class MobileFaceNet(nn.Module):
     """Images (n, 3, 112, 112) → embeddings (n, embedding_dim), float32.
 
     ``width`` multiplies every number of channels (rounded to a multiple of 8): 1.0 is the paper's
-    network, 0.25 one for demonstrations on a CPU. Dropout acts before the last linear layer.
+    network, 0.25 a small one for demonstrations on a CPU. Dropout acts before the last linear
+    layer.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class MobileFaceNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Conv1×1 to t times the channels, depthwise 3×3, linear Conv1×1; residual where it fits."""
+    """Conv1×1 to t times the channels, depthwise 3×3, linear Conv1×1; residual if shapes match."""
 
     def __init__(self, channels_in: int, channels_out: int, expansion: int, stride: int) -> None:
         super().__init__()

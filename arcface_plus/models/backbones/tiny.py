@@ -1,7 +1,7 @@
-"""A plain residual network for demonstrations and tests on a CPU: no paper's, and no rival to one.
+"""A plain residual network for demonstrations and tests on a CPU, not a published architecture.
 
-38 M multiply-adds an image at width 1, a sixth of MobileFaceNet's and none of them in depthwise
-convolutions on large maps, which CPUs are slow at. A stride of 4 at the first layer pays for that.
+38 M multiply-adds per image at width 1, a sixth of MobileFaceNet's, and none of them in depthwise
+convolutions on large maps, which are slow on CPUs. The price is a stride of 4 in the first layer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Margin heads by name: ``head(cosine (n, C), labels (n,)) -> logits (n, C)``, at least float32.
 
-A new head is one new file and one line in ``HEADS``; as a ``MarginHead`` it needs least memory.
+A new head is one new file and one line in ``HEADS``; a ``MarginHead`` needs the least memory.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""ArcFace: an additive angular margin on the logit of the right class."""
+"""ArcFace: an additive angular margin on the logit of the labelled class."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ArcFace(MarginHead):
     Deng et al., "ArcFace", 2019, equation 3. Beyond θ + margin > π, where the cosine would rise
     again, the labelled class gets scale · (cos θ − margin · sin margin), which keeps falling.
 
-    ``margin`` is in radians. ``margin_gradient`` says what the backward pass sees: "exact" the
-    derivative of the formula; "straight_through" that of scale · cos θ, the margin taken for a
+    ``margin`` is in radians. ``margin_gradient`` selects what the backward pass uses: "exact" the
+    derivative of the formula; "straight_through" that of scale · cos θ, with the margin as a
     constant offset, as arcface_torch does. The forward pass is the same.
     """
 
@@ -53,12 +53,12 @@ class ArcFace(MarginHead):
 
 
 def add_angular_margin(cosine: Tensor, margin: float) -> Tensor:
-    """cos(θ + margin) of cos θ while θ + margin ≤ π, then cos θ − margin · sin margin.
+    """cos(θ + margin) from cos θ while θ + margin ≤ π, then cos θ − margin · sin margin.
 
     Written as cos θ · cos m − sin θ · sin m: no arccos, whose fp32 error and infinite slope at
     the ends would enter the gradient. At cos θ = ±1 the slope of sin θ is infinite too; there (and
-    where rounding took the cosine beyond ±1) sin θ is 0 with gradient 0, so the gradient of the
-    whole is cos m at one end and, by the fallback, 1 at the other.
+    where rounding puts the cosine beyond ±1) sin θ is 0 with gradient 0, so the total gradient is
+    cos m at one end and, by the fallback, 1 at the other.
     """
     sine_squared = (1.0 - cosine) * (1.0 + cosine)
     inside = sine_squared > 0.0

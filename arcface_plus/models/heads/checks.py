@@ -1,4 +1,4 @@
-"""What every head asks of its parameters and its input."""
+"""Checks of the parameters and inputs of every head."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def check_scale(scale: float) -> None:
 def check_cosine_and_labels(cosine: Tensor, labels: Tensor) -> None:
     """Raise ``ValueError`` unless ``cosine`` is (n, C) and ``labels`` (n,) int64 in [0, C).
 
-    The values are looked at on the CPU alone: on a GPU that would stall the queue of kernels, and
-    there the indexing that follows traps a wrong label.
+    Values are checked on the CPU only: on a GPU that would force a synchronization, and there the
+    indexing that follows raises an error for an invalid label.
     """
     if cosine.ndim != 2 or not cosine.is_floating_point():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The shape that nearly all margin heads have: one scale, and a margin on the labelled class."""
+"""The form of nearly all margin heads: one scale, and a margin on the labelled class."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from arcface_plus.models.precision import at_least_float32, without_autocast
 class MarginHead(nn.Module, ABC):
     """logits = scale · cosine, but scale · ``with_margin(cosine)`` for the labelled class.
 
-    A subclass gives ``with_margin``, and its loss is then computed in one (n, C) buffer
+    A subclass implements ``with_margin``, and its loss is then computed in one (n, C) buffer
     (``margin_cross_entropy``). A head that needs more than the labelled cosine, or that learns
-    parameters, is a plain ``nn.Module`` or overrides ``forward``: both work, at the cost of the
-    copies that autograd makes.
+    parameters, is a plain ``nn.Module`` or overrides ``forward``: both work, but autograd then
+    keeps several (n, C) tensors.
     """
 
     def __init__(self, scale: float) -> None:
@@ -28,7 +28,7 @@ class MarginHead(nn.Module, ABC):
     def with_margin(self, cosine: Tensor) -> Tensor:
         """Labelled cosines, any shape, at least float32 → cosines with margin, element by element.
 
-        Differentiable, as the backward pass shall see it; without parameters that are learnt.
+        Differentiable with the gradient that the backward pass should use; no learned parameters.
         """
 
     def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
@@ -38,5 +38,5 @@ class MarginHead(nn.Module, ABC):
             cosine = at_least_float32(cosine)
             index = labels.unsqueeze(1)
             labelled = self.with_margin(cosine.gather(1, index))
-            # Only the labelled column is touched, in place: no second (n, C) copy.
+            # Only the labelled entries change, in place: no second (n, C) copy.
             return (cosine * self.scale).scatter_(1, index, labelled * self.scale)

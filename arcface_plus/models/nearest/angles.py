@@ -1,10 +1,10 @@
 """The angle from each row to one other row, stable from 0 to π, with its analytic gradient.
 
-For unit rows u, v with δ = v − u, σ = v + u the angle is θ = 2·atan2(|δ|, |σ|), which keeps all
-its digits where arccos(u·v) loses them (θ near 0 and near π). Its gradient pulls on both rows:
+For unit rows u, v with δ = v − u, σ = v + u the angle is θ = 2·atan2(|δ|, |σ|), which stays
+accurate where arccos(u·v) does not (θ near 0 and near π). Its gradient acts on both rows:
 ∂θ/∂w_i = −t_i/|w_i| and ∂θ/∂w_j = −t_j/|w_j|, where t_i, t_j are the unit tangents at u and v
 along the arc that joins them; so its norm is 1/|w| (MMA Regularization, NeurIPS 2020, eq. 8).
-All is computed in float64, block by block: that costs little beside the search for neighbours.
+Everything is computed in float64, block by block: the cost is small next to the neighbour search.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from arcface_plus.models.nearest.rows import (
 Term = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Of angles (n,) in radians, float64: the term of each row and its derivative by the angle."""
 
-_SAME_ON_GPU = 1024  # pairs of a block
+_SAME_ON_GPU = 1024  # pairs per block
 _SAME = 1e-12  # radians; below it (and within it of π) the arc's direction is rounding noise
 
 
@@ -55,9 +55,9 @@ def mean_of_angles(
     Differentiable in ``weight``, once; the angles are detached. Rows nearer than ``ignore_below``
     (radians) to ``index[i]`` are left out of the mean, too. 0 if no row is left. The gradient is
     computed with the value, since both need the same unit rows; the backward pass only scales it.
-    At the two angles where there is none: for identical directions the two rows get opposite
-    pseudo-random unit tangents, the same ones whenever the same two row numbers meet; for
-    opposite ones zero.
+    It does not exist at two angles: for identical directions the two rows get opposite
+    pseudo-random unit tangents, determined by the two row numbers; for opposite directions it is
+    zero.
     """
     loss, angle = _MeanOfAngles.apply(weight, index, counted, term, ignore_below)
     return loss, angle
@@ -80,7 +80,7 @@ class _MeanOfAngles(torch.autograd.Function):
             chord, cochord = _norm(delta), _norm(v + u)
             here = 2.0 * torch.atan2(chord, cochord)
             value, slope = term(here)
-            # Not a comparison with what is kept: NaN has to reach the sum.
+            # Not `here >= ignore_below`, which is false for NaN: NaN must reach the sum.
             use = counted[rows] & ~(here < ignore_below)
             angle[rows] = here.to(angle.dtype)
             total += torch.where(use, value, 0.0).sum()
@@ -124,7 +124,7 @@ def _tangents(
     """Tangents at ``u`` towards ``v`` and at ``v`` towards ``u``, and one over their length (n,).
 
     ``delta``, v − u, is overwritten. The unit tangent is (v − cos θ·u)/sin θ, with
-    v − cos θ·u = δ + (1 − cos θ)·u and 1 − cos θ = |δ|²/2, which is free of cancellation for near
+    v − cos θ·u = δ + (1 − cos θ)·u and 1 − cos θ = |δ|²/2, which avoids cancellation for close
     rows, and sin θ = |δ||σ|/2.
     """
     same, opposite = chord <= _SAME, cochord <= _SAME
@@ -143,17 +143,17 @@ def _tangents(
 
 
 def _nearest_pairs(same: Tensor, chord: Tensor) -> Tensor:
-    """The pairs that are the ``same``; off the CPU, where their number is not known without
-    waiting for it, the 1,024 nearest (of more identical pairs the rest is not moved this time)."""
+    """The pairs that are the ``same``. On a GPU, where counting them would need a synchronization,
+    the 1,024 nearest pairs: if more are identical, the rest is not moved in this step."""
     if on_cpu(same):
         return same.nonzero().squeeze(1)
     return chord.topk(min(_SAME_ON_GPU, len(chord)), largest=False).indices
 
 
 def _random_tangents(u: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Unit tangents at ``u`` (n, d) that depend on nothing but the two row numbers.
+    """Unit tangents at ``u`` (n, d) that depend only on the two row numbers.
 
-    Swapping the numbers changes the sign, so that a mutual pair is pushed apart, not sideways.
+    Swapping the numbers changes the sign, so that mutual neighbours are pushed apart, not sideways.
     """
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     pair = _mixed(_mixed(low) + high).unsqueeze(1)

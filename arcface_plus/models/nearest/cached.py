@@ -1,4 +1,4 @@
-"""Nearest rows among remembered candidates, searched for anew when the rows have turned too far."""
+"""Nearest rows among remembered candidates, searched again when the rows have turned too far."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from arcface_plus.models.nearest.rows import (
     row_blocks,
 )
 
-_LAG_ON_GPU = 4  # calls after which a measurement is read: by then it has long arrived
-_TOO_MANY = 0.1  # of the rows may have turned too far before all are searched for anew
+_LAG_ON_GPU = 4  # calls after which a measurement is read: by then it has arrived
+_TOO_MANY = 0.1  # share of rows turned too far beyond which all candidates are searched again
 _EVERY = 1000  # calls in which the lists of all rows are renewed in any case
 
 
 class Cached:
-    """Finds the nearest of each row's candidates, and searches for candidates now and then.
+    """Finds the nearest of each row's candidates, and sometimes searches for new candidates.
 
-    All are searched for when a tenth of the rows has turned by more than ``max_drift`` (radians)
-    since they were searched for last; and in turn one row in a thousand at every call, so that no
-    list, also of a row that turned alone or that another one came near, is older than 1,000 calls.
-    What has turned is measured at every call and acted upon at once; on a GPU four calls later, so
-    that nobody waits for it, always the same four, so that the search is the same in every run.
-    ``patient``: wait for it there, too.
+    All candidates are searched again when a tenth of the rows has turned by more than ``max_drift``
+    (radians) since the last search. In addition each call renews one row in a thousand, cyclically,
+    so that no list is older than 1,000 calls, even if only that row turned or another row came near
+    it. Every call measures the drift. On a CPU it takes effect at once; on a GPU exactly four calls
+    later, which avoids a synchronization and keeps runs reproducible. ``patient``: wait for the
+    measurement on a GPU, too.
     """
 
     def __init__(self, rows: int, count: int, max_drift: float, patient: bool = False) -> None:
@@ -102,7 +102,7 @@ class Cached:
 
 
 class _Reading:
-    """Drift and share of stale rows, (2,), on their way from the device to the host."""
+    """Drift and share of stale rows, (2,), being copied from the device to the host."""
 
     def __init__(self, pair: Tensor) -> None:
         self._arrived: torch.cuda.Event | None = None
@@ -124,8 +124,8 @@ def _turned(known: Directions, then: Tensor, limit: float) -> Tensor:
     """How far the rows have turned since ``then``: the mean angle, radians, and the share of the
     rows that have turned by more than ``limit``. (2,) float64.
 
-    From |now − then|, of float16 rows: right to about 0.02°. Rows that come from zero, or go
-    there, have turned by 60° by this measure.
+    From |now − then| with float16 rows: accurate to about 0.02°. Rows that become zero or nonzero
+    count as turned by 60°.
     """
     chord = torch.empty(len(then), dtype=torch.float64, device=then.device)
     for rows in row_blocks(len(then), block_length(then)):

@@ -1,8 +1,8 @@
-"""Nearest rows where cosines cannot tell: rows close to another, searched in double precision.
+"""Nearest rows where cosines are too coarse: rows close to another, searched in double precision.
 
-A cosine is flat at its top, so that rounding ranks near rows by chance: in float32 below about
-4e-4 rad, in float16 below 0.05 rad. Closeness is mutual, so that the nearest neighbour of a row
-that has a close one is itself such a row: they are searched once more, among themselves.
+The cosine is flat near 1, so that rounding ranks close rows at random: in float32 below about
+4e-4 rad, in float16 below 0.05 rad. Closeness is mutual, so the nearest neighbour of a row with a
+close neighbour is itself such a row: these rows are searched once more, among themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CANDIDATES = 4
 
 
 def search_close_rows(weight: Tensor, norms: Tensor, cosine: Tensor, index: Tensor) -> None:
-    """Correct ``index`` (n,) in place for the rows whose ``cosine`` (n,) says: close."""
+    """Correct ``index`` (n,) in place for the rows that are close by their ``cosine`` (n,)."""
     close = cosine > _CLOSE_COSINE
     if not may_hold(close):
         return
@@ -35,8 +35,8 @@ def search_close_rows(weight: Tensor, norms: Tensor, cosine: Tensor, index: Tens
 
 
 def _close_rows(cosine: Tensor, close: Tensor) -> Tensor:
-    """The rows that are ``close``, ascending. On a GPU, where their number cannot be known without
-    waiting for it, the 1,024 closest rows, whether close or not."""
+    """The rows that are ``close``, ascending. On a GPU, where counting them would need a
+    synchronization, the 1,024 closest rows, whether close or not."""
     if on_cpu(close):
         return close.nonzero().squeeze(1)
     return cosine.topk(min(_CLOSE_ROWS_ON_GPU, len(cosine))).indices.sort().values
@@ -45,7 +45,8 @@ def _close_rows(cosine: Tensor, close: Tensor) -> Tensor:
 def _nearest_of_few(unit: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
     """Positions of the rows of ``unit`` (float64) nearest to ``unit[rows]``, and |u − v|².
 
-    The best candidates by cosine are ranked by |u − v|², which is exact where all cosines are 1.
+    The best candidates by cosine are ranked by |u − v|², which still separates them where all
+    cosines round to 1.
     """
     products = unit[rows] @ unit.T
     own = torch.arange(rows.start, rows.stop, device=unit.device).unsqueeze(1)

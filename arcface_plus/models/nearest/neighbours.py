@@ -20,7 +20,7 @@ class Neighbours(NamedTuple):
     """``row`` (n,) int64: the nearest other row, the lowest one where several are equally near.
 
     ``counted`` (n,) bool: false for zero rows, which have no direction (and for all rows, if fewer
-    than two are non-zero); they are nobody's neighbour, and their own ``row`` is themselves.
+    than two are nonzero). Such a row is never a neighbour, and its own ``row`` is itself.
     """
 
     row: Tensor
@@ -54,7 +54,7 @@ class NearestAngles(NamedTuple):
 def nearest_angles(weight: Tensor) -> NearestAngles:
     """Angles between the rows of ``weight`` (n, d), n ≥ 2, and their nearest other rows.
 
-    Exact; at least float32. No synchronisation with a GPU.
+    Exact; at least float32. No synchronization with a GPU.
     """
     weight = at_least_float32(weight.detach())
     row, counted = nearest_neighbours(weight)
@@ -66,10 +66,10 @@ def nearest_angles(weight: Tensor) -> NearestAngles:
 def nearest_neighbours(weight: Tensor, block: int | None = None) -> Neighbours:
     """The nearest other row, by angle, of each row of ``weight`` (n, d), n ≥ 2.
 
-    On a CPU the search runs in float32, on a GPU in float16 with the best four told apart in
+    On a CPU the search runs in float32, on a GPU in float16 with the best four compared again in
     float32; for float64 rows in float64. ``block``: side of a tile, a multiple of 32; by default
-    what suits the device. Raises ``ValueError`` for other shapes or dtypes. A row that holds NaN
-    or inf gets any index; its angle is NaN, which is how callers learn of it.
+    chosen for the device. Raises ``ValueError`` for other shapes or dtypes. A row with NaN or inf
+    gets an arbitrary index; callers recognise it by its angle, which is NaN.
     """
     check_rows(weight)
     weight = at_least_float32(weight.detach())
@@ -88,7 +88,7 @@ def nearest_neighbours(weight: Tensor, block: int | None = None) -> Neighbours:
 
 
 def neighbours(known: Directions, index: Tensor, some: Tensor | None = None) -> Neighbours:
-    """``index`` (n,) where a row counts, and itself where not; ``some``: false: none was found."""
+    """``index`` (n,) for rows that count, else the row itself; ``some``: whether one was found."""
     counted = known.counted if some is None else known.counted & some
     own = torch.arange(len(index), device=index.device)
     return Neighbours(torch.where(counted, index, own), counted)

@@ -1,4 +1,4 @@
-"""Finding near rows: which precision, which kernel; and telling the nearest of a few exactly."""
+"""Searches for near rows: choice of precision and kernel, and the exact nearest of a few."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from arcface_plus.models.nearest.tile_search import BySlot
 
 _ZERO_ROW_PENALTY = -8.0  # takes any cosine below −1, and unlike −inf never makes a NaN
 _SLOTS = tile_search.GROUP
-_TRITON_ROWS_A_SLOT = 128  # its slots go by whole tiles: of fewer rows some would be empty
+_TRITON_ROWS_A_SLOT = 128  # its slots consist of whole tiles: with fewer rows some would be empty
 _ROWS_AT_ONCE_ON_CPU = 128  # times 16 candidates of 512 dimensions: 4 MB
 _ELEMENTS_AT_ONCE = 2**26
 
 
 def tile_length(tensor: Tensor) -> int:
-    """Side of a tile: on a CPU 1,024² float32 stay in the cache, on a GPU 4,096² float16 do."""
+    """Side of a tile that fits the cache: 1,024² float32 on a CPU, 4,096² float16 on a GPU."""
     return 1024 if on_cpu(tensor) else 4096
 
 
 def search_all(known: Directions, slots: int, block: int | None = None) -> BySlot:
-    """The best partners of all rows by cosine: float16 on a GPU (float64 stays), else as given."""
+    """The best partners of all rows by cosine: on a GPU in float16 unless the rows are float64."""
     unit, penalty = _searchable(known), _penalty(known)
     with full_precision_products(unit.device):
         if len(unit) >= _TRITON_ROWS_A_SLOT * slots and triton_search.available(unit):
@@ -48,9 +48,9 @@ def search_rows(known: Directions, rows: slice, slots: int) -> BySlot:
 def candidates(known: Directions, count: int) -> Tensor:
     """``count`` (1 to 32) near rows of each row, and the nearest, ascending: (n, count + 1) int32.
 
-    The nearest is found as well as an exact search finds it, but for cosines that the precision of
-    the search takes for equal; the others are the best of their slots, nearly always the next
-    nearest. Where there are too few other rows, the own row's number fills up.
+    The nearest is that of an exact search, except among cosines that are equal in the precision of
+    the search; the others are the best of their slots, nearly always the next nearest. Where there
+    are too few other rows, the row's own number fills the list.
     """
     found = search_all(known, _SLOTS)
     cosine, slot = found.value.max(dim=1)
@@ -60,10 +60,10 @@ def candidates(known: Directions, count: int) -> Tensor:
 
 
 def renewed(known: Directions, table: Tensor, rows: slice) -> Tensor:
-    """The lists of ``rows`` of a ``table`` of candidates, searched for anew: (rows, count + 1).
+    """New lists for ``rows`` of a ``table`` of candidates: (rows, count + 1).
 
-    The nearest of the former ones stays: it may be one of several rows so close to each other that
-    a search keeps only one of them.
+    The nearest of the previous candidates stays: it may be one of several rows so close to each
+    other that a search keeps only one of them.
     """
     found = search_rows(known, rows, _SLOTS)
     nearest, _ = nearest_of(known, table[rows], rows.start)
@@ -77,11 +77,11 @@ def _listed(found: BySlot, count: int, nearest: Tensor) -> Tensor:
 
 
 def nearest_of(known: Directions, table: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
-    """The nearest candidate of each row from ``first`` on, by |u − v|: its number, whether any.
+    """The nearest candidate by |u − v| of each row from ``first`` on, and whether there is one.
 
     ``table`` (m, k): their candidates. Exact to the rounding of the unit rows, 3e-8 rad in float32,
-    at any angle; the lowest row of several equally near ones. Zero rows and the row itself do not
-    count; where nothing is left the row is the own one.
+    at any angle; the lowest of equally near rows. Zero rows and the row itself do not count; a row
+    without candidates gets its own number.
     """
     count, width = table.shape
     nearest = torch.arange(first, first + count, device=table.device)
@@ -112,13 +112,13 @@ def _searchable(known: Directions) -> Tensor:
 
 
 def _penalty(known: Directions) -> Tensor | None:
-    """What keeps zero rows from being anybody's neighbour; None only if there are none."""
+    """A term that keeps zero rows from being neighbours; None only if there are no zero rows."""
     return torch.where(known.zero, _ZERO_ROW_PENALTY, 0.0) if may_hold(known.zero) else None
 
 
 @contextmanager
 def full_precision_products(device: torch.device) -> Iterator[None]:
-    """float32 products as float32, also where the program allows TF32 or bf16 for its matmuls."""
+    """Compute float32 products in float32 even if the program allows TF32 or bf16 matmuls."""
     backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
     allowed = backend.matmul.fp32_precision
     backend.matmul.fp32_precision = "ieee"

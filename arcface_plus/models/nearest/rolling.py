@@ -1,4 +1,4 @@
-"""Nearest rows among remembered candidates, a part of which is searched for anew at every step."""
+"""Nearest rows among remembered candidates, a part of which is renewed at every step."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from arcface_plus.models.nearest.rows import directions
 class Rolling:
     """Finds the nearest of each row's candidates; every step renews those of the next n/steps rows.
 
-    The search of a step costs 2·n²·d/steps operations. Its rows meet all columns: a sample of
-    columns would be biased, for what is nearest in a sample is further away (by 1.6° to 7.8°
-    where that was measured), and the regulariser would push the wrong pairs.
+    The search of a step costs 2·n²·d/steps operations. It compares these rows with all others: a
+    sample of columns would be biased, since the nearest row in a sample is further away (by 1.6°
+    to 7.8° where measured), and the regulariser would push the wrong pairs.
     """
 
     def __init__(self, rows: int, count: int, steps: int) -> None:

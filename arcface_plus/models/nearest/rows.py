@@ -1,4 +1,4 @@
-"""Rows as directions: their norms, their unit vectors in double precision, and cheap questions."""
+"""Rows as directions: their norms and their unit vectors in double precision."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_rows(weight: Tensor) -> None:
 
 
 def block_length(weight: Tensor) -> int:
-    """Rows handled at once in double precision: on a CPU what stays in its second-level cache."""
+    """Rows processed at once in double precision: on a CPU what fits its second-level cache."""
     return 8192 if weight.is_cuda else 256
 
 
@@ -31,7 +31,7 @@ class Directions(NamedTuple):
     """The rows of a matrix as directions; rows of zeros have none."""
 
     unit: Tensor
-    """(n, d) unit rows, float32 or, of a float64 matrix, float64; zero rows stay zero."""
+    """(n, d) unit rows, float32, or float64 for a float64 matrix; zero rows stay zero."""
     norms: Tensor
     """(n,) float64."""
     zero: Tensor
@@ -39,7 +39,7 @@ class Directions(NamedTuple):
 
     @property
     def counted(self) -> Tensor:
-        """(n,) bool: the rows that have a neighbour: not zero, and not alone in that."""
+        """(n,) bool: the rows that have a neighbour: nonzero, and not the only nonzero row."""
         return ~self.zero & ((~self.zero).sum() > 1)
 
 
@@ -58,7 +58,7 @@ def row_blocks(rows: int, length: int) -> Iterator[slice]:
 
 
 def row_norms(weight: Tensor) -> Tensor:
-    """Euclidean norms (n,), float64: squares of float32 can neither overflow nor vanish."""
+    """Euclidean norms (n,), float64: squares of float32 can neither overflow nor underflow."""
     norms = [
         torch.linalg.vector_norm(weight[rows], dim=1, dtype=torch.float64)
         for rows in row_blocks(weight.shape[0], block_length(weight))
@@ -73,10 +73,10 @@ def unit_rows(weight: Tensor, norms: Tensor, which: slice | Tensor) -> Tensor:
 
 
 def on_cpu(tensor: Tensor) -> bool:
-    """Whether looking at the values of ``tensor`` is free: elsewhere it would stall a queue."""
+    """Whether reading the values of ``tensor`` is free: on a GPU it forces a synchronization."""
     return tensor.device.type == "cpu"
 
 
 def may_hold(condition: Tensor) -> bool:
-    """False only if no element is true; off the CPU always True."""
+    """False only if no element is true; always True on a GPU."""
     return not on_cpu(condition) or bool(condition.any())

@@ -1,10 +1,10 @@
 """The best other rows of every row by dot product, tile by tile: no n×n matrix.
 
-A search runs over square tiles of the matrix of products and keeps running maxima. The rows are
-dealt out to slots, row j to slot j mod slots, and every row keeps its best partner in each slot:
-one slot finds the best partner, several also find good others, without sorting anything. The
-whole search visits the upper triangle only, each tile serving its rows and its columns: n²·d
-operations (multiplications and additions), O(n·slots) memory.
+A search runs over square tiles of the matrix of products and keeps running maxima. Row j belongs to
+slot j mod slots, and every row keeps its best partner in each slot: one slot finds the best
+partner, several also find other good ones, without sorting. The search over all pairs visits the
+upper triangle only and uses each tile for its rows and its columns: n²·d operations
+(multiplications and additions), O(n·slots) memory.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import Tensor
 
 from arcface_plus.models.nearest.rows import on_cpu, row_blocks
 
-GROUP = 32  # the number of slots divides it; tiles are filled up to a multiple of it
+GROUP = 32  # the number of slots divides it; tiles are padded to a multiple of it
 
 
 class BySlot(NamedTuple):
     """``value`` (n, slots), in the dtype searched in, and ``index`` (n, slots) int64.
 
-    The largest product with another row of that slot and that row, the lowest where several are
-    equal; −inf and the own row number where a slot has no other row.
+    The largest product with another row of that slot, and that row's number, the lowest of equal
+    ones; −inf and the row's own number where a slot has no other row.
     """
 
     value: Tensor
@@ -32,10 +32,10 @@ class BySlot(NamedTuple):
 
 
 def best_by_slot(unit: Tensor, penalty: Tensor | None, slots: int, block: int) -> BySlot:
-    """Search all pairs of the rows of ``unit`` (n, d). No synchronisation with a GPU.
+    """Search all pairs of the rows of ``unit`` (n, d). No synchronization with a GPU.
 
-    ``penalty`` (n,): added to every product with that row. ``block``:
-    side of a tile, a multiple of 32; ``slots``: a divisor of 32 (else ``ValueError``).
+    ``penalty`` (n,): added to every product with that row. ``block``: side of a tile, a multiple of
+    32; ``slots``: a divisor of 32 (else ``ValueError``).
     """
     tile = _Tile(unit, penalty, slots, block)
     best = _nothing_yet(unit, slice(0, len(unit)), slots)
@@ -73,7 +73,7 @@ def _part(best: BySlot, rows: slice) -> BySlot:
 
 
 class _Tile:
-    """One buffer for all tiles; a tile is filled up with −inf to a multiple of ``GROUP``."""
+    """One buffer for all tiles; a tile is padded with −inf to a multiple of ``GROUP``."""
 
     def __init__(self, unit: Tensor, penalty: Tensor | None, slots: int, block: int) -> None:
         if block < 1 or block % GROUP:
@@ -123,11 +123,11 @@ def _take_larger(best: BySlot, tile: Tensor, start: int) -> None:
 
 
 def _take_larger_on_cpu(best: BySlot, tile: Tensor, start: int) -> None:
-    """There, maxima over strides are ten times as fast as maxima with positions, and after the
-    first tiles few are larger: positions are looked for in these alone, and in one group each."""
+    """On a CPU, strided maxima are ten times as fast as maxima with positions, and after the first
+    tiles few are larger: positions are searched for only these, each in a single group."""
     slots = best.value.shape[1]
     groups = tile.unflatten(1, (-1, GROUP))
-    # Of a transposed tile in its own order: what is adjacent in memory has to be reduced together.
+    # Reduce a transposed tile in its memory order: strided reductions are slow.
     transposed = tile.stride(0) == 1
     maxima = groups.permute(2, 1, 0).amax(dim=1).T if transposed else groups.amax(dim=1)
     maxima = maxima.contiguous().unflatten(1, (-1, slots))

@@ -1,12 +1,12 @@
 """The best other rows of every row by dot product, in one Triton kernel; optional.
 
 A program computes one tile of the n×n products in tensor cores, takes the maxima of its rows and
-of its columns while it is in registers, and merges them into a table (n, slots); nothing of the
-n×n matrix is stored. Only tiles on and above the diagonal are computed: n²·d operations.
+of its columns while it is in registers, and merges them into a table (n, slots); the n×n matrix is
+never stored. Only tiles on and above the diagonal are computed: n²·d operations.
 
-A table entry is one int64: the cosine's bits, made orderable, above the inverted row number. Its
-maximum is the largest cosine and, among equals, the lowest number, and the maximum of a set does
-not depend on the order in which it is taken: so atomics give the same bits on every run.
+A table entry is one int64: the cosine's bits, made orderable, above the inverted row number. The
+maximum of such keys is the largest cosine and, among equal ones, the lowest row number. A maximum
+does not depend on the order of its operands, so atomics give the same bits on every run.
 
 Importing this module imports Triton (0.2 s) where it is installed, and succeeds where it is not.
 """
@@ -28,8 +28,8 @@ except ImportError:
 
 
 class Tiling(NamedTuple):
-    """How the work is cut: ``block`` × ``block`` products a program, ``depth`` dimensions a step,
-    ``group`` rows of tiles walked together, so that their operands stay in the L2 cache."""
+    """Tile sizes: ``block`` × ``block`` products per program, ``depth`` dimensions per step,
+    ``group`` rows of tiles processed together, so that their operands stay in the L2 cache."""
 
     block: int = 128
     depth: int = 64
@@ -39,10 +39,10 @@ class Tiling(NamedTuple):
 
 
 def available(tensor: Tensor) -> bool:
-    """Whether the searches below take ``tensor``: float16, and either on an NVIDIA GPU of
-    capability 8.0 or more for which the kernel compiles (tried once a device: seconds), or
-    anywhere under Triton's interpreter (``TRITON_INTERPRET=1``). Never raises. (Before 8.0 Triton
-    has no tensor-core product: it would be slower than plain matmuls.)"""
+    """Whether the searches below accept ``tensor``: float16, and either on an NVIDIA GPU of compute
+    capability 8.0 or more for which the kernel compiles (tried once per device: seconds), or
+    anywhere under Triton's interpreter (``TRITON_INTERPRET=1``). Never raises. (Below 8.0 Triton
+    does not use tensor cores and would be slower than plain matmuls.)"""
     if triton is None or tensor.dtype != torch.float16:
         return False
     if not isinstance(_search_kernel, triton.JITFunction):
@@ -54,10 +54,10 @@ def available(tensor: Tensor) -> bool:
 
 @functools.cache
 def _compiles(device: torch.device) -> bool:
-    """A trial: Triton also wants a C compiler, a writable cache and an architecture it knows."""
+    """A trial: Triton also needs a C compiler, a writable cache and an architecture it supports."""
     try:
         best_by_slot(torch.zeros(256, 512, dtype=torch.float16, device=device), None, 1)
-    except Exception as reason:  # whatever it is, there is a way without Triton
+    except Exception as reason:  # whatever the cause, the search works without Triton
         text = (str(reason).splitlines() or [""])[0]
         warnings.warn(f"MMA searches without Triton: {type(reason).__name__}: {text}", stacklevel=2)
         return False
@@ -71,12 +71,12 @@ def best_by_slot(
 
     ``unit`` (n, d) float16, contiguous, n ≥ 2; ``penalty`` (n,) float32 is added to the products
     of a row, once for each of the two rows; ``slots``: a power of two. Row j is in slot
-    (j // 128) % slots: blocks of 128 neighbours, dealt out in turn; 128·slots rows fill all.
+    (j // 128) % slots, so that 128·slots rows fill all slots.
 
     Returns cosine (n, slots) float32 and row (n, slots) int64: products accumulated in float32,
     the lowest row of exactly equal ones, the same bits on every run; (−inf, own number) where
-    the slot has no other row. NaN products are passed over. Raises ``ValueError`` for other
-    shapes and dtypes. No synchronisation with the GPU; about 20·n·slots bytes at its peak.
+    the slot has no other row. NaN products are skipped. Raises ``ValueError`` for other shapes and
+    dtypes. No synchronization with the GPU; about 20·n·slots bytes at its peak.
     """
     return _search(unit, 0, len(unit), penalty, slots, tiling, symmetric=True)
 
@@ -89,10 +89,10 @@ def best_of_rows(
     slots: int,
     tiling: Tiling | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The rows ``first:last`` of ``best_by_slot`` alone, (last − first, slots) each: they are
-    searched for among all rows, in 2·(last − first)·n·d operations."""
+    """Only the rows ``first:last`` of ``best_by_slot``, (last − first, slots) each: they are
+    compared with all rows, in 2·(last − first)·n·d operations."""
     if not 0 <= first < last <= len(unit):
-        raise ValueError(f"rows {first}:{last} are not among {len(unit)}")
+        raise ValueError(f"rows {first}:{last} are not a non-empty range within {len(unit)} rows")
     return _search(unit, first, last, penalty, slots, tiling, symmetric=False)
 
 
@@ -148,8 +148,8 @@ def _ceil(number: int, divisor: int) -> int:
 
 @functools.cache
 def _tiling(device: torch.device) -> Tiling:
-    """What lets two programs share a multiprocessor, so that the maxima of one are taken while
-    the other multiplies: a shorter step where shared memory is short (RTX cards)."""
+    """Sizes with which two programs share a multiprocessor, so that one takes maxima while the
+    other multiplies: a shorter step on GPUs with little shared memory (RTX cards)."""
     if device.type != "cuda":
         return Tiling()
     shared = torch.cuda.get_device_properties(device).shared_memory_per_multiprocessor
@@ -170,11 +170,11 @@ def _unpacked(table: Tensor, first: int) -> tuple[Tensor, Tensor]:
 
 
 def triangle_tile(program, tiles, GROUP):  # type: ignore[no-untyped-def]  # compiled by Triton
-    """Row and column number of a program's tile; to be skipped if below the diagonal or outside.
+    """Row and column number of a program's tile; skip it if below the diagonal or outside.
 
-    Rows of tiles are taken in bands of GROUP, a band's tiles column by column from the diagonal
-    on. Long and short bands are joined in pairs of equal length, so that integers suffice: of b
-    bands, band p (length b − p bands) is followed by band b − p (b odd) or b − 1 − p (b even).
+    Rows of tiles form bands of GROUP; a band's tiles are numbered column by column from the
+    diagonal on. Long and short bands are joined in pairs of equal length, so that integers suffice:
+    of b bands, band p (length b − p bands) is followed by band b − p (b odd) or b − 1 − p (b even).
     """
     bands = (tiles + GROUP - 1) // GROUP
     even = 1 - bands % 2
@@ -194,10 +194,11 @@ if triton is not None:
     @triton.jit
     def _merge(table, at, inside, slots, slot, tile, others, AXIS: tl.constexpr):  # type: ignore[no-untyped-def]
         """Merge a tile's maxima along AXIS into entries (at, slot); ``others``: the numbers of
-        the rows along AXIS. They are looked up only in a tile that improves on some entry."""
-        best = tl.max(tile, axis=AXIS)  # of what is not NaN
+        the rows along AXIS, looked up only if the tile improves some entry."""
+        best = tl.max(tile, axis=AXIS)  # ignores NaN
         entry = table + at.to(tl.int64) * slots + slot
-        # Others may raise the entry meanwhile: what is read is too low at worst, which is safe.
+        # Other programs may raise the entry meanwhile: the value read is at worst too low, which
+        # is safe.
         known = tl.load(entry, mask=inside, other=0, cache_modifier=".cg")
         bits = (known >> 32).to(tl.int32)
         bits ^= (bits >> 31) & 0x7FFFFFFF
@@ -206,7 +207,7 @@ if triton is not None:
             equal = tile == tl.expand_dims(best, AXIS)
             numbers = tl.where(equal, tl.expand_dims(others, 1 - AXIS), 0x7FFFFFFF)
             lowest = tl.min(numbers, axis=AXIS).to(tl.int64)
-            # −0 and 0 are equal, their bits are not.
+            # −0 and 0 are equal, but their bits differ.
             bits = tl.where(best == 0.0, 0.0, best).to(tl.int32, bitcast=True)
             bits ^= (bits >> 31) & 0x7FFFFFFF
             key = (bits.to(tl.int64) << 32) | (0xFFFFFFFF - lowest)
@@ -240,12 +241,12 @@ if triton is not None:
         rows = first + i * BLOCK + tl.arange(0, BLOCK)
         columns = j * BLOCK + tl.arange(0, BLOCK)
         depth = tl.arange(0, DEPTH)
-        # Beyond the last row its copy is read: no masks in the loop.
+        # Clamp to the last row instead of masking in the loop.
         a = unit + tl.minimum(rows, count - 1).to(tl.int64)[:, None] * WIDTH + depth[None, :]
         b = unit + tl.minimum(columns, count - 1).to(tl.int64)[None, :] * WIDTH + depth[:, None]
         row_penalty = tl.load(penalty + rows, mask=rows < last, other=-float("inf"))
         column_penalty = tl.load(penalty + columns, mask=columns < count, other=-float("inf"))
-        # The sums begin with the penalties, and with −inf for what is no row.
+        # Initialise the sums with the penalties, and with −inf beyond the last row.
         tile = row_penalty[:, None] + column_penalty[None, :]
         for start in range(0, WIDTH, DEPTH):
             left = tl.load(a, mask=depth[None, :] < WIDTH - start, other=0.0)

@@ -1,4 +1,4 @@
-"""The angles of one weight matrix, looked at now and again: what runs without a regulariser log."""
+"""Angles of one weight matrix, measured occasionally: the log of runs without a regulariser."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ EXACT_UP_TO = 30_000  # rows; beyond, a search over all pairs costs more than a 
 class Watch:
     """Angles of every row to its nearest: exact up to 30,000 rows, else by remembered candidates.
 
-    As ``NeighbourLoss`` with mode "auto" finds them, but that it waits for a GPU to learn whether
-    the candidates are too old: it is asked rarely, and the weights move far in between.
+    Like ``NeighbourLoss`` with mode "auto", except that it waits for the GPU to check whether the
+    candidates are too old: calls are rare, and the weights move far in between.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""KoLeo: spread the rows of a weight matrix as differential entropy does."""
+"""KoLeo: spread the rows of a weight matrix by maximising their differential entropy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from torch import Tensor
 
 from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
 
-_NEAREST = 1e-3  # distance below which the pull grows no more
+_NEAREST = 1e-3  # distance below which the force stops growing
 
 
 class KoLeo(NeighbourLoss):
     """L(W) = −mean over rows i of log |u_i − u_j|, u_j the nearest other unit row.
 
     The Kozachenko-Leonenko estimator of entropy, "Spreading vectors for similarity search", ICLR
-    2019, equation 3. A pair pulls with the force ½·cot(θ/2), the stronger the nearer its rows are;
-    below a distance of 10⁻³ the logarithm is continued by its tangent, so that identical rows are
-    pushed apart by a force of 1,000 instead of an infinite one. Parameters and modes: see
+    2019, equation 3. The force between a pair is ½·cot(θ/2), stronger for closer rows; below a
+    distance of 10⁻³ the logarithm is continued by its tangent, so that identical rows are pushed
+    apart by a force of 1,000 instead of an infinite one. Parameters and modes: see
     ``NeighbourLoss``.
     """
 

@@ -42,28 +42,27 @@ class Finder(Protocol):
 class NeighbourLoss(nn.Module, ABC):
     """The mean over the rows of a weight matrix of a term of the angle to the nearest other row.
 
-    O(n·d) memory, at least float32 with autocast off, and without synchronisation with a GPU. The
+    O(n·d) memory, at least float32 with autocast off, and no synchronization with a GPU. The
     gradient is analytic and two-sided: a row moves because of its nearest row and because of the
-    rows whose nearest it is. Zero rows have no direction: they are nobody's neighbour, get no
+    rows whose nearest it is. Zero rows have no direction: they are never neighbours, get no
     gradient and are left out of the mean. A row with NaN or inf makes the loss NaN.
 
     Args:
-        mode: how the nearest rows are found. "exact": a search over all pairs, every time.
-            "cached": every row keeps ``candidates`` near rows, of which the nearest is told
-            exactly every time; all are searched for anew once a tenth of the rows has turned by
-            more than ``max_drift``, and one row in a thousand every time, in turn: up to a tenth
-            of the rows may have old candidates for up to 1,000 calls. "rolling": the same
-            candidates, of which one part in ``rolling_steps`` is searched for anew every time,
-            against all rows. "auto": exact up
-            to 30,000 rows, else cached. Cached and rolling remember one weight matrix: use them
-            for one only.
+        mode: how the nearest rows are found. "exact": a search over all pairs in every call.
+            "cached": every row keeps ``candidates`` near rows, and every call finds the nearest of
+            them exactly. All are searched again once a tenth of the rows has turned by more than
+            ``max_drift``, and every call renews one row in a thousand, cyclically: up to a tenth of
+            the rows may have old candidates for up to 1,000 calls. "rolling": the same candidates,
+            but every call renews one part in ``rolling_steps``, against all rows. "auto": exact up
+            to 30,000 rows, else cached. Cached and rolling keep state about one weight matrix: use
+            each instance for one matrix only.
         candidates: 1 to 32 (cached and rolling).
         max_drift: degrees (cached).
         rolling_steps: calls until every row's candidates are new (rolling).
-        ignore_below: degrees; rows nearer than this to their nearest are left out: where one
-            person is split over two labels, their weights should not be driven apart.
+        ignore_below: degrees; rows nearer than this to their nearest row are left out: if one
+            person is split over two labels, the two weights should not be pushed apart.
 
-    ``last``: what the latest forward pass found (``None`` before the first), for metrics.
+    ``last``: the result of the latest forward pass (``None`` before the first), for metrics.
     """
 
     def __init__(
@@ -112,7 +111,7 @@ class NeighbourLoss(nn.Module, ABC):
         return loss
 
     def report(self) -> dict[str, float]:
-        """What there is to log of the search; waits for a GPU."""
+        """Metrics of the search; waits for a GPU."""
         report = self._finder.report() if self._finder is not None else {}
         if self.ignore_below > 0.0 and self.last is not None:
             ignored = self.last.counted & (self.last.angle < math.radians(self.ignore_below))
@@ -141,7 +140,7 @@ class NeighbourLoss(nn.Module, ABC):
         )
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What a resumed run needs to go on with the same candidates."""
+        """What a resumed run needs to continue with the same candidates."""
         if self._finder is None:
             return self._restored or {}
         return {"rows": self._finder.rows, **self._finder.state()}
@@ -151,7 +150,7 @@ class NeighbourLoss(nn.Module, ABC):
 
 
 class Exact:
-    """A search over all pairs, every time."""
+    """A search over all pairs in every call."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows

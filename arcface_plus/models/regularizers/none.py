@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class NoRegularizer(nn.Module):
-    """Zero, and no part of the graph: a loss without it and one with it have the same bits."""
+    """Zero, and not part of the graph: the loss is bit-identical to one without it."""
 
     def forward(self, weight: Tensor) -> Tensor:
         """Weight (C, d) → 0, float32, without gradient."""
         return torch.zeros((), device=weight.device)
 
     def report(self) -> dict[str, float]:
-        """What metrics.jsonl says of it: nothing."""
+        """Its entries in metrics.jsonl: none."""
         return {}

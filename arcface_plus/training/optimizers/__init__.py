@@ -1,7 +1,7 @@
 """Optimizers by name: ``optimizer(parameters, lr=…, …)``, a ``torch.optim.Optimizer``.
 
-A new optimizer is one new file and one line in ``OPTIMIZERS``. Its learning rate is set before each
-step, to that of the schedule. What ``load_state_dict`` gets may come from a run on another device.
+A new optimizer is one new file and one line in ``OPTIMIZERS``. Before each step its learning rate
+is set to the schedule's. ``load_state_dict`` must accept states from runs on other devices.
 """
 
 from collections.abc import Callable

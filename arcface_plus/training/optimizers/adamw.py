@@ -12,10 +12,10 @@ from arcface_plus.training.optimizers.checks import check_lr, check_share, check
 
 
 class AdamW(torch.optim.AdamW):
-    """Adam whose weight decay stays out of its moments, on everything given.
+    """Adam with weight decay decoupled from its moments, on all parameters given.
 
     Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2. Fused, for the
-    reasons of ``SGD``; its moments begin at zero, also where the loss scaler of fp16 skips the
+    same reasons as ``SGD``; its moments start at zero even where the loss scaler of fp16 skips the
     first step.
     """
 

@@ -1,4 +1,4 @@
-"""What every optimizer asks of its parameters."""
+"""Checks of the parameters of every optimizer."""
 
 from __future__ import annotations
 

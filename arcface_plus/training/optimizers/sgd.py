@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum, the field's recipe."""
+"""Stochastic gradient descent with momentum, the standard in face recognition."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from arcface_plus.training.optimizers.checks import check_lr, check_share, check
 
 
 class SGD(torch.optim.SGD):
-    """v ← momentum · v + gradient + weight_decay · w; w ← w − lr · v, for everything given.
+    """v ← momentum · v + gradient + weight_decay · w; w ← w − lr · v, for all parameters given.
 
-    Fused: one pass over the weights. The fp16 loss scaler of a GPU then waits for nothing; a CPU
-    core needs 24 to 34 ms instead of 45 to 98 for r50 with 10,575 classes.
+    Fused: one pass over the weights. On a GPU the fp16 loss scaler then needs no synchronization; a
+    CPU core needs 24 to 34 ms instead of 45 to 98 for r50 with 10,575 classes.
     """
 
     def __init__(
@@ -32,18 +32,18 @@ class SGD(torch.optim.SGD):
         self._begin_momentum()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved state, but not whether the run that saved it was fused."""
+        """Restore a saved state, but stay fused even if the run that saved it was not."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["fused"] = True
         self._begin_momentum()
 
     def _begin_momentum(self) -> None:
-        """Momentum 0 where there is none yet, which gives the first step the bits it has without.
+        """Set missing momentum to 0; the first step gives the same bits with or without.
 
-        Torch's fused SGD takes uninitialised memory for its first step to fill. If the loss scaler
-        of fp16 skips that step (a new run's scale of 65,536 mostly overflows), nothing fills it,
-        and the next step takes it for momentum.
+        Torch's fused SGD allocates uninitialized memory for its first step to fill. If the loss
+        scaler of fp16 skips that step (a new run's scale of 65,536 usually overflows), nothing
+        fills it, and the next step uses it as momentum.
         """
         for group in self.param_groups:
             for parameter in group["params"] if group["momentum"] else ():

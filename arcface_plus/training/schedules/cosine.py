@@ -11,7 +11,7 @@ from arcface_plus.training.schedules.schedule import Schedule
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """From lr to ``final_lr`` as ½(1 + cos(π · progress)) does; no restarts.
+    """From lr to ``final_lr`` in proportion to ½(1 + cos(π · progress)); no restarts.
 
     Loshchilov & Hutter, "SGDR", 2017, equation 5.
     """

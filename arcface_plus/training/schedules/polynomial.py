@@ -1,4 +1,4 @@
-"""A rate that falls as a power of what is left of the run."""
+"""A rate that falls as a power of the remaining share of the run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from arcface_plus.training.schedules.schedule import Schedule
 
 @dataclass(frozen=True)
 class Polynomial(Schedule):
-    """lr · (1 − progress)^power; power 1 is a straight line, with which arcface_torch trains."""
+    """lr · (1 − progress)^power; power 1, arcface_torch's schedule, is linear."""
 
     depends_on_steps: ClassVar[bool] = True
 
-    power: Annotated[float, "1: a straight line"] = 1.0
+    power: Annotated[float, "1: linear"] = 1.0
 
     def __post_init__(self) -> None:
         if not (self.power > 0.0 and math.isfinite(self.power)):

@@ -11,11 +11,11 @@ from typing import ClassVar
 class Schedule(ABC):
     """A linear warm-up over the first ``warmup_steps`` of ``steps`` updates, then ``after_warmup``.
 
-    A subclass adds its parameters as fields and gives ``after_warmup``.
+    A subclass adds its parameters as fields and implements ``after_warmup``.
     """
 
     depends_on_steps: ClassVar[bool]
-    """Whether a run that is prolonged has other rates from its beginning on."""
+    """Whether the rates at all steps depend on ``steps``, so that a run cannot be extended."""
 
     lr: float
     steps: int
@@ -32,10 +32,10 @@ class Schedule(ABC):
 
     @abstractmethod
     def after_warmup(self, step: int) -> float:
-        """The learning rate of update number `step`, which is not one of the warm-up."""
+        """The learning rate of update number `step`, a step after the warm-up."""
 
     def progress(self, step: int) -> float:
-        """How much of what follows the warm-up lies before `step`: 0 at its first, below 1 at its
-        last, 1 from then on."""
+        """Share of the steps after the warm-up that are before `step`: 0 at the first, below 1 at
+        the last, 1 from then on."""
         length = self.steps - self.warmup_steps
         return min(1.0, (step - self.warmup_steps) / length) if length > 0 else 1.0

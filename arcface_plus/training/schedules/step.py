@@ -13,7 +13,7 @@ from arcface_plus.training.schedules.schedule import Schedule
 class Step(Schedule):
     """lr · gamma^(milestones passed).
 
-    "Divided by 10 at iteration 23,750" means that 23,750 updates have run at the former rate.
+    "Divided by 10 at iteration 23,750" means that the first 23,750 updates use the previous rate.
     """
 
     depends_on_steps: ClassVar[bool] = False

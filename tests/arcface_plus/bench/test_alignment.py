@@ -1,4 +1,4 @@
-"""Alignment's rows have rates; without a detector only its own."""
+"""Alignment's rows have rates; without a detector only those of landmark lists."""
 
 from __future__ import annotations
 

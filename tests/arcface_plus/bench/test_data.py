@@ -21,4 +21,4 @@ def test_rows_have_rates_against_the_plain_way(synthetic, monkeypatch):
     assert all(row["images_per_second"] > 0 for row in rows)
     assert [row["ratio"] for row in rows if "DataLoader with" in row["name"]] == [1] * 4
     assert os.sched_getaffinity(0) == cores
-    assert sorted(synthetic.iterdir()) == before  # caches are not left beside the user's data
+    assert sorted(synthetic.iterdir()) == before  # no caches left in the user's data folder

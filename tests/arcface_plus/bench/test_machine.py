@@ -1,4 +1,4 @@
-"""What stands beside a figure: plain values, and no host name."""
+"""The facts published with figures: plain values, and no host name."""
 
 from __future__ import annotations
 

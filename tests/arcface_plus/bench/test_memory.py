@@ -1,4 +1,4 @@
-"""The peak is this process's own and outlasts what caused it."""
+"""The peak is of this process only and stays after the memory is freed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ print(before, held, peak_resident_mb())
 """
 
 
-def test_the_peak_stays_when_its_cause_is_gone():
+def test_the_peak_stays_after_the_memory_is_freed():
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True)
     before, held, after = map(float, done.stdout.split())
     assert held - before == pytest.approx(64, abs=3)

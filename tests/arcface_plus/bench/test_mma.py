@@ -5,7 +5,7 @@ from arcface_plus.bench import mma
 from arcface_plus.bench.mma import n_by_n_loss, run
 
 
-def test_both_ways_agree_and_are_weighed() -> None:
+def test_both_methods_agree_and_are_measured() -> None:
     (result,) = run("cpu", sizes=[(1500, 16)], repeats=1)
     (row,) = result["rows"]
     assert (row["rows"], row["dimensions"]) == (1500, 16)
@@ -33,7 +33,7 @@ def test_large_sizes_compare_the_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(r["seconds"] > 0 for r in modes["rows"])
 
 
-def test_the_rival_masks_its_diagonal_and_clamps() -> None:
+def test_the_baseline_masks_its_diagonal_and_clamps() -> None:
     loss = n_by_n_loss(torch.tensor([[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]]))
     nearly_zero, nearly_pi = torch.tensor([0.99999, -0.99999]).arccos().tolist()
     assert nearly_pi == pytest.approx(torch.pi - nearly_zero, abs=1e-4)

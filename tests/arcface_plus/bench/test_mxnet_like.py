@@ -1,4 +1,4 @@
-"""The plain data path makes what ours makes."""
+"""The baseline data path makes the same images as ours."""
 
 from __future__ import annotations
 

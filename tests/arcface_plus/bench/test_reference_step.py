@@ -1,4 +1,4 @@
-"""The rival's margin is the constant one that the field's code has."""
+"""The reference step's margin is constant in the backward pass, as in arcface_torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step's benchmark: its rivals compute the same loss, and its figures are what they say."""
+"""The step's benchmark: both steps compute the same loss, and the figures are correct."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_four_rows_with_all_figures(monkeypatch):
     assert "on cpu: tiny, batch 6, 40 classes" in result["title"]
 
 
-def test_weights_momentum_and_activations_are_weighed():
+def test_weights_momentum_and_activations_are_measured():
     with torch.device("meta"):
         network = Tiny()
     weights = sum(parameter.numel() for parameter in network.parameters()) + 40 * 512
@@ -50,8 +50,8 @@ def test_figures_pair_the_turns():
 
 
 @pytest.mark.parametrize("loss", ["ArcFace", "ArcFace+"])
-def test_the_rivals_learn_the_batch_and_begin_alike(loss):
-    """Equal weights give equal losses; so both compute the same step but for its speed."""
+def test_both_steps_learn_the_batch_and_start_alike(loss):
+    """Equal weights give equal losses, so both compute the same step."""
     ours, reference = build(f"ours {loss}", SMALL, CPU), build(f"reference {loss}", SMALL, CPU)
     assert isinstance(ours, OurStep)
     ours.recognizer.backbone.load_state_dict(reference.backbone.state_dict())
@@ -66,14 +66,14 @@ def test_the_rivals_learn_the_batch_and_begin_alike(loss):
     assert max(last) < 0.7 * min(first)
 
 
-def test_parts_of_a_batch_are_taken():
+def test_micro_batches_are_used():
     ours = build("ours ArcFace+", Sizes("tiny", batch=6, classes=40, micro_batch=4), CPU)
     assert isinstance(ours, OurStep)
     assert ours.parts == [3, 3]
     assert float(ours()) > 0
 
 
-def test_a_rival_without_room_is_a_row_not_a_crash(monkeypatch):
+def test_a_step_that_does_not_fit_is_a_row_not_a_crash(monkeypatch):
     monkeypatch.setattr(step, "weigh_on_cpu", lambda name, sizes: 1.0)
 
     def no_room(self: object) -> None:

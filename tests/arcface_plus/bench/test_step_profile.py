@@ -15,7 +15,7 @@ SMALL = Sizes("tiny", batch=4, classes=30)
 CPU = torch.device("cpu")
 
 
-def test_a_trace_is_written_and_its_groups_are_told(tmp_path):
+def test_a_trace_is_written_and_its_groups_are_reported(tmp_path):
     groups, rates = run(CPU, SMALL, tmp_path / "new", {"ours ArcFace+": 2.0})
     with gzip.open(tmp_path / "new" / TRACE_FILE) as file:
         assert json.load(file)["traceEvents"]
@@ -29,7 +29,7 @@ def test_a_trace_is_written_and_its_groups_are_told(tmp_path):
     )
 
 
-def test_the_cut_step_is_the_step():
+def test_the_cut_step_equals_the_step():
     whole, cut = (build("ours ArcFace+", Sizes("tiny", 5, 30, micro_batch=3), CPU) for _ in "ab")
     for step in (whole, cut):
         step.recognizer.backbone.dropout.p = 0.0

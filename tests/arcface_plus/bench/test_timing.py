@@ -1,4 +1,4 @@
-"""Timing takes turns."""
+"""Timing is interleaved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from arcface_plus.bench.timing import measure, median_seconds
 
 
-def test_rivals_take_turns_after_the_warm_up():
+def test_calls_are_interleaved_after_the_warm_up():
     calls: list[str] = []
     rivals = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
     seconds = measure(rivals, repeats=3, warmup=2, synchronize=lambda: calls.append("."))

@@ -16,7 +16,7 @@ def test_kernels_belong_to_the_phase_they_start_in():
         event("phase: network", 0, 100, "user_annotation"),
         event("phase: network", 0, 90, "gpu_user_annotation"),  # the same label on the GPU's row
         event("phase: optimizer", 100, 50, "user_annotation"),
-        event("aten::add_", 5, 90, "cpu_op"),  # hosts' operators do not count beside kernels
+        event("aten::add_", 5, 90, "cpu_op"),  # host operators do not count if there are kernels
         event("sm90_xmma_fprop_implicit_gemm_bf16", 10, 30, "kernel"),
         event("triton_poi_fused__native_batch_norm_prelu_3", 50, 20, "kernel"),
         event("Memcpy DtoD", 80, 10, "gpu_memcpy"),

@@ -1,4 +1,4 @@
-"""Verification costs less than image by image, with equal digits."""
+"""Verification gives the same digits as image by image."""
 
 from __future__ import annotations
 

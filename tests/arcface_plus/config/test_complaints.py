@@ -1,4 +1,4 @@
-"""What a mistake in a config is told: the key, what it should be, what it is; in plain words."""
+"""Errors in a config name the key, what is expected and what it is, in plain words."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ def complaint(tree: dict) -> str:
         ({"data": {"train": "x" * 900}, "eval": {"every": "y" * 900}}, ["y" * 50, "…"]),
     ],
 )
-def test_mistakes_name_the_key_and_the_mend(tree, words):
+def test_errors_name_the_key_and_the_fix(tree, words):
     text = complaint(tree)
     assert all(word in text for word in words), text
 
 
-def test_all_complaints_come_at_once():
+def test_all_errors_are_reported_at_once():
     text = complaint({"optimizer": {"lr": "a", "steps": 0}, "head": {"name": "nope"}})
     assert all(word in text for word in ("optimizer.lr", "optimizer.steps", 'name "nope"'))
 
 
-def test_a_complaint_about_two_sections_names_both_keys():
+def test_an_error_about_two_sections_names_both_keys():
     text = complaint({"checkpoint": {"best": "lfw"}, "eval": {"targets": ["cfp_fp"]}})
-    assert text == "c.yaml: checkpoint.best: 'lfw' is not among eval.targets (cfp_fp)"
+    assert text == "c.yaml: checkpoint.best: 'lfw' is not one of eval.targets (cfp_fp)"

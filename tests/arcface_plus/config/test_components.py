@@ -56,7 +56,7 @@ def test_names_and_parameters_have_defaults():
     }  # fmt: skip
 
 
-def test_a_component_is_built_with_its_own_parameters_and_what_is_given():
+def test_a_component_is_built_with_its_parameters_and_the_given_ones():
     assert toy(cuts=[7], shared=4).component()(size=2.0).made == (2.0, (7,), "a")
     assert toy(name="plain", label="y").component()(size=1.0).made == (1.0, "y")
     assert toy(name="plain", label="y").parameters == {"label": "y"}
@@ -66,7 +66,7 @@ def test_a_component_is_built_with_its_own_parameters_and_what_is_given():
 @pytest.mark.parametrize(
     "tree",
     [
-        {"size": 3.0},  # given, so no key
+        {"size": 3.0},  # passed by the program, so not a key
         {"shade": 3},  # red's
         {"name": "plain", "cuts": [1]},
         {"cuts": [True]},
@@ -100,7 +100,7 @@ def test_numbers_are_not_converted_but_an_integer_is_a_number():
             Holder.model_validate({"part": {"scale": wrong}})
 
 
-def test_a_renamed_component_takes_its_parameters_away_and_nothing_else():
+def test_another_component_drops_only_the_previous_parameters():
     old = {"name": "round", "cuts": [1], "shared": 4, "colour": "red", "shade": 2}
     assert ONE_OF.without_former(old, {"name": "plain"}) == {
         "name": "round", "shared": 4, "colour": "red", "shade": 2
@@ -109,7 +109,7 @@ def test_a_renamed_component_takes_its_parameters_away_and_nothing_else():
         "name", "cuts", "shared", "colour"
     }  # fmt: skip
     assert ONE_OF.without_former(old, {"name": "round"}) == old
-    assert ONE_OF.without_former({"cuts": [1]}, {"name": "plain"}) == {}  # round was understood
+    assert ONE_OF.without_former({"cuts": [1]}, {"name": "plain"}) == {}  # round is the default
 
 
 def test_owners_and_where_there_are_choices():

@@ -1,4 +1,4 @@
-"""The table of keys names every key of a config, and nothing else."""
+"""The table of keys lists exactly the keys of a config."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_row_is_a_key_that_a_config_takes():
         assert section in type(load(shipped("smoke"))).model_fields, row
 
 
-def test_a_parameter_stands_once_for_each_default():
+def test_a_parameter_is_listed_once_for_each_default():
     rows = {(row.of, row.default) for row in config_keys("optimizer.lr")}
     assert rows == {("sgd", "0.1"), ("adamw", "0.001")}
     assert [row.of for row in config_keys("head.scale")] == ["arcface, softmax"]
@@ -44,7 +44,7 @@ def test_what_a_key_takes_is_in_words():
     assert takes["head.name"].startswith("arcface | ")
 
 
-def test_nothing_of_json_schema_shines_through():
+def test_no_json_schema_terms_are_shown():
     for row in config_keys():
         assert row.takes, row
         assert not any(word in row.takes for word in ("integer", "string", "boolean", "array")), row

@@ -1,4 +1,4 @@
-"""Trees over trees: sections merge, components replace each other, `--set` takes YAML."""
+"""Merging configs: sections merge, components replace each other, `--set` takes YAML."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_sections_merge_and_lists_are_replaced():
         ({"name": "arcface"}, {"name": "arcface", "scale": 2.0, "margin": 0.1, "extra": 1}),
     ],
 )
-def test_another_head_drops_the_former_ones_parameters(over, result):
-    base = {"head": {"scale": 2.0, "margin": 0.1, "extra": 1}}  # arcface, though it is not said
+def test_another_head_drops_the_previous_parameters(over, result):
+    base = {"head": {"scale": 2.0, "margin": 0.1, "extra": 1}}  # arcface by default
     assert merged(base, {"head": over}, RunConfig) == {"head": result}
 
 
@@ -75,6 +75,6 @@ def test_settings_without_a_key_or_value(text):
 
 @pytest.mark.parametrize("value", ["[", "[" * 5000, "{a: 1, a: 2}"])
 def test_values_that_cannot_be_read(value):
-    with pytest.raises(UserError, match=r"^--set a\.b: the value: ") as caught:
+    with pytest.raises(UserError, match=r"^--set a\.b: invalid value: ") as caught:
         setting(f"a.b={value}")
     assert "\n" not in str(caught.value)

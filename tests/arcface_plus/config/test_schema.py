@@ -1,4 +1,4 @@
-"""configs/schema.json: current, accepts what is shipped, refuses what a run would refuse."""
+"""configs/schema.json: up to date, accepts shipped configs, refuses what a run would refuse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTES = {"title", "description", "default"}
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value fits, by the few keywords of JSON schema that ours uses."""
+    """Whether a value is valid, for the JSON schema keywords that our schema uses."""
     assert schema.keys() <= CHECKED | NOTES | {"$defs"}, schema.keys()
     if "$ref" in schema:
         return fits(value, SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")])

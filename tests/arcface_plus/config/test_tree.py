@@ -1,4 +1,4 @@
-"""YAML files → typed config: what is shipped, what extends what, and files that are no configs."""
+"""YAML files → typed config: shipped configs, `extends`, and invalid files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def written(tmp_path: Path, text: str, name: str = "c.yaml") -> Path:
     return tmp_path / name
 
 
-def test_casia_configs_say_the_papers_figures_and_differ_in_the_regularizer_alone():
+def test_casia_configs_have_the_papers_figures_and_differ_only_in_the_regularizer():
     plain, plus = (load(shipped(f"casia_r50_{n}.yaml")) for n in ("arcface", "arcface_plus"))
     assert validate({"run": {"name": "x"}}, "-").model_copy(update={"run": plain.run}) == plain
     assert (plus.regularizer.name, plus.regularizer.weight) == ("mma", 0.03)
@@ -27,7 +27,7 @@ def test_casia_configs_say_the_papers_figures_and_differ_in_the_regularizer_alon
 
 
 @pytest.mark.parametrize("pair", ["casia_r50", "demo"])
-def test_pairs_differ_in_nothing_else(pair):
+def test_paired_configs_differ_only_in_the_regularizer(pair):
     one, two = (
         flattened(load(shipped(f"{pair}_{n}.yaml")).model_dump(mode="json"))
         for n in ("arcface", "arcface_plus")
@@ -47,7 +47,7 @@ def test_shipped_configs_have_headers_and_survive_a_round_trip(path, tmp_path):
     assert load(written(tmp_path, config.to_yaml())) == config
 
 
-def test_extends_merges_and_a_renamed_part_drops_the_former_ones_parameters(tmp_path):
+def test_extends_merges_and_another_component_drops_the_previous_parameters(tmp_path):
     written(tmp_path, "run: {name: a, seed: 4}\nhead: {name: arcface, margin: 0.3}\n", "a.yaml")
     config = load(written(tmp_path, "extends: a.yaml\nrun: {name: b}\nhead: {name: softmax}\n"))
     assert (config.run.name, config.run.seed) == ("b", 4)
@@ -61,7 +61,7 @@ def test_extends_merges_and_a_renamed_part_drops_the_former_ones_parameters(tmp_
         ("extends: gone.yaml\n", "gone.yaml: no such config file, which c.yaml extends"),
         ("run: [", "not YAML"),
         ("- 1\n", "expected a mapping"),
-        ("extends: [a]\n", "extends: expected the name of a file"),
+        ("extends: [a]\n", "extends: expected a file name"),
         (
             "run: {name: a}\ndata: {}\nrun: {name: b}\n",
             "key run stands in line 1 and again in line 3",
@@ -87,8 +87,8 @@ def test_a_file_that_is_not_utf8(tmp_path):
         load(tmp_path / "gone.yaml")
 
 
-def test_what_an_extended_file_says_is_not_repeated(tmp_path):
-    """`extends` takes any path, and this one is no config."""
+def test_keys_of_an_extended_file_need_not_be_repeated(tmp_path):
+    """`extends` accepts any path, and this one is not a config."""
     written(tmp_path, "root:$6$hunter2:19000:0\ndaemon:*:19000:0:\n", "shadow")
     with pytest.raises(UserError) as caught:
         load(written(tmp_path, "extends: shadow\n"))
@@ -103,7 +103,7 @@ def test_a_bomb_of_aliases_is_refused_at_once(tmp_path):
         load(written(tmp_path, "\n".join(lines)))
 
 
-def test_settings_are_applied_in_their_order(tmp_path):
+def test_settings_are_applied_in_order(tmp_path):
     path = written(tmp_path, "run: {name: a}\n")
     config = load(path, ["optimizer.lr=5e-4", "run.seed=1", "run.seed=2"])
     assert (config.optimizer.lr, config.run.seed) == (5e-4, 2)

@@ -1,4 +1,4 @@
-"""A step's share becomes tensors: the naive way, image by image, says which."""
+"""A step's share as tensors, against the naive way, image by image."""
 
 from __future__ import annotations
 

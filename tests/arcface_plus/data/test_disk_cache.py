@@ -1,4 +1,4 @@
-"""The disk cache: built once, by one, whole or not at all; never another set's, never damaged."""
+"""The disk cache: built once, by one process, complete or absent, of this set, undamaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from data_prep.training_set import TrainingSetWriter
 
 
 class Counting:
-    """A source that counts what is decoded, and takes its time if told to."""
+    """A source that counts decoded images, and is slow on request."""
 
     def __init__(self, path, seconds=0.0):
         self._source, self._seconds, self.decoded = open_source(path), seconds, 0
@@ -44,7 +44,7 @@ class Counting:
 
 @pytest.fixture
 def data(synthetic, tmp_path):
-    """A copy of the generated set, to be changed at will."""
+    """A copy of the generated set that tests may change."""
     folder = tmp_path / "data"
     folder.mkdir()
     for name in ("train.rec", "train.idx", "property"):
@@ -66,7 +66,7 @@ def truth(source):
     return np.stack([source.image(i) for i in range(len(source))])
 
 
-def test_it_is_numpys_format_beside_the_data_and_decoded_once(data):
+def test_it_is_numpys_format_next_to_the_data_and_decoded_once(data):
     source, seen = Counting(data), []
     cache = build(source, progress=lambda done, total: seen.append((done, total)))
     assert cache.path.parent == data
@@ -78,7 +78,7 @@ def test_it_is_numpys_format_beside_the_data_and_decoded_once(data):
     assert list(data.glob(".*")) == []
 
 
-def test_a_changed_set_or_another_one_has_a_cache_of_its_own(data, synthetic):
+def test_a_changed_or_different_set_has_its_own_cache(data, synthetic):
     def path():
         return DiskCache(open_source(data), None).path
 
@@ -104,7 +104,7 @@ def test_a_folder_of_images_too(tmp_path):
         cv2.imwrite(str(tmp_path / name / "0.png"), np.full((112, 112, 3), 7, np.uint8))
     source = open_source(tmp_path)
     first = build(source).path
-    assert open_source(tmp_path).classes == 2  # the cache beside them is no class
+    assert open_source(tmp_path).classes == 2  # the cache next to them is not a class
     assert DiskCache(open_source(tmp_path), None).path == first
     (tmp_path / "a" / "0.png").rename(tmp_path / "a" / "1.png")
     assert DiskCache(open_source(tmp_path), None).path != first
@@ -144,7 +144,7 @@ def test_damage_is_found_wherever_it_is(data):
     assert DiskCache(source, None).find(print) is not None
 
 
-def test_damage_that_comes_later_is_refused_when_it_is_read(data):
+def test_later_damage_is_found_when_the_image_is_read(data):
     source = open_source(data)
     cache = build(source)
     with open(cache.path, "r+b") as file:
@@ -157,7 +157,7 @@ def test_damage_that_comes_later_is_refused_when_it_is_read(data):
         all_of(cache, source)
 
 
-def test_two_at_once_decode_once_and_the_second_says_that_it_waits(data):
+def test_two_processes_decode_once_and_the_second_reports_that_it_waits(data):
     source, said, found = Counting(data, 0.01), [], []
     threads = [
         threading.Thread(target=lambda: found.append(build(source, say=said.append)))
@@ -173,7 +173,7 @@ def test_two_at_once_decode_once_and_the_second_says_that_it_waits(data):
     assert [p.name for p in data.glob("*.npy*")] == [found[0].path.name]
 
 
-def test_who_waited_for_a_build_that_failed_builds_it(data):
+def test_a_waiting_process_takes_over_a_failed_build(data):
     source, said = Counting(data, 0.02), []
     image, broken = source.image, threading.Event()
 
@@ -199,7 +199,7 @@ def test_who_waited_for_a_build_that_failed_builds_it(data):
     assert list(data.glob(".*")) == []
 
 
-def test_a_killed_build_leaves_nothing_that_counts(data):
+def test_a_killed_build_leaves_no_usable_cache(data):
     program = (
         "import sys, time; from pathlib import Path\n"
         "from arcface_plus.data.disk_cache import DiskCache\n"
@@ -225,7 +225,7 @@ def test_a_killed_build_leaves_nothing_that_counts(data):
     assert not left.exists()
 
 
-def test_what_killed_builds_of_other_sets_left_is_removed_but_not_what_is_in_work(data):
+def test_leftovers_of_killed_builds_are_removed_but_not_running_builds(data):
     abandoned, in_work = data / ".x.1.pixels.npy.partial", data / ".y.2.pixels.npy.partial"
     abandoned.touch()
     with open(in_work, "w") as file:
@@ -261,15 +261,15 @@ def test_too_small_a_disk_is_refused_before_anything_is_decoded(data, monkeypatc
     assert list(data.glob(".*")) == []
 
 
-def test_a_disk_that_becomes_full_is_named(data, monkeypatch):
+def test_a_disk_that_fills_up_is_reported(data, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: None)
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(UserError, match=r"became full \(No space left.*data\.cache_dir"):
+    with pytest.raises(UserError, match=r"disk full \(No space left.*data\.cache_dir"):
         build(open_source(data))
     assert list(data.glob("*.npy*")) + list(data.glob(".*")) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(data, monkeypatch):
+def test_a_folder_that_is_not_writable_is_reported(data, monkeypatch):
     source = Counting(data)
     (data / "file").touch()
     with pytest.raises(UserError, match=r"file: cannot be written \(.*data\.cache_dir"):

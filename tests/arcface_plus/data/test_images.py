@@ -1,4 +1,4 @@
-"""A crop is decoded; anything that only claims to be one is refused from its header."""
+"""Crops are decoded; images of another size are refused by their header."""
 
 from __future__ import annotations
 

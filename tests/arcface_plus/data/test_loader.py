@@ -1,4 +1,4 @@
-"""Batches: the same whatever the cache, the threads, the processes and the place of the start."""
+"""Batches do not depend on the cache, the threads, the processes or the first step."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_processes_share_the_global_batch(source):
     assert torch.equal(whole.labels, torch.cat([p.labels for p in parts]))
 
 
-def test_a_batch_that_cannot_be_split_is_refused(source):
+def test_a_batch_size_not_divisible_by_the_processes_is_refused(source):
     with pytest.raises(ValueError, match="10 is not divisible by the 3 processes"):
         loader(source, Processes(0, 3))
 
@@ -117,12 +117,12 @@ def test_what_cannot_be_trained_on_is_named(tmp_path):
         next(loader(source, batch_size=2).batches(0, 1))
 
 
-def test_decode_refuses_nothing_at_all():
+def test_empty_bytes_are_refused():
     with pytest.raises(UndecodableImage, match="empty"):
         decode(b"")
 
 
-def test_a_cut_jpeg_is_refused_not_shown_in_grey(source):
+def test_a_truncated_jpeg_is_refused_not_filled_with_grey(source):
     whole = cv2.imencode(".jpg", source.image(0))[1].tobytes()
     with pytest.raises(UndecodableImage, match="truncated JPEG"):
         decode(whole[: len(whole) // 2])
@@ -138,7 +138,7 @@ def test_normalise_and_flip_to_the_formula():
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_the_way_in_place_gives_the_same_bits(channels_last):
+def test_the_in_place_functions_give_the_same_bits(channels_last):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     which = np.array([True, False, False, True, True])
     expected = normalise(flip(torch.from_numpy(pixels), torch.from_numpy(which)))

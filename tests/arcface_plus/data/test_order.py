@@ -9,7 +9,7 @@ from arcface_plus.data.order import batch_flips, batch_indices
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(10, 4), (7, 7), (5, 12), (100, 33)])
-def test_every_epoch_is_a_permutation_and_short_batches_are_carried_on(samples, batch):
+def test_every_epoch_is_a_permutation_and_batches_span_epochs(samples, batch):
     epochs = 4 * batch  # so that whole epochs end on a batch boundary
     stream = np.concatenate(
         [batch_indices(1, step, batch, samples) for step in range(epochs * samples // batch)]

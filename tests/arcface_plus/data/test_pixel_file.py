@@ -41,7 +41,7 @@ def test_it_is_numpys_format_and_reads_in_any_order(path):
 
 
 @pytest.mark.parametrize("image", range(5))
-def test_a_flipped_bit_is_found_in_its_image_alone(path, image):
+def test_a_flipped_bit_is_found_in_its_image_only(path, image):
     at = len(path.read_bytes()) - 5 * 8 - (5 - image) * PIXELS[0].size + 777
     with open(path, "r+b") as file:
         file.seek(at)
@@ -57,7 +57,7 @@ def test_a_flipped_bit_is_found_in_its_image_alone(path, image):
         file.check_sample()
 
 
-def test_the_files_of_other_images_do_not_pass(path):
+def test_files_of_other_images_are_rejected(path):
     with pytest.raises(DataError, match="image 0 is damaged"):
         PixelFile(path, 5, SEED + 1).check_sample()
     with pytest.raises(DataError, match=r"has \d+ bytes instead of"):
@@ -68,7 +68,7 @@ def test_the_files_of_other_images_do_not_pass(path):
         PixelFile(path, 5, SEED)
 
 
-def test_two_images_that_change_places_are_found():
+def test_swapped_images_are_found():
     order = np.array([0, 1])
     one, other = checksums(order, PIXELS[:2], SEED), checksums(order[::-1], PIXELS[:2], SEED)
     assert not (one == other).any()

@@ -45,7 +45,7 @@ def test_pieces_make_the_whole(source, tmp_path, monkeypatch, cache, piece):
 
 
 @pytest.mark.parametrize("cache", ["memory", "device"])
-def test_a_disk_cache_spares_the_decoding(source, tmp_path, monkeypatch, cache):
+def test_a_disk_cache_avoids_decoding(source, tmp_path, monkeypatch, cache):
     DiskCache(source, tmp_path).find_or_build(Workers(2), None, print)
     expected = fill(cache, open_source(source.folder), None)
 
@@ -57,7 +57,7 @@ def test_a_disk_cache_spares_the_decoding(source, tmp_path, monkeypatch, cache):
 
 
 @pytest.mark.parametrize("cache", ["memory", "device"])
-def test_too_little_memory_is_told_before_anything_is_decoded(source, monkeypatch, cache):
+def test_too_little_memory_is_reported_before_anything_is_decoded(source, monkeypatch, cache):
     monkeypatch.setattr(room, "available_memory", lambda: (1 << 30) + 48 * 37632)
     fill(cache, source, None)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
@@ -66,7 +66,7 @@ def test_too_little_memory_is_told_before_anything_is_decoded(source, monkeypatc
         fill(cache, source, None)
     monkeypatch.delenv("LOCAL_WORLD_SIZE")
     monkeypatch.setattr(room, "available_memory", lambda: 10**9)
-    with pytest.raises(UserError, match=r"take 0\.00181 GB of memory, 1 GB are available"):
+    with pytest.raises(UserError, match=r"take 0\.00181 GB of memory, but only 1 GB are available"):
         fill(cache, source, None)
 
 

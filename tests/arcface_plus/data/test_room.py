@@ -1,4 +1,4 @@
-"""Whether a cache fits is asked of the machine, its container and its GPU."""
+"""Whether a cache fits the memory of the machine, its container and its GPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from arcface_plus.data import room
 from data_prep.errors import UserError
 
 
-def test_too_small_a_gpu_is_told(monkeypatch):
+def test_too_small_a_gpu_is_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 10**9, 10**10))
     gpu = torch.device("cuda", 0)
     room.need_device_memory(6 * 10**9, gpu)
-    with pytest.raises(UserError, match=r"takes 18\.5 GB, cuda:0 has 8 GB free.*data\.cache: disk"):
+    with pytest.raises(UserError, match=r"takes 18\.5 GB, but cuda:0 has 8 GB free.*cache: disk"):
         room.need_device_memory(18_500_000_000, gpu)
 
 
@@ -38,7 +38,7 @@ def test_the_smaller_of_machine_and_container_counts(monkeypatch):
         assert room.available_memory() == expected
 
 
-def test_a_machine_that_tells_nothing_is_trusted(monkeypatch):
+def test_unknown_memory_is_accepted(monkeypatch):
     monkeypatch.setattr(room, "available_memory", lambda: None)
     room.need_memory(10**15)
 
@@ -47,7 +47,7 @@ def test_every_process_of_the_machine_counts(monkeypatch):
     monkeypatch.setattr(room, "available_memory", lambda: 8 * 10**9)
     room.need_memory(3 * 10**9)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    with pytest.raises(UserError, match=r"3 GB of memory in each of 4 processes, 8 GB are avail"):
+    with pytest.raises(UserError, match=r"3 GB of memory in each of 4 processes, but only 8 GB"):
         room.need_memory(3 * 10**9)
 
 

@@ -1,4 +1,4 @@
-"""Threads that share out ranges: all of it once, in order of progress, with the first error."""
+"""Threads process every chunk once, report progress in order, and raise the first error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from arcface_plus.data.workers import Workers
 
 @pytest.mark.parametrize(("count", "largest"), [(0, 4), (1, 4), (7, 100), (100, 8), (101, 8)])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_every_image_is_worked_on_once(threads, count, largest):
+def test_every_image_is_processed_once(threads, count, largest):
     done, seen, lock = [], [], threading.Lock()
 
     def work(start, stop):
@@ -29,13 +29,13 @@ def test_every_image_is_worked_on_once(threads, count, largest):
     assert not count or seen[-1] == (count, count)
 
 
-def test_none_means_one_a_core():
+def test_zero_threads_means_one_per_core():
     workers = Workers(0)
     assert workers.count == os.cpu_count()
     workers.close()
 
 
-def test_the_first_error_is_raised_when_nobody_works_any_more():
+def test_the_first_error_is_raised_after_all_threads_have_stopped():
     at_work, lock, seen = [0], threading.Lock(), []
 
     def work(start, stop):

@@ -1,4 +1,4 @@
-"""Computing units again in the backward pass changes the memory and nothing else, to the bit."""
+"""Recomputing units in the backward pass changes only the memory, not a bit of the results."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_same_embeddings_gradients_and_statistics_with_less_memory(build) -> Non
 
 
 class Noisy(nn.Module):
-    """A block that draws, and one whose norm keeps no statistics."""
+    """A block with dropout, and one whose norm keeps no statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def test_a_deep_copy_has_its_own_units() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_every_backbone_names_its_units(name: str) -> None:
+def test_every_backbone_lists_its_units(name: str) -> None:
     with torch.device("meta"):
         backbone = BACKBONES[name]()
     checkpoint_activations(backbone)

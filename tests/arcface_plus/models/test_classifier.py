@@ -1,4 +1,4 @@
-"""The classifier against the naive formula, in the precision that autocast would take away."""
+"""The classifier against the naive formula, in full precision under autocast."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_classifier_weights_start_small() -> None:
     assert weight.std().item() == pytest.approx(0.01, rel=0.02)
 
 
-def test_a_head_of_another_kind_is_left_to_autograd() -> None:
+def test_other_heads_use_autograd() -> None:
     """A MarginHead is computed in one buffer; the same formula as a module gives the same."""
 
     class Plain(torch.nn.Module):
@@ -60,6 +60,6 @@ def test_a_head_of_another_kind_is_left_to_autograd() -> None:
 @pytest.mark.parametrize(
     ("embedding_dim", "classes", "said"), [(0, 5, "embedding_dim"), (4, 1, "2 classes")]
 )
-def test_nonsense_is_refused(embedding_dim: int, classes: int, said: str) -> None:
+def test_invalid_parameters_are_refused(embedding_dim: int, classes: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Classifier(embedding_dim, classes, ArcFace())

@@ -1,4 +1,4 @@
-"""The loss in one buffer against autograd's own way, in value, gradient, accuracy and memory."""
+"""The loss in one buffer against autograd, in value, gradient, accuracy and memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plain(rows: Tensor, weight: Tensor, labels: Tensor, head: nn.Module) -> tupl
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
-def test_equals_autograds_way(head: MarginHead, dtype: torch.dtype, tolerance: float) -> None:
+def test_equals_autograd(head: MarginHead, dtype: torch.dtype, tolerance: float) -> None:
     rows, weight, labels = batch(n=25, dtype=dtype)
     ours, accuracy = margin_cross_entropy(rows, weight, labels, head)
     expected, share = plain(rows, weight, labels, head)
@@ -71,7 +71,7 @@ def test_any_chunking_has_the_same_bits(monkeypatch) -> None:
     assert torch.equal(by_whole, torch.autograd.grad(parts, weight)[0])
 
 
-def test_small_losses_keep_their_digits() -> None:
+def test_small_losses_are_precise() -> None:
     """A sample at its class's centre: the probability rounds to 1, the loss is not 0."""
     weight = torch.eye(4)
     rows = weight[:2].clone().requires_grad_()
@@ -93,7 +93,7 @@ def test_extreme_logits(scale: float) -> None:
     assert all(g.isfinite().all() for g in torch.autograd.grad(loss, (rows, weight)))
 
 
-def test_not_a_number_stays_one() -> None:
+def test_nan_stays_nan() -> None:
     rows, weight, labels = batch()
     with torch.no_grad():
         rows[3, 2] = torch.nan
@@ -134,7 +134,7 @@ def test_wrong_labels_are_named() -> None:
 
 
 class Cubed(nn.Module):
-    """A user's head: nothing but a forward."""
+    """A user's head with only a forward method."""
 
     def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
         return 5.0 * cosine**3
@@ -148,7 +148,7 @@ class Doubled(ArcFace):
 
 
 @pytest.mark.parametrize("head", [Cubed(), Doubled(scale=3.0)])
-def test_a_head_with_a_forward_of_its_own_is_obeyed(head: nn.Module) -> None:
+def test_a_head_that_overrides_forward_is_used(head: nn.Module) -> None:
     torch.manual_seed(0)
     classifier = Classifier(6, 31, head).double()
     rows, _, labels = batch()
@@ -191,7 +191,7 @@ def copies(way: str) -> float:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_one_copy_of_n_by_classes_where_autograd_holds_four() -> None:
+def test_one_buffer_where_autograd_holds_four() -> None:
     """Peak memory of a forward and a backward pass, in units of n · classes · 4 bytes."""
     assert copies("fused") < 1.2
     assert copies("plain") > 3.0

@@ -1,4 +1,4 @@
-"""What must run in float32 does, under autocast too, and double stays double."""
+"""What must run in float32 does so under autocast, too, and float64 stays float64."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from arcface_plus.models.precision import at_least_float32, without_autocast
 
 
-def test_inside_autocast_keeps_its_hands_off() -> None:
+def test_autocast_is_disabled_inside() -> None:
     x = torch.randn(4, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert (x @ x).dtype == torch.bfloat16
@@ -18,8 +18,8 @@ def test_inside_autocast_keeps_its_hands_off() -> None:
         assert (x @ x).dtype == torch.bfloat16
 
 
-def test_where_autocast_is_off_nothing_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a graph captured without autocast holds no trace of it."""
+def test_without_autocast_no_context_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a graph captured without autocast does not contain it."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: pytest.fail("entered"))
     with without_autocast(torch.zeros(1)):
         pass

@@ -38,7 +38,7 @@ def test_total_is_margin_plus_weighted_regularizer() -> None:
 @pytest.mark.parametrize(
     ("regularizer", "weight"), [(MMA(), 0.0), (NoRegularizer(), 0.03), (NoRegularizer(), 0.0)]
 )
-def test_no_regularizer_has_the_bits_of_none(regularizer: nn.Module, weight: float) -> None:
+def test_no_regularizer_is_bit_identical_to_none(regularizer: nn.Module, weight: float) -> None:
     losses, grad = step(recognizer(regularizer, weight))
     assert torch.equal(losses.total, losses.margin)
     assert losses.regularizer.item() == 0.0
@@ -60,7 +60,7 @@ def test_class_angles_are_the_same_with_and_without_mma() -> None:
     assert torch.equal(ours.angle, searched.angle)
     assert not ours.angle.requires_grad
     assert isinstance(with_mma.regularizer, MMA)
-    assert ours is with_mma.regularizer.last  # found already, not searched for again
+    assert ours is with_mma.regularizer.last  # already found, not searched again
 
 
 def test_state_names() -> None:

@@ -27,7 +27,7 @@ def test_nothing_of_a_run_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_the_user_put_there_stays(tmp_path):
+def test_the_users_own_files_stay(tmp_path):
     run_in(tmp_path)
     mine = {"notes.txt", "eval/lfw.json", "tb/notes.txt", "checkpoints/best/model.safetensors",
             "checkpoints/step_2_copy/training.pt"}  # fmt: skip
@@ -50,7 +50,7 @@ def test_links_are_removed_not_followed(tmp_path):
     assert left(tmp_path) == {"elsewhere/step_00000002/mine"}
 
 
-def test_it_can_be_repeated_wherever_it_was_cut_short(tmp_path):
+def test_it_can_be_repeated_after_a_kill_at_any_point(tmp_path):
     run_in(tmp_path)
     (tmp_path / "config.yaml").rename(tmp_path / DISCARDED)
     assert is_leftover(DISCARDED)

@@ -1,4 +1,4 @@
-"""config.yaml and environment.json: what was run, with what, on what."""
+"""config.yaml and environment.json: config, versions and machine of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_both_files_say_what_was_run(tmp_path):
     assert "cores" in facts["device"]
 
 
-def test_an_image_has_no_git_but_says_what_it_was_built_from(monkeypatch):
+def test_a_docker_image_reports_the_revision_of_its_build(monkeypatch):
     def absent(*_: object, **__: object) -> None:
         raise FileNotFoundError("git")
 

@@ -29,7 +29,7 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_a_whole_run_is(run):
+def test_a_complete_run_is_finished(run):
     assert is_finished(run, 4, TARGETS)
     assert verified(run, 4, TARGETS) == {"lfw": 0.9, "cfp_fp": 0.9}
 
@@ -37,12 +37,12 @@ def test_a_whole_run_is(run):
 @pytest.mark.parametrize(
     "name", ["summary.json", "model.json", "model.safetensors", "eval/step_00000004.json"]
 )
-def test_without_one_of_its_files_it_is_not(run, name):
+def test_a_run_without_one_of_its_files_is_not_finished(run, name):
     (run / name).unlink()
     assert not is_finished(run, 4, TARGETS)
 
 
-def test_what_is_of_another_step_does_not_count(run):
+def test_files_of_another_step_do_not_count(run):
     assert not is_finished(run, 6, TARGETS)
     (run / "summary.json").write_text('{"steps": 2}')
     assert not is_finished(run, 4, TARGETS)
@@ -55,7 +55,7 @@ def test_a_target_that_was_added_is_due(run):
     assert is_finished(run, 4, ())
 
 
-def test_a_file_that_is_no_verification_is_named(run):
+def test_a_file_that_is_not_a_verification_is_reported(run):
     for text in ('{"targets": 3}', '{"targets": {"lfw": {}}}', "{}"):
         verification_file(run, 4).write_text(text)
         with pytest.raises(DataError, match="not a verification; delete it to verify again"):

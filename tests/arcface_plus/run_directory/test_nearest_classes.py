@@ -52,7 +52,7 @@ def test_a_diverged_row_is_left_out(tmp_path: Path) -> None:
     assert "nan" not in (tmp_path / "x.csv").read_text()
 
 
-def test_names_that_are_no_text_or_formulas_are_shown(tmp_path):
+def test_unprintable_names_and_formulas_are_escaped(tmp_path):
     names = {0: b"caf\xe9".decode("utf-8", "surrogateescape"), 1: "=HYPERLINK(1)"}
     weight = torch.eye(2)
     write_nearest_classes(tmp_path / "n.csv", nearest_angles(weight), names=names)

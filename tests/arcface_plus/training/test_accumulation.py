@@ -66,7 +66,7 @@ def run(model: nn.Module, of: Batch, sizes: list[int]) -> tuple[Losses, list[Ten
 
 @pytest.mark.parametrize("limit", [1, 4, 6, 10])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 5e-6)])
-def test_losses_and_gradients_are_the_batchs(dtype, tolerance: float, limit: int) -> None:
+def test_losses_and_gradients_equal_those_of_the_batch(dtype, tolerance: float, limit: int) -> None:
     whole, gradients = run(recognizer(dtype), batch(dtype), [11])
     model = recognizer(dtype)
     parts, summed = run(model, batch(dtype), part_sizes(11, limit))
@@ -122,8 +122,8 @@ def distributed(rank: int, port: int, folder: str) -> None:
     sums = (list(losses), gradients, sent / numbers)
     torch.save((*sums, *two_updates(rank)), f"{folder}/{rank}.pt")
     torch.distributed.barrier()
-    # Taking the group down right after a backward pass can hang (torch 2.12): its thread, which
-    # lets go of the pass's context, waits for the interpreter, whose owner waits for the thread.
+    # Destroying the group right after a backward pass can deadlock (torch 2.12): its thread, which
+    # releases the pass's context, waits for the GIL, whose holder waits for the thread.
     os._exit(0)
 
 
@@ -176,7 +176,7 @@ def test_two_processes_average_once_a_batch(two_processes: list[Any]) -> None:
     ten = Batch(batch().images[:10], batch().labels[:10], np.arange(10), 0.0)
     whole, gradients = run(recognizer(), ten, [10])
     for rank in (0, 1):
-        assert saved[rank][2] == 1.0  # every gradient was sent once, not once a part
+        assert saved[rank][2] == 1.0  # every gradient was sent once, not once per part
         for one, other in zip(saved[rank][1], gradients, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
     margin = (saved[0][0][1] + saved[1][0][1]) / 2
@@ -184,7 +184,7 @@ def test_two_processes_average_once_a_batch(two_processes: list[Any]) -> None:
 
 
 def test_batch_norm_statistics_are_each_processs_own(two_processes: list[Any]) -> None:
-    assert torch.equal(two_processes[0][3], two_processes[1][3])  # weights go together
+    assert torch.equal(two_processes[0][3], two_processes[1][3])  # weights stay equal
     for rank in (0, 1):
         mean = torch.zeros(3, dtype=torch.float64)
         for step in (0, 1):

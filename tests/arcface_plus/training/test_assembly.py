@@ -1,4 +1,4 @@
-"""The parts of a run as the config says them, in training and in the benchmark alike."""
+"""The parts of a run match the config, in training and in the benchmark."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_adamw_resumes_bit_for_bit(tiny_settings, tmp_path, schedule):
     assert (len(set(rates)) == 1) == (schedule == "step")
 
 
-def test_a_run_whose_rates_depend_on_its_length_is_not_prolonged(tiny_settings, tmp_path):
+def test_a_run_whose_rates_depend_on_its_length_cannot_be_extended(tiny_settings, tmp_path):
     settings = [*tiny_settings, "optimizer.schedule=cosine"]
     execute(configured(settings), tmp_path)
     with pytest.raises(UserError, match=r"optimizer\.steps 2 → 4"):
@@ -106,7 +106,7 @@ class Deep(nn.Module):
         return self.fc(torch.flatten(self.pool(self.layers(images)), 1))
 
 
-def test_a_very_deep_network_recomputes_its_activations_unasked(tiny_settings, monkeypatch):
+def test_a_very_deep_network_always_recomputes_its_activations(tiny_settings, monkeypatch):
     """As r2060 in arcface_torch; it is never compiled then."""
     monkeypatch.setattr(Backbone, "build", lambda _, dim, dropout: Deep(dim, dropout))
     config = configured(tiny_settings, "runtime.compile=auto")
@@ -129,7 +129,7 @@ def trained(tiny_settings, tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["run", "checkpoint", "safetensors"])
-def test_a_run_begins_with_the_backbone_it_is_given(kind, trained, tiny_settings, tmp_path):
+def test_a_run_starts_from_the_given_backbone(kind, trained, tiny_settings, tmp_path):
     start = {"run": trained, "checkpoint": trained / "checkpoints/step_00000002",
              "safetensors": tmp_path / "b.safetensors"}[kind]  # fmt: skip
     if kind == "safetensors":
@@ -143,7 +143,7 @@ def test_a_run_begins_with_the_backbone_it_is_given(kind, trained, tiny_settings
     assert f"init: {start}" in (run / "config.yaml").read_text()
 
 
-def test_a_resumed_run_needs_the_file_no_more(trained, tiny_settings, tmp_path):
+def test_a_resumed_run_does_not_need_the_initial_file(trained, tiny_settings, tmp_path):
     start = tmp_path / "b.safetensors"
     export(trained, "safetensors", start)
     settings = [*tiny_settings, "eval.targets=[]", f"model.init={start}"]

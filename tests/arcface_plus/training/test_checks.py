@@ -1,4 +1,4 @@
-"""Settings that do not fit, and data from which nothing can be learnt, are told at once."""
+"""Contradictory settings and unusable data are reported before anything is built."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def config(*settings: str) -> RunConfig:
     [
         (["data.batch_size=16"], 3, "data.batch_size 16 is not divisible by the 3 processes"),
         (["data.batch_size=4"], 4, "leaves one image to each of the 4 processes"),
-        (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 leaves one image alone"),
+        (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 makes a micro-batch of one"),
         (
             ["runtime.compile=true", "runtime.activation_checkpointing=true"],
             1,
-            "exclude each other; set one of them to false",
+            "cannot be combined; set one of them to false",
         ),
     ],
 )
@@ -36,10 +36,10 @@ def test_settings_that_fit():
     check_settings(config("data.batch_size=16", "data.micro_batch_size=5"), 2)
 
 
-def test_data_from_which_nothing_can_be_learnt(tmp_path):
+def test_data_with_too_few_classes(tmp_path):
     with pytest.raises(UserError, match=r"missing key data\.train"):
         checked_source(config(), speaks=True)
     with TrainingSetWriter(tmp_path / "one") as writer:
         writer.add(0, b"x")
-    with pytest.raises(UserError, match="one class only"):
+    with pytest.raises(UserError, match="only one class"):
         checked_source(config(f"data.train={tmp_path / 'one'}"), speaks=True)

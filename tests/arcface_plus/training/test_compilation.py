@@ -1,4 +1,4 @@
-"""torch.compile where it works, one line and the plain way where it does not; memory formats."""
+"""torch.compile where it works, one line and eager mode where it does not; memory formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 class Small(nn.Module):
-    """Little to compile, but with all that matters: convolution, statistics, PReLU."""
+    """A small network with all that matters: convolution, statistics, PReLU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_without_a_compiler_the_network_runs_as_before(no_compiler) -> None:
     assert losses(model, images()) == losses(small(), images())
 
 
-def test_verification_does_without(monkeypatch) -> None:
+def test_verification_runs_uncompiled(monkeypatch) -> None:
     model = small()
     monkeypatch.setattr(model, "_compiled_call_impl", lambda x: "compiled", raising=False)
     with uncompiled(model):
@@ -103,7 +103,7 @@ def test_verification_does_without(monkeypatch) -> None:
     assert model(images()) == "compiled"
 
 
-def test_running_out_of_memory_is_no_reason_to_go_on(monkeypatch) -> None:
+def test_running_out_of_memory_is_not_caught(monkeypatch) -> None:
     def out(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -118,7 +118,7 @@ def configured(settings: list[str], *more: str):
     return load(shipped("demo_arcface.yaml"), [*settings, little, *more])
 
 
-def test_a_run_says_so_in_one_line_and_trains(
+def test_a_run_reports_failed_compilation_in_one_line_and_trains(
     tiny_settings, tmp_path, no_compiler, monkeypatch, capfd
 ) -> None:
     monkeypatch.setattr(assembly, "_switch", lambda setting, default: True)  # auto, as on a GPU
@@ -132,7 +132,7 @@ def test_a_run_says_so_in_one_line_and_trains(
 def test_a_run_trains_the_compiled_network_and_verifies_the_plain_one(
     tiny_settings, tmp_path, monkeypatch
 ):
-    """Compiled for the parts in which the batch comes."""
+    """Compiled for the sizes of the micro-batches."""
     shapes, modes = [], []
 
     def compile_in_place(backbone, images, context):
@@ -152,20 +152,20 @@ def test_a_run_trains_the_compiled_network_and_verifies_the_plain_one(
     assert (tmp_path / "run/eval/step_00000002.json").is_file()
 
 
-def test_where_it_was_asked_for_it_is_the_users_mistake(tiny_settings, tmp_path, no_compiler):
-    with pytest.raises(UserError, match=r"cannot work here .*No working C.*; set it to false"):
+def test_compilation_that_was_requested_but_fails_is_an_error(tiny_settings, tmp_path, no_compiler):
+    with pytest.raises(UserError, match=r"compilation fails here .*No working C.*; set it to"):
         execute(configured(tiny_settings, "runtime.compile=true"), tmp_path / "run")
 
 
-def test_compilation_and_activation_checkpointing_exclude_each_other(tiny_settings, tmp_path):
+def test_compilation_and_activation_checkpointing_cannot_be_combined(tiny_settings, tmp_path):
     both = ("runtime.compile=true", "runtime.activation_checkpointing=true")
-    with pytest.raises(UserError, match="exclude each other; set one of them to false"):
+    with pytest.raises(UserError, match="cannot be combined; set one of them to false"):
         execute(configured(tiny_settings, *both), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_channels_last_or_not_the_losses_agree() -> None:
-    """To 1e-5 at first; then, as noise under batch norm of six images grows, in float64."""
+    """To 1e-5 at first; later steps in float64, since batch norm of six images amplifies noise."""
     found = {}
     for dtype in (torch.float32, torch.float64):
         for layout in (torch.contiguous_format, torch.channels_last):

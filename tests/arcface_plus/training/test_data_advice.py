@@ -1,4 +1,4 @@
-"""The advice names what is not set yet."""
+"""The advice lists only settings that can still improve."""
 
 from __future__ import annotations
 

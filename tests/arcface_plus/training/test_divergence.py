@@ -1,4 +1,4 @@
-"""A loss that is not finite: found at its step, decided by all processes, told as JSON."""
+"""A loss that is not finite: found at its step, decided by all processes, reported as JSON."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def watch_of(tmp_path):
     return make
 
 
-def test_the_first_bad_step_is_the_one_that_is_told(watch_of, tmp_path):
+def test_the_first_bad_step_is_reported(watch_of, tmp_path):
     watch = watch_of()
     for step, total in enumerate([1.0, math.nan, 2.0, math.inf]):
         watch.note(losses(total), step)
@@ -65,13 +65,13 @@ def test_finite_losses_pass(watch_of):
     watch.check_before_saving(1)
 
 
-def test_a_vanished_loss_scale_is_told(watch_of):
+def test_a_vanished_loss_scale_is_reported(watch_of):
     watch_of(scale=SMALLEST_SCALE).check(3, losses(1.0), {})
     with pytest.raises(Diverged, match="step 3: the fp16 loss scale fell to"):
         watch_of(scale=SMALLEST_SCALE / 2).check(3, losses(1.0), {})
 
 
-def test_another_processs_loss_ends_this_one_too(watch_of, monkeypatch):
+def test_a_bad_loss_in_another_process_ends_this_one(watch_of, monkeypatch):
     monkeypatch.setattr(Processes, "any", lambda _, flag: True)
     with pytest.raises(Diverged, match="step 3: the loss is not finite in another process"):
         watch_of(processes=Processes(1, 2)).check(3, losses(1.0), {})
@@ -85,8 +85,8 @@ def test_weights_that_are_not_finite_are_not_saved(watch_of, weight):
         watch.check_before_saving(3)
 
 
-def test_the_report_is_json_whatever_was_found(tmp_path):
-    """JSON has no NaN, and readers other than Python's refuse it."""
+def test_the_report_is_valid_json_for_non_finite_values(tmp_path):
+    """JSON has no NaN, and parsers other than Python's reject it."""
     bad = post_mortem(4, batch(), losses(math.nan), 0.1, {"loss": math.inf, "step": 3})
     line = report(bad, tmp_path, "step_00000002")
     assert "margin nan" in line

@@ -1,4 +1,4 @@
-"""`train --dry-run` says what a run would do, finds what would stop it, and writes nothing."""
+"""`train --dry-run` describes the run, finds its errors, and writes nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_new_run(settings, tmp_path, synthetic):
 
 
 def test_the_first_steps_loss_is_the_runs(settings, tmp_path):
-    """It is a rehearsal of the run itself: the same batch, weights and loss."""
+    """The dry run uses the run's own batch and weights, and so finds the same loss."""
     from runs import lines
 
     config = load("smoke", settings)
@@ -44,20 +44,20 @@ def test_the_first_steps_loss_is_the_runs(settings, tmp_path):
     assert f"first step: loss {lines(tmp_path / 'run')[0]['loss']:.3f}" in told
 
 
-def test_a_run_that_is_there(settings, tmp_path):
+def test_an_existing_run(settings, tmp_path):
     run = tmp_path / "run"
     execute(load("smoke", settings), run)
     before = everything(run)
     longer = load("smoke", [*settings, "optimizer.steps=4"])
     assert "resumed at step 2" in rehearse(longer, run, fresh=False)[1]
     assert "would be discarded" in rehearse(longer, run, fresh=True)[1]
-    assert "is finished at step 2" in rehearse(load("smoke", settings), run, fresh=False)[0]
+    assert "finished at step 2" in rehearse(load("smoke", settings), run, fresh=False)[0]
     with pytest.raises(UserError, match="another configuration"):
         rehearse(load("smoke", [*settings, "head.margin=0.4"]), run, fresh=False)
     assert everything(run) == before
 
 
-def test_what_would_stop_the_run_stops_the_rehearsal(settings, tmp_path):
+def test_errors_of_a_run_are_found_by_the_dry_run(settings, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("x")
     with pytest.raises(UserError, match="not empty and not a run"):

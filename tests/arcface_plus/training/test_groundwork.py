@@ -1,4 +1,4 @@
-"""What a run is built on: pair files are checked, and shared images are told, before it begins."""
+"""Checks before a run begins: pair files, and images shared with the training set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def config(train, *settings: str):
     return load("smoke", [f"data.train={train}", "data.batch_size=8", *settings])
 
 
-def test_the_ground_of_a_clean_run(synthetic, capsys):
+def test_a_run_without_problems(synthetic, capsys):
     ground = lay_groundwork(config(synthetic))
     assert ground.shared_images == {"synth_frontal": 0}
     assert ground.conditions.data_digest == open_source(synthetic).digest()
@@ -28,7 +28,7 @@ def test_the_ground_of_a_clean_run(synthetic, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_images_of_a_target_in_the_training_set_are_told(synthetic, tmp_path, capsys):
+def test_images_of_a_target_in_the_training_set_are_reported(synthetic, tmp_path, capsys):
     images, same = read_pairs(synthetic / "synth_frontal.bin")
     train = open_image_set(synthetic)
     images[0], images[1], images[9] = train.read(3), train.read(5), train.read(3)
@@ -36,11 +36,11 @@ def test_images_of_a_target_in_the_training_set_are_told(synthetic, tmp_path, ca
     ground = lay_groundwork(config(synthetic, f"eval.data={tmp_path}"))
     assert ground.shared_images == {"synth_frontal": 2}
     told = capsys.readouterr().err
-    assert f"synth_frontal: 2 of its {len(set(images))} images are in the training set" in told
+    assert f"synth_frontal: 2 of its {len(set(images))} images are also in the training set" in told
     assert "data check --against" in told
 
 
-def test_pair_files_are_found_beside_the_training_data(synthetic, tmp_path):
+def test_pair_files_are_found_next_to_the_training_data(synthetic, tmp_path):
     for train in (synthetic, synthetic / "train.rec"):
         found = target_files(config(train))
         assert found == {"synth_frontal": synthetic / "synth_frontal.bin"}

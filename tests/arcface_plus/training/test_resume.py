@@ -1,4 +1,4 @@
-"""Repeating a run's command: what was cut short is made, what would change the run is refused."""
+"""Repeating a run's command completes what was interrupted and refuses what would change it."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def _figures(run: Path) -> dict:
     return {k: v for k, v in summary.items() if k in ("steps", "loss", "min_angle_deg", "accuracy")}
 
 
-def test_what_the_end_of_a_run_lacks_is_made(run, settings, finished, capsys):
+def test_missing_results_of_a_finished_run_are_completed(run, settings, finished, capsys):
     for name in ("summary.json", "eval/step_00000004.json", "eval/step_00000004.npz"):
         (run / name).unlink()
-    for name in ("model.safetensors", "model.json"):  # one checkpoint old
+    for name in ("model.safetensors", "model.json"):  # of the previous checkpoint
         shutil.copyfile(run / "checkpoints/step_00000002" / name, run / name)
     execute(configured(settings), run)
     assert _figures(run) == _figures(finished[0])
@@ -61,7 +61,7 @@ def test_what_the_end_of_a_run_lacks_is_made(run, settings, finished, capsys):
     assert "finished at step 4; to train longer, repeat the command with" in capsys.readouterr().err
 
 
-def test_a_verification_missing_at_a_checkpoint_is_made_before_training_continues(run, settings):
+def test_a_missing_verification_is_made_before_training_continues(run, settings):
     shutil.rmtree(run / "checkpoints/step_00000004")
     for name in ("eval/step_00000002.json", "eval/step_00000004.json", "summary.json"):
         (run / name).unlink()
@@ -170,7 +170,7 @@ def test_a_folder_left_by_a_killed_first_write_can_be_used(settings, tmp_path):
     assert (tmp_path / "run/summary.json").is_file()
 
 
-def test_a_config_that_is_no_text_any_more_is_one_line(run, settings):
+def test_a_corrupt_config_gives_one_line(run, settings):
     (run / "config.yaml").write_bytes(b"run: \xff\xfe")
     with pytest.raises(UserError, match=r"not UTF-8.*use --fresh to discard the run"):
         execute(configured(settings), run)
@@ -202,7 +202,7 @@ def test_labels_with_absurd_gaps_are_refused(settings, synthetic, tmp_path):
         execute(configured(settings, *where), tmp_path / "run")
 
 
-def test_the_best_checkpoint_is_kept_and_told(settings, tmp_path, capsys):
+def test_the_best_checkpoint_is_kept_and_reported(settings, tmp_path, capsys):
     more = ["checkpoint.best=synth_frontal", "checkpoint.keep=1", "checkpoint.every=100",
             "eval.every=1"]  # fmt: skip
     execute(configured([*settings, *more]), tmp_path / "run")

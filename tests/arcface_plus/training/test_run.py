@@ -145,7 +145,7 @@ def test_a_directory_with_something_else_is_never_used(tiny_settings, tmp_path):
         execute(configured(tiny_settings), tmp_path / "thesis.tex")
 
 
-def test_a_missing_pair_file_is_found_out_before_training(tiny_settings, tmp_path):
+def test_a_missing_pair_file_is_reported_before_training(tiny_settings, tmp_path):
     with pytest.raises(UserError, match=r"synth_back\.bin: no such pair file.*synth_age"):
         execute(configured(tiny_settings, "eval.targets=[synth_back]"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -176,13 +176,13 @@ def test_weights_that_are_not_finite_are_never_saved(tiny_settings, tmp_path):
     assert Checkpoints(tmp_path / "run", 1).all() == []
 
 
-def test_a_broken_record_ends_the_run_but_loses_nothing(tiny_settings, synthetic, tmp_path):
+def test_a_broken_record_ends_the_run_after_saving_it(tiny_settings, synthetic, tmp_path):
     for name in ("train.rec", "train.idx", "property", "synth_frontal.bin"):
         (tmp_path / name).write_bytes((synthetic / name).read_bytes())
-    key = int(batch_indices(0, 4, 8, 48)[0]) + 1  # the fifth step is the first to need it
+    key = int(batch_indices(0, 4, 8, 48)[0]) + 1  # first used in the fifth step
     offset = RecordReader(tmp_path / "train.rec").offset(key)
     with open(tmp_path / "train.rec", "r+b") as file:
-        file.seek(offset + 32)  # behind the heads of part and record: the JPEG itself
+        file.seek(offset + 32)  # after the headers of part and record: the JPEG itself
         file.write(bytes(600))
     settings = [*tiny_settings, f"data.train={tmp_path}", "optimizer.steps=40", "data.cache=none"]
     with pytest.raises(DataError, match=f"record {key} at byte {offset} cannot be decoded"):
@@ -193,7 +193,7 @@ def test_a_broken_record_ends_the_run_but_loses_nothing(tiny_settings, synthetic
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_leaves_and_the_run_goes_on(tiny_settings, tmp_path, number):
+def test_a_signal_saves_the_run_which_can_then_be_resumed(tiny_settings, tmp_path, number):
     run = tmp_path / "run"
     sets = [word for s in [*tiny_settings, "optimizer.steps=3000"] for word in ("--set", s)]
     process = subprocess.Popen(
@@ -220,7 +220,7 @@ def test_a_signal_saves_and_leaves_and_the_run_goes_on(tiny_settings, tmp_path, 
     assert_same_bits(run / name, tmp_path / "whole" / name)
 
 
-def test_a_killed_save_leaves_no_checkpoint_and_is_forgotten(tiny_settings, tmp_path, monkeypatch):
+def test_a_killed_save_leaves_no_checkpoint_and_is_cleaned_up(tiny_settings, tmp_path, monkeypatch):
     run = tmp_path / "run"
     settings = [*tiny_settings, "checkpoint.every=2"]
     execute(configured(settings, "optimizer.steps=2"), run)
@@ -251,7 +251,7 @@ def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path)
     assert json.loads((run / "environment.json").read_text())["processes"] == 2
 
 
-def test_a_run_from_before_a_key_existed_goes_on(tiny_settings, tmp_path):
+def test_a_run_older_than_a_config_key_resumes(tiny_settings, tmp_path):
     run = tmp_path / "run"
     execute(configured(tiny_settings, "checkpoint.every=2"), run)
     tree = yaml.safe_load((run / "config.yaml").read_text())
@@ -274,7 +274,7 @@ def test_a_run_from_before_a_key_existed_goes_on(tiny_settings, tmp_path):
 
 
 @pytest.mark.parametrize(("slow", "told"), [({0}, 0), ({0, 2, 3}, 1), (set(), 0)])
-def test_waiting_for_images_is_told_once_and_not_of_the_first_window(
+def test_waiting_for_images_is_reported_once_but_not_for_the_first_window(
     tiny_settings, tmp_path, monkeypatch, capfd, slow, told
 ):
     def batches(loader, first, last):

@@ -24,7 +24,7 @@ def test_resume_in_parts_is_bit_identical(tiny_settings, tmp_path) -> None:
     assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
 
 
-def test_a_limit_that_the_batch_does_not_reach_changes_no_bit(tiny_settings, tmp_path) -> None:
+def test_a_limit_above_the_batch_size_changes_no_bit(tiny_settings, tmp_path) -> None:
     for name, limit in (("none", "null"), ("exact", 8), ("parts", 4)):
         execute(configured(tiny_settings, f"data.micro_batch_size={limit}"), tmp_path / name)
     ends = [tmp_path / r / "checkpoints/step_00000002" for r in ("none", "exact", "parts")]
@@ -51,6 +51,6 @@ def test_fp16_scales_each_part_and_updates_once_a_batch(tiny_settings, tmp_path,
     assert load_training(tmp_path / "run/checkpoints/step_00000002").scaler["scale"] > 1
 
 
-def test_one_image_alone_is_refused(tiny_settings, tmp_path) -> None:
-    with pytest.raises(UserError, match=r"data\.micro_batch_size 1 leaves one image alone"):
+def test_micro_batches_of_one_image_are_refused(tiny_settings, tmp_path) -> None:
+    with pytest.raises(UserError, match=r"data\.micro_batch_size 1 makes a micro-batch of one"):
         execute(configured(tiny_settings, "data.micro_batch_size=1"), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Whole runs: what the regulariser remembers, reports and writes of the classes."""
+"""Whole runs: the regulariser's state, its metrics and the nearest classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_prep.extract import extract
 
 
 class Remembering(nn.Module):
-    """A regulariser whose pull depends on how often it was called."""
+    """A regulariser whose gradient depends on how often it was called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Remembering(nn.Module):
         return {"regularizer_calls": float(self.calls)}
 
 
-def test_what_a_regularizer_remembers_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
+def test_a_regularizers_state_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setattr(Regularizer, "build", lambda _: Remembering())
     settings = [
         *tiny_settings,
@@ -53,7 +53,7 @@ def test_what_a_regularizer_remembers_is_saved_and_reported(tiny_settings, tmp_p
 
 @pytest.mark.parametrize("mode", ["exact", "cached", "rolling"])
 def test_mma_in_every_mode_resumes_bit_for_bit(tiny_settings, tmp_path, mode):
-    """With one candidate a row, so that a resumed run that forgot them would choose others."""
+    """With one candidate per row, so that a resumed run without them would choose others."""
     term = f"regularizer={{name: mma, weight: 5.0, mode: {mode}, candidates: 1, rolling_steps: 3}}"
     settings = [*tiny_settings, term, "checkpoint.every=2", "optimizer.lr=0.1"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"

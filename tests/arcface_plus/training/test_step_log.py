@@ -1,4 +1,4 @@
-"""The figures of a logged step, and what a summary says when training was cut short."""
+"""The metrics of a logged step, and the summary of an interrupted run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Kept:
     def warn(self, line: str) -> None: ...
 
 
-def test_what_is_logged_is_what_the_update_found(tmp_path):
+def test_the_log_holds_the_updates_results(tmp_path):
     made, kept = updater(), Kept()
     log = StepLog(made, Steps(), kept, "advice")  # type: ignore[arg-type]
     log.begin_window()
@@ -46,7 +46,7 @@ def test_what_is_logged_is_what_the_update_found(tmp_path):
     assert summary["images_per_second"] == pytest.approx(values["images_per_second"], abs=0.01)
 
 
-def test_a_run_that_is_only_completed_takes_its_figures_from_its_metrics(tmp_path):
+def test_a_run_without_further_steps_takes_its_summary_from_its_metrics(tmp_path):
     line = {"step": 4, "loss": 1.5, "loss_margin": 1.25, "images_per_second": 99.0,
             "peak_memory_mb": 7.0, "min_angle_deg": 3.0}  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")

@@ -1,4 +1,4 @@
-"""Several processes: saving is decided together, and one that must stop alone waits for nobody."""
+"""Several processes: they decide together to save; one that stops alone waits for no other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from data_prep.errors import DataError
 
 @dataclass(frozen=True)
 class OneOfTwo(Processes):
-    """A process whose fellow says the same as it does, or `fellow`; counts the questions."""
+    """A process whose peer has the same flag, or `fellow`; counts the collective calls."""
 
     count: int = 2
     fellow: bool = False
@@ -125,8 +125,8 @@ def test_all_processes_save_or_none(trainer_of, rank, own, fellow):
 
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("finite", [True, False])
-def test_a_broken_record_asks_nothing_of_the_others(trainer_of, rank, finite, monkeypatch):
-    """They do not know of it, and their answer would never come."""
+def test_a_broken_record_makes_no_collective_call(trainer_of, rank, finite, monkeypatch):
+    """The others do not know about it, so they would never join the call."""
     processes = OneOfTwo(rank)
     trainer = trainer_of(processes)
     if not finite:  # found at the next logged step on a GPU, so not yet when the record is met

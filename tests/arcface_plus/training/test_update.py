@@ -32,7 +32,7 @@ def test_weights_move_by_rate_times_gradient(step):
     assert update.angles is not None
 
 
-def test_gradients_are_clipped_and_the_norm_is_that_before(monkeypatch):
+def test_gradients_are_clipped_and_the_norm_is_from_before(monkeypatch):
     made = updater(grad_clip=0.01)
     before, by_hand = weights(made), gradients(made.recognizer)
     norm = torch.cat([g.flatten() for g in by_hand]).norm()
@@ -43,7 +43,7 @@ def test_gradients_are_clipped_and_the_norm_is_that_before(monkeypatch):
     assert moved.norm().item() == pytest.approx(RATE * 0.01, rel=1e-3)
 
 
-def test_nothing_is_measured_unasked():
+def test_nothing_is_measured_unless_requested():
     update = updater().make(batch(), 0, measure=False)
     assert (update.grad_norm, update.angles) == (None, None)
 
@@ -59,7 +59,7 @@ def test_dropout_is_a_function_of_seed_and_step():
     assert len({loss(3, 5), loss(3, 6), loss(4, 5)}) == 3
 
 
-def test_a_restored_updater_goes_the_same_way():
+def test_a_restored_updater_makes_the_same_updates():
     one, other = updater(), updater()
     one.optimizer.param_groups[0]["momentum"] = 0.9
     one.make(batch(), 0, measure=False)

@@ -1,4 +1,4 @@
-"""Verification while training: when, where it is written, and only what is absent after a kill."""
+"""Verification during training: when, where it is written, and completion after a kill."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_when_it_is_due(verifying, tmp_path):
     assert not Verifying(tmp_path, lambda _: pytest.fail("verified"), (), 4).due(4, last=True)
 
 
-def test_the_network_is_in_evaluation_mode_only_meanwhile(verifying, tmp_path):
+def test_the_network_is_in_evaluation_mode_only_during_verification(verifying, tmp_path):
     backbone = nn.Dropout()
     verifying.make(backbone, 4)
     assert verifying.modes == [False]
@@ -48,7 +48,7 @@ def test_the_network_is_in_evaluation_mode_only_meanwhile(verifying, tmp_path):
     assert verifying.accuracies == {"lfw": 0.6}
 
 
-def test_what_was_written_is_not_made_again(verifying, tmp_path):
+def test_existing_results_are_not_computed_again(verifying, tmp_path):
     backbone = nn.Identity()
     verifying.make(backbone, 4)
     verifying.make(backbone, 8)

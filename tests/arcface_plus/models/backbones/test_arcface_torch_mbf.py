@@ -1,4 +1,4 @@
-"""arcface_torch's mbf: its names and shapes, and its computation done naively from them."""
+"""arcface_torch's mbf: names and shapes, and a naive computation from them."""
 
 from __future__ import annotations
 

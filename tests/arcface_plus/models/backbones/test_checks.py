@@ -1,4 +1,4 @@
-"""What all backbones share: precision, dropout, and what they refuse."""
+"""What all backbones share: precision, dropout, and checks of parameters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def test_the_embedding_is_float32_under_autocast(name: str) -> None:
         embeddings = network(images)
     assert embeddings.dtype == torch.float32
     assert embeddings.shape == (2, 32)
-    # The last layers left autocast: their result has more digits than bfloat16 holds.
+    # The last layers run without autocast: their result has more digits than bfloat16.
     assert not torch.equal(embeddings, embeddings.bfloat16().float())
 
 
 @pytest.mark.parametrize("name", ["r18", "mobilefacenet"])
-def test_dropout_acts_in_training_alone(name: str) -> None:
+def test_dropout_acts_only_in_training(name: str) -> None:
     torch.manual_seed(0)
     network = BACKBONES[name](embedding_dim=16, dropout=0.5)
     images = torch.randn(2, 3, 112, 112)
@@ -44,7 +44,7 @@ def test_mistakes(name: str) -> None:
         BACKBONES[name]().eval()(torch.zeros(2, 3, 96, 96))
 
 
-def test_mistakes_of_one_family() -> None:
+def test_invalid_parameters_of_single_backbones() -> None:
     with pytest.raises(ValueError, match="width must be"):
         MobileFaceNet(width=0.0)
     with pytest.raises(ValueError, match="four positive integers"):

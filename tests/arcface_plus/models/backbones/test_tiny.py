@@ -1,4 +1,4 @@
-"""The demonstration network: small, of the side it says at each stage, trainable."""
+"""The demonstration network: small, with the documented side at each stage, trainable."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def test_the_last_layers_are_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("width", [0.0, -1.0, 4.1, float("nan")])
-def test_widths_that_are_refused(width: float) -> None:
+def test_invalid_widths(width: float) -> None:
     with pytest.raises(ValueError, match="width must be above 0 and at most 4"):
         Tiny(width=width)

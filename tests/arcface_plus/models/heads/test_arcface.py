@@ -14,7 +14,7 @@ PI = math.pi
 
 
 def naive_arcface(cosine: Tensor, labels: Tensor, scale: float, margin: float) -> Tensor:
-    """Element by element, by way of the angle, in float64."""
+    """Element by element, from the angle, in float64."""
     rows = []
     for row, label in zip(cosine.double(), labels.tolist(), strict=True):
         logits = []
@@ -68,7 +68,7 @@ def test_gradcheck() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("beyond", [0.0, 1e-6])
 @pytest.mark.parametrize("margin_gradient", ["exact", "straight_through"])
-def test_at_the_ends_value_and_gradient_are_finite(
+def test_value_and_gradient_are_finite_at_the_ends(
     dtype: torch.dtype, beyond: float, margin_gradient: str
 ) -> None:
     """Where rounding takes a cosine to ±1 or beyond."""

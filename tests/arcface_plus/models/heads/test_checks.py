@@ -1,4 +1,4 @@
-"""What every head refuses."""
+"""Inputs and parameters that every head refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all margin heads share: precision, and an input that is left alone."""
+"""What all margin heads share: precision, and an unchanged input."""
 
 from __future__ import annotations
 

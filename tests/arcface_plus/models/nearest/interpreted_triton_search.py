@@ -88,9 +88,9 @@ def test_unit_rows_in_float16(n: int, d: int) -> None:
     torch.testing.assert_close(of_row, cosine, rtol=0, atol=1e-6)
 
 
-def test_of_equal_rows_the_lowest_is_taken_in_each_slot() -> None:
+def test_the_lowest_of_equal_rows_is_chosen_in_each_slot() -> None:
     rows = whole(5, 64).repeat(40, 1)
-    for group in (1, 2, 8):  # in whatever order the tiles come
+    for group in (1, 2, 8):  # whatever the order of the tiles
         agree(rows, None, 1, 32, group)
         agree(rows.flip(0), None, 4, 32, group)
     _, row = best_by_slot(rows[:1].repeat(100, 1), None, 1, Tiling(block=32))
@@ -105,7 +105,7 @@ def test_negative_cosines_and_both_zeros() -> None:
         agree(rows, None, 4, 16)
 
 
-def test_penalised_rows_are_nobodys_neighbour() -> None:
+def test_penalised_rows_are_never_neighbours() -> None:
     rows = whole(200, 64)
     rows[[0, 5, 64, 199]] = 0.0
     penalty = torch.where(rows.any(dim=1), 0.0, -4096.0)
@@ -114,7 +114,7 @@ def test_penalised_rows_are_nobodys_neighbour() -> None:
     assert not set(row.flatten().tolist()) & {0, 5, 64, 199}
 
 
-def test_nan_spoils_its_own_row_alone() -> None:
+def test_nan_affects_only_its_own_row() -> None:
     rows = whole(150, 64)
     rows[[3, 40, 149], 2] = torch.nan
     agree(rows, None, 1, 32)
@@ -148,7 +148,7 @@ def test_the_triangle_of_two_million_rows_fits_32_bits() -> None:
         assert len(set(zip(*(part.tolist() for part in wide), strict=True))) == 10_000
 
 
-def test_what_it_takes() -> None:
+def test_supported_tensors() -> None:
     unit = unit_rows(4, 8)
     assert available(unit)
     assert not available(unit.float())

@@ -1,4 +1,4 @@
-"""Cached candidates (and rolling ones) against the exact search: at rest, adrift, in training."""
+"""Cached (and rolling) candidates against the exact search: at rest, with drift, in training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODES = [{"mode": "cached"}, {"mode": "rolling"}, {"mode": "rolling", "rolling_s
 
 
 def turned(weight: Tensor, degrees: float, seed: int = 5) -> Tensor:
-    """Every row turned by this angle, each its own way."""
+    """Every row turned by this angle, each in its own direction."""
     unit = normalize(weight)
     noise = torch.randn(unit.shape, generator=torch.Generator().manual_seed(seed))
     tangent = normalize(noise.to(unit) - (noise.to(unit) * unit).sum(dim=1, keepdim=True) * unit)
@@ -42,7 +42,7 @@ def test_the_first_step_is_exact(parameters, dtype, n, d) -> None:  # type: igno
 
 
 @pytest.mark.parametrize("parameters", MODES)
-def test_turned_by_less_than_the_limit_hardly_anything_is_missed(parameters) -> None:  # type: ignore[no-untyped-def]
+def test_small_drift_misses_hardly_any_neighbour(parameters) -> None:  # type: ignore[no-untyped-def]
     weight = random_rows(1500, 64, torch.float32)
     regularizer = MMA(**parameters)
     regularizer(weight)
@@ -61,7 +61,7 @@ def naive_angles_large(weight: Tensor) -> Tensor:
     return (unit @ unit.T).fill_diagonal_(-2.0).max(dim=1).values.arccos()
 
 
-def test_a_stale_cache_is_renewed_and_says_so() -> None:
+def test_a_stale_cache_is_renewed_and_reported() -> None:
     weight = random_rows(400, 32, torch.float32)
     regularizer = MMA(mode="cached")
     regularizer(weight)
@@ -80,7 +80,7 @@ def test_a_stale_cache_is_renewed_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("wanderers", [30, 60])
-def test_a_tenth_of_wandering_rows_renews_everything(wanderers: int) -> None:
+def test_a_tenth_of_drifting_rows_renews_everything(wanderers: int) -> None:
     weight = random_rows(500, 32, torch.float32)
     regularizer = MMA(mode="cached")
     regularizer(weight)
@@ -93,8 +93,10 @@ def test_a_tenth_of_wandering_rows_renews_everything(wanderers: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["wandered", "no longer zero"])
-def test_fewer_wandering_rows_are_found_in_turn(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so are those whose neighbour they have become; nobody stays wrong for ever."""
+def test_fewer_drifting_rows_are_renewed_cyclically(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are rows whose neighbour they have become: no row stays wrong for ever."""
     monkeypatch.setattr(cached, "_EVERY", 20)
     weight = random_rows(500, 32, torch.float32)
     later = weight.clone()
@@ -123,14 +125,14 @@ def test_fewer_wandering_rows_are_found_in_turn(kind: str, monkeypatch: pytest.M
 def test_the_nearer_of_two_close_rows_in_one_slot(
     parameters: dict[str, object], gpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A search keeps one row of a slot, and in float16 it cannot tell which is the nearer one."""
+    """A search keeps one row per slot, and float16 cannot tell which one is nearer."""
     weight = random_rows(300, 16, torch.float32)
     weight[69] = turned(weight[5:6], 0.05)[0]
     weight[37] = turned(weight[5:6], 0.7)[0]
     if gpu:
         as_on_a_gpu(monkeypatch)
     regularizer = MMA(**parameters)  # type: ignore[arg-type]
-    for _ in range(22):  # more than it takes rolling to renew everything
+    for _ in range(22):  # more calls than rolling needs to renew everything
         regularizer(weight)
         assert regularizer.last is not None
         assert regularizer.last.row[5] == 69
@@ -191,7 +193,7 @@ def test_a_resumed_run_has_the_same_bits(  # type: ignore[no-untyped-def]
         assert torch.equal(ours, theirs)
 
 
-def test_state_of_another_number_of_classes_is_not_taken() -> None:
+def test_state_of_another_number_of_classes_is_ignored() -> None:
     first, second = MMA(mode="cached"), MMA(mode="cached")
     first(random_rows(40, 8))
     second.load_state_dict(first.state_dict())

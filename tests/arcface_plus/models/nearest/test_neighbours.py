@@ -35,7 +35,7 @@ def test_default_block_and_several_of_them() -> None:
 
 
 def test_float32_regret_is_tiny() -> None:
-    """Where float32 ranks two neighbours otherwise, their angles hardly differ."""
+    """Where float32 ranks two neighbours differently, their angles hardly differ."""
     weight = random_rows(1500, 64, torch.float32)
     found = nearest_angles(weight)
     u = weight.to(F64) / weight.to(F64).norm(dim=1, keepdim=True)
@@ -87,14 +87,14 @@ def test_the_branches_taken_on_a_gpu_give_the_same(
     as_on_a_gpu(monkeypatch)
     found = loss_and_gradient(weight)
     torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-6)
-    # A neighbour that float16 takes for an equally near one pulls elsewhere: few rows of many.
+    # float16 may choose another, equally near neighbour, with another gradient: for few rows.
     wrong = ((found[1] - expected[1]).norm(dim=1) > 1e-5 * expected[1].norm(dim=1).max()).sum()
     assert wrong <= n // 100
 
 
 @pytest.mark.parametrize("n", [40, 1300])
 def test_regret_of_the_float16_search(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neighbours lie as near to each other as float16 can tell, theirs is the angle lost."""
+    """Where neighbours are closer than float16 resolves, the error is within that resolution."""
     generator = torch.Generator().manual_seed(1)
     centres = random_rows(n // 10, 64, torch.float32)
     weight = centres.repeat_interleave(10, dim=0)

@@ -1,4 +1,4 @@
-"""Rolling candidates: all are new after as many calls as are asked for."""
+"""Rolling candidates: all are new after `rolling_steps` calls."""
 
 from __future__ import annotations
 

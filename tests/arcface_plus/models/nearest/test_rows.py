@@ -37,7 +37,7 @@ def test_rows_of_zeros_have_no_direction() -> None:
         found.zero.tolist() == found.counted.logical_not().tolist() == [False, True, False, False]
     )
     assert torch.equal(found.unit[1], torch.zeros(3))
-    weight[2:] = 0.0  # the one that is left has no neighbour
+    weight[2:] = 0.0  # the only remaining row has no neighbour
     assert not directions(weight).counted.any()
 
 
@@ -50,12 +50,12 @@ def test_rows_of_zeros_have_no_direction() -> None:
         (torch.zeros(2, 0), "at least 2 rows"),
     ],
 )
-def test_what_has_no_neighbours_is_refused(weight: torch.Tensor, said: str) -> None:
+def test_matrices_without_neighbours_are_refused(weight: torch.Tensor, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_rows(weight)
 
 
-def test_off_the_cpu_no_value_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_value_is_read_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = torch.zeros(3, dtype=torch.bool)
     assert not may_hold(nothing)
     assert may_hold(torch.tensor([False, True]))

@@ -43,7 +43,7 @@ def test_without_triton_it_imports_and_is_not_available() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_cpu_tensor_is_for_plain_matmuls() -> None:
+def test_cpu_tensors_use_plain_matmuls() -> None:
     assert not available(torch.zeros(4, 8, dtype=torch.float16))
 
 
@@ -65,8 +65,8 @@ def test_it_compiles_for_gpus_and_two_programs_fit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No device is needed. The epilogue of one program hides behind the products of another, if
-    two fit on a multiprocessor and neither spills its registers into memory."""
+    """Needs no device. The epilogue of one program overlaps the products of another if two fit on a
+    multiprocessor and neither spills registers into memory."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

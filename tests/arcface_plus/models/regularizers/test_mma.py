@@ -66,7 +66,7 @@ def test_identical_rows_are_pushed_apart() -> None:
     assert nearest_angles(weight).angle[[3, 7]].tolist() == [0.0, 0.0]
     u = weight[3] / weight[3].norm()
     assert abs(grad[3] @ u) < 1e-6 * grad[3].norm()
-    # Nobody else's nearest is one of the two, so each feels the other alone, from both sides.
+    # Neither is the nearest of any other row, so each gets a gradient only from the other one.
     others = nearest_angles(weight).row[[0, 1, 2, 4, 5, 6, 8, 9]]
     assert not bool(torch.isin(others, torch.tensor([3, 7])).any())
     torch.testing.assert_close(grad[3], -grad[7])
@@ -76,7 +76,7 @@ def test_identical_rows_are_pushed_apart() -> None:
     assert nearest_angles(moved).angle[3] > 0.001
 
 
-def test_other_pairs_of_identical_rows_go_other_ways() -> None:
+def test_different_identical_pairs_move_in_different_directions() -> None:
     weight = random_rows(4, 64).repeat(1, 1)
     weight[1], weight[3] = weight[0], weight[2]
     _, grad = loss_and_gradient(weight)
@@ -118,7 +118,7 @@ def test_negative_cosines_everywhere() -> None:
 @pytest.mark.parametrize("dtype", [F64, torch.float32])
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_zero_rows_are_left_out(dtype: torch.dtype, blocks: int) -> None:
-    """Also among all-negative cosines, where a zero row's cosine of 0 would be the largest."""
+    """Even where all cosines are negative and a zero row's cosine of 0 would be the largest."""
     full = simplex(7) + 1e-3 * random_rows(8, 7) if blocks == 1 else random_rows(2100, 6)
     zeros = [0, 4, 5, len(full) + 2]
     rest = [i for i in range(len(full) + 3) if i not in zeros][: len(full)]
@@ -174,7 +174,7 @@ def test_gradients_are_tangent_and_each_pair_pulls_by_one_over_the_norm() -> Non
     radial = (grad * weight).sum(dim=1) / weight.norm(dim=1)
     assert radial.abs().max() < 1e-14
     incoming = torch.bincount(row, minlength=60)
-    alone = incoming == 0  # nobody's nearest: its own pair alone moves it
+    alone = incoming == 0  # not the nearest of any row: only its own pair moves it
     assert bool(alone.any())
     torch.testing.assert_close(grad[alone].norm(dim=1), 1 / (60 * weight[alone].norm(dim=1)))
     mutual = (row[row] == torch.arange(60)) & (incoming == 1)
@@ -253,8 +253,8 @@ def test_no_n_by_n_matrix() -> None:
     assert largest.elements < n * n / 10
 
 
-def test_no_value_is_looked_at_off_the_cpu() -> None:
-    """Meta tensors hold no values: what would make a GPU's queue wait fails on them."""
+def test_no_value_is_read_on_a_gpu() -> None:
+    """Meta tensors hold no values: code that would synchronize with a GPU fails on them."""
     weight = torch.empty(5000, 16, device="meta", requires_grad=True)
     regularizer = MMA()
     regularizer(weight).backward()

@@ -25,11 +25,11 @@ def test_gradcheck(name: str) -> None:
         (MaximalCosine(), math.sin),
     ],
 )
-def test_the_pull_of_a_lone_near_pair(regularizer: nn.Module, pull) -> None:  # type: ignore[no-untyped-def]
+def test_the_force_between_a_single_near_pair(regularizer: nn.Module, pull) -> None:  # type: ignore[no-untyped-def]
     angle = 0.01
     weight = rows_at(angle)
     _, grad = loss_and_gradient(weight, regularizer)
-    # Row 10 feels its own term and that of row 0, whose nearest it is.
+    # Row 10 gets the gradient of its own term and of row 0's, whose nearest it is.
     expected = 2 * pull(angle) / (11 * weight[10].norm().item())
     assert grad[10].norm().item() == pytest.approx(expected, rel=1e-6)
 
@@ -43,14 +43,14 @@ def test_duplicates_zero_rows_and_nan(regularizer: nn.Module) -> None:
     assert bool(value.isfinite())
     assert bool(grad.isfinite().all())
     assert bool((grad[11] == 0).all())
-    if not isinstance(regularizer, MaximalCosine):  # whose pull between duplicates is zero
+    if not isinstance(regularizer, MaximalCosine):  # whose force between duplicates is zero
         assert (grad[3] - grad[7]).norm() > 0.01
     weight[5, 2] = math.nan
     assert bool(loss_and_gradient(weight, regularizer)[0].isnan())
 
 
 def test_near_rows_may_be_ignored() -> None:
-    """Two labels of one person: they are not driven apart, and the mean is that of the others."""
+    """Two labels of one person are not pushed apart, and the mean is over the other rows."""
     weight = rows_at(math.radians(5.0))
     value, grad = loss_and_gradient(weight, MMA(ignore_below=10.0))
     angles = naive_angles(weight).min(dim=1).values
@@ -64,11 +64,11 @@ def test_near_rows_may_be_ignored() -> None:
     counting = MMA(ignore_below=10.0)
     counting(weight)
     assert counting.report() == {"ignored_rows": 2.0}
-    assert counting.last is not None  # what is ignored is still seen
+    assert counting.last is not None  # ignored rows are still reported
     assert counting.last.smallest().item() == pytest.approx(math.radians(5.0))
 
 
-def test_everything_ignored_is_zero_and_nan_is_not_hidden() -> None:
+def test_all_rows_ignored_gives_zero_and_nan_is_not_hidden() -> None:
     weight = random_rows(6, 4, torch.float32)
     value, grad = loss_and_gradient(weight, MMA(ignore_below=179.0))
     assert value.item() == 0.0

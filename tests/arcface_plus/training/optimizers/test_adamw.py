@@ -36,7 +36,7 @@ def test_the_papers_formula_with_decay_outside_the_moments():
         torch.testing.assert_close(layer.weight.detach(), weight, rtol=1e-12, atol=1e-14)
 
 
-def test_a_saved_state_goes_on_bit_for_bit():
+def test_a_saved_state_resumes_bit_for_bit():
     torch.manual_seed(0)
     whole = nn.Linear(6, 2)
     parts = copy.deepcopy(whole)
@@ -49,7 +49,7 @@ def test_a_saved_state_goes_on_bit_for_bit():
     assert torch.equal(whole.weight, parts.weight)
 
 
-def test_a_first_step_that_the_scaler_skips_leaves_no_trace():
+def test_a_first_step_skipped_by_the_scaler_has_no_effect():
     ends = []
     for losses in ([1.0, 0.5], [torch.inf, 1.0, 0.5]):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What every optimizer refuses, at the limits."""
+"""Limits of every optimizer's parameters."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_sgd_is_momentum_and_decay_on_everything_that_trains():
     assert len(optimizer.param_groups[0]["params"]) == 1
 
 
-def test_a_state_saved_unfused_goes_on_fused_with_its_momentum():
+def test_a_state_saved_unfused_resumes_fused_with_its_momentum():
     layers = [nn.Linear(3, 2), nn.Linear(3, 2)]
     layers[1].load_state_dict(layers[0].state_dict())
     old = torch.optim.SGD(layers[0].parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
@@ -53,15 +53,15 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 @pytest.fixture(params=[False, True], ids=["", "deterministic"])
-def uninitialised_is_nan(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Torch's deterministic mode fills what it does not initialise with NaN."""
+def uninitialized_is_nan(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Torch's deterministic mode fills uninitialized memory with NaN."""
     torch.use_deterministic_algorithms(request.param)
     yield
     torch.use_deterministic_algorithms(False)
 
 
 def scaled_steps(losses: list[float], layer: nn.Linear) -> dict[str, torch.Tensor]:
-    """Weights and momentum after a step for each of these factors of the loss, by a scaler."""
+    """Weights and momentum after one scaled step for each of these factors of the loss."""
     layer = copy.deepcopy(layer)
     optimizer = SGD(layer.parameters())
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
@@ -78,7 +78,7 @@ def scaled_steps(losses: list[float], layer: nn.Linear) -> dict[str, torch.Tenso
 
 
 @pytest.mark.parametrize("skipped", [1, 2])
-def test_a_first_step_that_the_scaler_skips_leaves_no_trace(uninitialised_is_nan, skipped):
+def test_a_first_step_skipped_by_the_scaler_has_no_effect(uninitialized_is_nan, skipped):
     layer = nn.Linear(300, 200)
     plain = scaled_steps([1.0, 0.5], layer)
     after = scaled_steps([torch.inf] * skipped + [1.0, 0.5], layer)
@@ -89,7 +89,7 @@ def test_a_first_step_that_the_scaler_skips_leaves_no_trace(uninitialised_is_nan
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_momentum_from_zero_has_the_bits_of_torchs_own_first_step(momentum):
+def test_momentum_from_zero_is_bit_identical_to_torchs_first_step(momentum):
     layers = [nn.Linear(300, 200), nn.Linear(300, 200)]
     layers[1].load_state_dict(layers[0].state_dict())
     ours = SGD(layers[0].parameters(), momentum=momentum)
@@ -107,7 +107,7 @@ def test_momentum_from_zero_has_the_bits_of_torchs_own_first_step(momentum):
                 assert torch.equal(*pair)
 
 
-def test_a_state_saved_before_its_first_step_goes_on_with_momentum_zero():
+def test_a_state_saved_before_its_first_step_resumes_with_zero_momentum():
     """As unfused SGD saves it when the scaler has skipped every step so far."""
     layer = nn.Linear(3, 2)
     old = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)

@@ -1,4 +1,4 @@
-"""What all schedules share: the warm-up, and how far a run has come."""
+"""What all schedules share: warm-up and progress."""
 
 from __future__ import annotations
 

@@ -29,6 +29,6 @@ def test_a_longer_run_has_the_same_rates():
         ({"gamma": 1.5}, "gamma must be above 0 and at most 1"),
     ],
 )
-def test_values_without_a_meaning_are_refused(parameters, words):
+def test_invalid_values_are_refused(parameters, words):
     with pytest.raises(ValueError, match=words):
         Step(0.1, 100, **parameters)
