@@ -1,4 +1,4 @@
-"""`arcface-plus export`: a model that others can load."""
+"""`arcface-plus export`: write a model in a format that other programs load."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Format(StrEnum):
 
 def export(
     ckpt: Annotated[
-        Path, typer.Option(help="Run, checkpoint, .safetensors or a .pt/.pth/.ckpt/.tar.")
+        Path, typer.Option(help="Run, checkpoint, .safetensors or .pt/.pth/.ckpt/.tar.")
     ],
-    format: Annotated[Format, typer.Option(help="What to write.")],
+    format: Annotated[Format, typer.Option(help="Output format.")],
     out: Annotated[Path, typer.Option(help="File to write: .safetensors, .onnx, .pt or .pth.")],
     backbone: BackboneOption = None,
 ) -> None:
-    """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
+    """Export the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
     from arcface_plus.embedder.export import write
 
     write(ckpt, format.value, out, backbone_choice(backbone))

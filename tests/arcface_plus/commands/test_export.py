@@ -70,4 +70,4 @@ def test_a_dash_is_standard_output(bare, tmp_path, capfdbinary):
     with pytest.raises(SystemExit) as left:
         main(["export", "--format", "safetensors", *words])
     assert left.value.code == 2
-    assert b"its .json cannot be written beside it" in capfdbinary.readouterr().err
+    assert b"its .json cannot be written next to it" in capfdbinary.readouterr().err
