@@ -57,7 +57,7 @@ def test_class_names_and_origin_as_embed_writes_them(tmp_path):
         ({"embeddings": ONE[0]}, "embeddings: expected at least one row of .* not .4,"),
         ({"embeddings": ONE.astype("U")}, "embeddings: expected float16, float32, float64"),
         ({"embeddings": ONE.T}, "are in Fortran order"),
-        ({"embeddings": ONE, "labels": [1]}, "labels must have the shape \(2,\), one per row"),
+        ({"embeddings": ONE, "labels": [1]}, r"labels must have the shape \(2,\), one per row"),
         (
             {"embeddings": ONE, "labels": np.array([1, "a"], object)},
             "labels: expected an array of numbers or strings, not .* object",
@@ -85,7 +85,7 @@ def test_broken_files(tmp_path):
     with pytest.raises(DataError, match=r"x\.npz: not a readable \.npz"):
         FaceFile(tmp_path / "x.npz")
     (tmp_path / "x.npy").write_bytes(b"no array")
-    with pytest.raises(DataError, match=r"x\.npy: embeddings is no NumPy array"):
+    with pytest.raises(DataError, match=r"x\.npy: embeddings is not a NumPy array"):
         FaceFile(tmp_path / "x.npy")
     np.save(tmp_path / "x.npy", ONE)
     whole = (tmp_path / "x.npy").read_bytes()

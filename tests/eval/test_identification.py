@@ -269,7 +269,7 @@ ONE = np.ones((2, 4), np.float32)
         ((ONE * 1e-40, [1, 1]), (ONE, None), None, "G: .* row 0 is too large or too small"),
         ((ONE, [1, 2]), (ONE, None), None, "G: no identity has two images.*--probes"),
         ((ONE, [1.0, 2.0]), (ONE, None), None, "G: labels must be integers or strings"),
-        ((ONE, [1]), (ONE, None), None, "G: labels must have the shape \(2,\), one per row"),
+        ((ONE, [1]), (ONE, None), None, r"G: labels must have the shape \(2,\), one per row"),
         ((ONE.astype(int), [1, 1]), (ONE, None), None, "G: expected float16.*not int64"),
         ((ONE[:0], []), (ONE, None), None, "G: expected at least one row"),
     ],

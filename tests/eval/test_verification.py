@@ -237,7 +237,7 @@ def test_mistakes_are_named():
         verify(a, b, same, folds=1)
     with pytest.raises(UserError, match="40 pairs of embeddings but 39 labels"):
         verify(a, b, same[:39])
-    with pytest.raises(UserError, match="of one shape"):
+    with pytest.raises(UserError, match="of the same shape"):
         verify(a, b[:, :8], same)
     with pytest.raises(UserError, match="no pairs"):
         verify(a[:0], b[:0], same[:0])
