@@ -6,7 +6,7 @@ FROM ${BASE_IMAGE}
 
 # g++ and the Python headers are for torch.compile, which builds its kernels' launchers when it runs.
 # The python image brings venv and the headers; a plain Debian base gets them here.
-# The versions are the release's: Debian removes superseded ones, so pinned ones would stop to build.
+# Versions are not pinned: Debian removes superseded ones, so a pinned build would break.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates g++ tini \
@@ -18,8 +18,8 @@ RUN apt-get update \
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 
-# From what changes least to what changes most: PyTorch with its CUDA libraries in a layer of its own,
-# the other dependencies, the code. A change of code repeats the last of these only.
+# From what changes least to what changes most: PyTorch with its CUDA libraries in its own layer, the
+# other dependencies, the code. A code change rebuilds only the last of these.
 WORKDIR /usr/src/arcface-plus
 COPY constraints.txt .
 RUN pip install --no-cache-dir --constraint constraints.txt torch torchvision
@@ -31,16 +31,16 @@ COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
     && rm -rf build ./*.egg-info
 
-# The user is a default: the image works with any `--user`, so that a run's files belong to who ran it.
+# This user is only a default: the image works with any `--user`, so a run's files can belong to you.
 RUN groupadd --gid 1000 arcface \
     && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home arcface
 
-# The shipped recipes, readable as configs/NAME.yaml from where every command starts.
+# The shipped recipes, available as configs/NAME.yaml in the working directory.
 WORKDIR /workspace
 RUN cp -r /usr/src/arcface-plus/configs . && chmod -R a+rX /workspace /usr/src/arcface-plus
 
-# With a read-only root the image needs /tmp and the mounted run directory, nothing else: every cache is
-# sent to /tmp. LOGNAME serves getpass, which fails for a user id without an entry in /etc/passwd.
+# With a read-only root the image needs to write only to /tmp and the mounted run directory, so all caches
+# are in /tmp. getpass needs LOGNAME: it fails for a user id without an entry in /etc/passwd.
 ENV HOME=/tmp \
     LOGNAME=arcface \
     XDG_CACHE_HOME=/tmp/cache \
@@ -64,6 +64,6 @@ LABEL org.opencontainers.image.title="arcface-plus" \
       org.opencontainers.image.revision="${REVISION}"
 
 USER 1000:1000
-# As process 1 a program gets no default action for signals and must reap others' children: tini does.
+# Process 1 gets no default signal actions and must reap orphaned processes; tini handles both.
 ENTRYPOINT ["tini", "--", "arcface-plus"]
 CMD ["--help"]

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Build the image with the engine that is there, Docker or podman:
+# Build the image with Docker or podman, whichever is available:
 #
-#     docker/build.sh [TAG]              TAG: arcface-plus unless named
+#     docker/build.sh [TAG]              TAG: default arcface-plus
 #
-# BASE_IMAGE in the environment replaces the Dockerfile's base. Where no engine runs, or none can get the
-# base, docker/ci_build.sh builds and tests the image in a store of its own and throws it away.
+# BASE_IMAGE in the environment replaces the Dockerfile's base. If no engine runs, or none can pull the
+# base, docker/ci_build.sh builds and tests the image in a temporary store and deletes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ elif usable podman; then
     engine=podman
     arguments+=(--format docker)
 else
-    echo "image: neither Docker nor podman runs here and gets $base, so docker/ci_build.sh takes over"
+    echo "image: no running Docker or podman has or can pull $base; using docker/ci_build.sh instead"
     exec docker/ci_build.sh
 fi
 

@@ -4,9 +4,9 @@
 #     docker/ci_build.sh
 #
 # Debian's podman and runc build it on a base that debootstrap makes from this machine's own Debian
-# mirror; docker/smoke_test.sh runs it; everything is removed again. Needs root and about 22 GB for a
-# while, in $TMPDIR or /var/tmp. Without root, apt, podman or debootstrap it says so and skips (exit
-# status 0); from there on every failure is one.
+# mirror; docker/smoke_test.sh tests it; everything is removed afterwards. Needs root and, temporarily,
+# about 22 GB in $TMPDIR or /var/tmp. Without root, apt, podman or debootstrap it says so and skips (exit
+# status 0); every later problem is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,7 +34,7 @@ phase_done() {
 
 # ---- the tools, or skip -----------------------------------------------------------------------
 [ "$(id -u)" = 0 ] || skip "building without a daemon needs root"
-command -v apt-get > /dev/null || skip "podman and debootstrap are installed by apt-get, which is not here"
+command -v apt-get > /dev/null || skip "no apt-get to install podman and debootstrap"
 PATH=$PATH:/usr/sbin:/sbin
 if ! { command -v podman && command -v runc && command -v debootstrap; } > /dev/null; then
     { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
@@ -45,9 +45,9 @@ fi
 # shellcheck disable=SC2016  # apt-get replaces these names
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' \
     | awk '$1 == "Debian" && $2 == "main" && $3 ~ /^https?:/ && !/security/ {print $3; exit}')
-[ -n "$mirror" ] || skip "debootstrap needs a Debian mirror, and apt knows none"
+[ -n "$mirror" ] || skip "debootstrap needs a Debian mirror, and apt's sources list none"
 
-# ---- a directory of its own, removed whatever happens -------------------------------------------
+# ---- a temporary directory, removed in any case --------------------------------------------------
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/arcface-plus-image.XXXXXX")
 
 mounts_in_work() {
@@ -58,7 +58,7 @@ remove_work() {
     podman_here rm -af > /dev/null 2>&1 || true
     podman_here rmi -af > /dev/null 2>&1 || true
     mounts_in_work | xargs -r umount || true
-    # A mount that stayed would take what it shows with it: rather leave the directory.
+    # Removing the directory would delete the content of a remaining mount: leave it instead.
     [ -z "$(mounts_in_work)" ] || fail "left $work: something is still mounted in it"
     rm -rf "$work"
 }

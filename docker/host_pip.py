@@ -1,10 +1,10 @@
-"""Hand the host's way of getting packages to an image build, without a trace of it in the image:
+"""Make the host's package sources available to an image build, without leaving them in the image:
 
     python3 host_pip.py DIRECTORY
 
-writes DIRECTORY/pip.conf with what `pip config list` says about where packages come from (files and
-PIP_* environment variables alike) and prints, one a line, the volumes to mount at build time: that
-file, the host's certificates, and the local directories which the configuration names.
+writes DIRECTORY/pip.conf with the package sources that `pip config list` reports (from files and
+PIP_* environment variables) and prints, one per line, the volumes to mount at build time: that
+file, the host's certificates, and the local directories that the configuration names.
 """
 
 import ast
@@ -32,8 +32,8 @@ def host_options(listing: str) -> dict[str, str]:
 
 
 def local_directories(options: dict[str, str]) -> list[Path]:
-    """Directories on this machine that the options point to; for an index the folder that holds it,
-    because its pages link to files beside it."""
+    """Directories on this machine that the options point to; for an index, its parent folder,
+    because the index pages link to files next to it."""
     found: list[Path] = []
     for option in ("index-url", "extra-index-url", "find-links"):
         for place in options.get(option, "").split():
@@ -49,7 +49,7 @@ def local_directories(options: dict[str, str]) -> list[Path]:
 
 
 def pip_conf(options: dict[str, str], certificates: bool) -> str:
-    """Text of the configuration file for the build; a value of several lines is indented."""
+    """Text of the configuration file for the build; values of several lines are indented."""
     lines = ["[global]"]
     for option in SOURCES + PATIENCE:
         if option in options:

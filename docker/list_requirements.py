@@ -1,5 +1,5 @@
-"""Print the requirements that a pyproject.toml names, one a line: what it takes to build the
-package and to run it, with the given extras. The image installs these in a layer below the code.
+"""Print the requirements in a pyproject.toml, one per line: those for building and for running the
+package, with the given extras. The image installs them in a layer below the code.
 
     python list_requirements.py pyproject.toml [EXTRA …]
 """

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Does an image do its work under the narrowest terms: no network, a read-only root, no capabilities and
-# a user it has never heard of, with nothing to write in but /tmp and one mounted directory?
+# Does an image work with minimal privileges: no network, a read-only root, no capabilities, an unknown
+# user, and nothing writable but /tmp and one mounted directory?
 #
 #     docker/smoke_test.sh IMAGE [ENGINE [OPTION…]]        ENGINE: docker (default) or podman
 #
-# Generates faces, trains five steps, stops and resumes a run, verifies, and makes a mistake on purpose.
+# Generates faces, trains five steps, stops and resumes a run, verifies, and makes a deliberate mistake.
 # Two minutes on two cores.
 set -euo pipefail
 
@@ -22,7 +22,7 @@ gid=$(id -g)
 terms=(--rm --network none --read-only --tmpfs "/tmp:rw,exec,mode=1777" --cap-drop all
     --security-opt no-new-privileges)
 if [ "${engine[0]}" = podman ]; then
-    # podman adds writable directories and an entry in /etc/passwd of its own; Docker does not.
+    # podman adds writable directories and an entry in /etc/passwd; Docker does not.
     terms+=(--pull never --read-only-tmpfs=false --passwd=false)
     [ "$uid" = 0 ] || terms+=(--userns keep-id)
 fi
@@ -44,7 +44,7 @@ fail() {
 }
 
 arcface_plus() { "${engine[@]}" run "${terms[@]}" "$image" "$@"; }
-program() { # PROGRAM ARGUMENT…: another program than the entry point
+program() { # PROGRAM ARGUMENT…: run this program instead of the entry point
     local name=$1
     shift
     "${engine[@]}" run "${terms[@]}" --entrypoint "$name" "$image" "$@"
@@ -63,29 +63,29 @@ arcface_plus train configs/demo_arcface_plus.yaml --out /job/run \
     > "$work/log" 2>&1 || { cat "$work/log" >&2; fail "train failed"; }
 check "five steps of training"
 
-# ---- SIGTERM, as `docker stop` sends it: a run saves, exits with 143, and the same command resumes it --
+# ---- SIGTERM, as from `docker stop`: the run saves and exits with 143, and the same command resumes it --
 
 settings=(--set data.train=/job/data --set data.batch_size=16 --set 'eval.targets=[]' --set logging.every=1)
 endless=(train configs/demo_arcface.yaml --out /job/stopped "${settings[@]}"
     --set optimizer.steps=1000000 --set checkpoint.every=1000000)
 
-start() { # IMAGE ARGUMENT…, with options of the engine before them: in the background
+start() { # [ENGINE_OPTION…] IMAGE ARGUMENT…: run in the background
     "${engine[@]}" run "${terms[@]}" --name "$container" "$@" > "$work/log" 2>&1 &
     job=$!
 }
 
-wait_for_step() { # STEP: until the run in the background has logged it
+wait_for_step() { # STEP: wait until the background run has logged it
     local end=$((SECONDS + 180))
     until grep -q "^{\"step\": $1," "$work/stopped/metrics.jsonl" 2> /dev/null; do
         if [ "$SECONDS" -ge "$end" ] || ! kill -0 "$job" 2> /dev/null; then
             cat "$work/log" >&2
-            fail "the run to be stopped does not reach step $1"
+            fail "the run that is to be stopped does not reach step $1"
         fi
         sleep 0.2
     done
 }
 
-stop() { # TIMES: that many SIGTERM, a second apart; the container must then have ended with 143
+stop() { # TIMES: send SIGTERM that many times, a second apart; the container must then end with 143
     local left=$1 end=$((SECONDS + 60)) status=0
     while kill -0 "$job" 2> /dev/null; do
         [ "$SECONDS" -lt "$end" ] || { cat "$work/log" >&2; fail "SIGTERM does not end the container"; }
@@ -98,17 +98,17 @@ stop() { # TIMES: that many SIGTERM, a second apart; the container must then hav
     [ "$status" = 143 ] || { cat "$work/log" >&2; fail "SIGTERM gave exit status $status, not 143"; }
 }
 
-saved_step() { # of the newest checkpoint
+saved_step() { # the step of the newest checkpoint
     find "$work/stopped/checkpoints" -maxdepth 1 -name 'step_*' | sed 's/.*step_0*//' | sort -n | tail -n 1
 }
 
-says() { # TEXT
+says() { # TEXT: fail unless the log contains it
     grep -q "$1" "$work/log" || { cat "$work/log" >&2; fail "the log does not say: $1"; }
 }
 
 start "$image" "${endless[@]}"
 stop 1
-[ ! -e "$work/stopped/metrics.jsonl" ] || fail "SIGTERM right after the start did not come before training"
+[ ! -e "$work/stopped/metrics.jsonl" ] || fail "SIGTERM right after the start came too late: training had begun"
 check "SIGTERM right after the start ends the container"
 
 start "$image" "${endless[@]}"
@@ -118,8 +118,8 @@ first=$(saved_step)
 says "interrupted at step $first of"
 check "SIGTERM in training saves step $first"
 
-# Without tini the program is process 1. A signal that comes before it has set its handlers is lost, so
-# the first of these may be.
+# Without tini the program is process 1, and signals that arrive before it has installed its handlers are
+# lost. So the first of these may be.
 start --entrypoint arcface-plus "$image" "${endless[@]}"
 stop 60
 check "SIGTERM right after the start ends it without an init, too"
@@ -153,14 +153,14 @@ check "eval verify"
 status=0
 arcface_plus eval verify --ckpt /job/run --data /job/data --targets no_such_target \
     > "$work/out" 2> "$work/err" || status=$?
-[ "$status" = 2 ] || fail "a target that is not there gave exit status $status, not 2: $(cat "$work/err")"
+[ "$status" = 2 ] || fail "a missing target gave exit status $status, not 2: $(cat "$work/err")"
 if [ "$(grep -c . "$work/err")" != 1 ] || ! grep -q no_such_target "$work/err"; then
-    fail "a target that is not there gave not one line that names it: $(cat "$work/err")"
+    fail "expected one line that names the missing target, got: $(cat "$work/err")"
 fi
 check "a mistake gets one line and exit status 2"
 
 others=$(find "$work" -mindepth 1 ! -name log ! -name out ! -name err ! -user "$uid")
-[ -z "$others" ] || fail "these files are not the user's: $others"
+[ -z "$others" ] || fail "these files do not belong to the user: $others"
 [ -s "$work/run/metrics.jsonl" ] || fail "the run directory has no metrics.jsonl"
 check "the run's files belong to the user"
 

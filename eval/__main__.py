@@ -1,6 +1,6 @@
-"""``python -m eval …``: a door into the one command line, where this floor's commands live.
+"""``python -m eval …``: the same as ``arcface-plus eval …``.
 
-In a folder with a package `eval` of its own, Python would run that one: ``python -P -m eval …``.
+In a folder that has its own package `eval`, Python would run that one: use ``python -P -m eval …``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 
 def main() -> None:
     """Run ``arcface-plus eval …`` with this process's arguments; exits with its status."""
-    # The one import upwards that the layer rule allows, and only when the door is opened:
-    # eval itself stays usable without the rest.
+    # The only upward import that the layer rule allows; it is local, so that eval itself stays
+    # usable without arcface_plus.
     from arcface_plus.__main__ import main as program
 
     sys.argv.insert(1, "eval")

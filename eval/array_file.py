@@ -1,8 +1,8 @@
-"""NumPy's `.npy` and `.npz` files from others, read so that a file cannot claim more than it holds.
+"""Read untrusted `.npy` and `.npz` files without allocating more than their content needs.
 
-`numpy.load` allocates what a header announces before it looks how much there is: 128 bytes can ask
-for terabytes. Here every claim is checked first, against the zip directory, and the directory's
-against the file's size and what its compression can hold. Objects (pickles) are never loaded.
+`numpy.load` allocates the size in the header before it checks how much data there is: a file of 128
+bytes can request terabytes. Here the header is checked against the zip directory first, and the
+directory against the file size and the best possible compression. Pickled objects are never loaded.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from data_prep.errors import DataError, UserError, first_line
 
 IN_MEMORY = 2**30
-"""Bytes that the arrays of one archive may take when they are read whole (1 GiB: distances of a
-hundred million pairs). What is read row by row may be of any size."""
+"""Limit in bytes on the arrays of one archive that are read whole (1 GiB: distances of a hundred
+million pairs). Arrays read row by row may have any size."""
 
 DEFLATE_AT_BEST = 1032
-"""Bytes that a byte of a deflated stream can stand for (zlib's technical details)."""
+"""Largest compression ratio of deflate (zlib's technical details)."""
 
 _ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
@@ -42,7 +42,7 @@ _HEADER_ERRORS = (
 
 @dataclass
 class ArrayStream:
-    """One array of a file, at its first row. `what` names file and array in messages."""
+    """One array of a file, positioned at its first row. `what` names file and array in messages."""
 
     what: str
     shape: tuple[int, ...]
@@ -64,21 +64,21 @@ class ArrayStream:
         return np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
 
     def skip(self, count: int) -> None:
-        """Leave out the next `count` rows."""
+        """Skip the next `count` rows."""
         self._file.seek(count * math.prod(self.shape[1:]) * self.dtype.itemsize, 1)
 
     def whole(self) -> NDArray[Any]:
-        """All of a C-ordered array; () for a scalar."""
+        """All rows of a C-ordered array; shape () for a scalar."""
         if self.shape:
             return self.rows(self.shape[0])
         return np.frombuffer(self._file.read(self.dtype.itemsize), self.dtype).reshape(())
 
 
 class ArrayArchive:
-    """The arrays of an `.npz`; `remedy` ends every complaint about it.
+    """The arrays of an `.npz`; `remedy` is appended to every error message.
 
     Raises:
-        DataError: no readable zip file, here or later where its content is broken.
+        DataError: not a readable zip file. Later reads raise it if the content is damaged.
     """
 
     def __init__(self, path: Path, remedy: str) -> None:
@@ -92,17 +92,17 @@ class ArrayArchive:
         """One array, whole.
 
         Raises:
-            DataError: absent, broken, objects, or with those read before above `IN_MEMORY`.
+            DataError: missing, damaged, objects, or above `IN_MEMORY` with those read before.
         """
         with self.open(key) as stream:
             if stream.nbytes > self._room:
                 raise DataError(
-                    f"{stream.what}: announces {stream.nbytes} bytes, but the arrays of a file "
-                    f"may take {IN_MEMORY} together; {self._remedy}"
+                    f"{stream.what}: has {stream.nbytes} bytes, but the arrays of one file may "
+                    f"have at most {IN_MEMORY} together; {self._remedy}"
                 )
             self._room -= stream.nbytes
             if stream.fortran and len(stream.shape) > 1:
-                raise DataError(f"{stream.what}: lies column by column; save a C-ordered array")
+                raise DataError(f"{stream.what}: is in Fortran order; save a C-ordered array")
             return stream.whole()
 
     @contextmanager
@@ -110,7 +110,7 @@ class ArrayArchive:
         """One array, to be read row by row.
 
         Raises:
-            DataError: absent, broken, or objects.
+            DataError: missing, damaged, or objects.
         """
         if key not in self.keys:
             found = ", ".join(self.keys[:5]) or "nothing"
@@ -122,7 +122,7 @@ class ArrayArchive:
                 yield open_array(file, member.file_size, f"{self.path}: {key}")
 
     def _check_sizes(self, member: zipfile.ZipInfo) -> None:
-        """The directory's sizes must be possible; NumPy writes stored and deflated arrays."""
+        """Raise BadZipFile for impossible sizes; NumPy writes stored or deflated arrays."""
         stored = member.compress_type == zipfile.ZIP_STORED
         most = member.compress_size * (1 if stored else DEFLATE_AT_BEST)
         known = stored or member.compress_type == zipfile.ZIP_DEFLATED
@@ -131,10 +131,10 @@ class ArrayArchive:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """What goes wrong in a zip file, in words."""
+        """Turn errors from reading a zip file into a DataError."""
         try:
             yield
-        except UserError:  # a ValueError, and already in words
+        except UserError:  # a ValueError that already has its message
             raise
         except _ZIP_ERRORS as error:
             raise DataError(
@@ -143,10 +143,10 @@ class ArrayArchive:
 
 
 def open_array(file: IO[bytes], size: int, what: str) -> ArrayStream:
-    """The array that starts here and has `size` bytes, header included.
+    """The array that starts at the position of `file` and has `size` bytes including the header.
 
     Raises:
-        DataError: no NumPy array, one of objects, or one that announces another size.
+        DataError: not a NumPy array, an array of objects, or one whose header has another size.
     """
     try:
         if np.lib.format.read_magic(file) == (1, 0):
@@ -154,14 +154,14 @@ def open_array(file: IO[bytes], size: int, what: str) -> ArrayStream:
         else:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
     except _HEADER_ERRORS as error:
-        raise DataError(f"{what} is no NumPy array ({first_line(error, 80)})") from None
+        raise DataError(f"{what} is not a NumPy array ({first_line(error, 80)})") from None
     if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise DataError(f"{what}: expected an array of numbers or strings, not {shape} {dtype}")
     stream = ArrayStream(what, shape, fortran, dtype, file)
     if stream.nbytes != size - file.tell():
         shown = "×".join(map(str, shape)) or "one"
         raise DataError(
-            f"{what}: announces {shown} {dtype}, {stream.nbytes} bytes, but there are "
-            f"{size - file.tell()} (incomplete copy?)"
+            f"{what}: its header announces {shown} {dtype}, {stream.nbytes} bytes, but the file "
+            f"has {size - file.tell()}; it may be an incomplete copy"
         )
     return stream

@@ -1,7 +1,7 @@
-"""Two or more runs, or groups of runs by seed → one comparison.
+"""Compare two or more runs, or groups of runs with different seeds.
 
-The first is the reference. `Comparison` is what every report is rendered from: it holds what was
-read, what was computed and what it means, and nothing of how it is drawn.
+The first is the reference. All reports are rendered from `Comparison`: it holds the data read, the
+statistics and the verdicts, but no presentation.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from eval.judge import compare_groups, with_verdicts
 from eval.runs import Run, TargetResult, read_runs
 
 RESOLVE = 0.001
-"""The difference asked about by default: 0.1 points, the smallest the paper's table claims."""
+"""Default of `resolve`: 0.1 points, the smallest difference in the paper's table."""
 
 
 @dataclass(frozen=True)
 class GroupFigure:
-    """A figure over the runs of a group; the spread (n − 1 in its divisor) needs two runs."""
+    """A figure over the runs of a group; `std` (divisor n − 1) needs at least two runs."""
 
     runs: int
     mean: float
@@ -35,9 +35,9 @@ class GroupFigure:
 
 @dataclass(frozen=True)
 class TargetComparison:
-    """One target: each run's result (None where it has none), the others against the first.
+    """One target: each run's result (None if missing) and each group's difference to the first.
 
-    `accuracies` are one per group, over the runs that have the target.
+    `accuracies` has one entry per group, over the runs that have the target.
     """
 
     name: str
@@ -48,7 +48,7 @@ class TargetComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is said about the runs, in the order in which they were given."""
+    """All results of a comparison, in the order in which the runs were given."""
 
     groups: tuple[Group, ...]
     targets: tuple[TargetComparison, ...]
@@ -59,7 +59,7 @@ class Comparison:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs, group by group: the order of every row of values by run."""
+        """All runs, group by group; rows of values per run have this order."""
         return tuple(run for group in self.groups for run in group.runs)
 
     @property
@@ -101,12 +101,12 @@ def compare(
     groups: Mapping[str, Sequence[Path]] | None = None,
     resolve: float = RESOLVE,
 ) -> Comparison:
-    """Compare runs (directories or verification files), each for itself or grouped by seed.
+    """Compare runs (directories or verification files), single or in groups of several seeds.
 
     Args:
-        paths: runs that are compared for themselves; the first given is the reference.
-        groups: name → runs of one recipe with different seeds; after `paths`.
-        resolve: the difference, as a share of 1, for which the seeds needed are told.
+        paths: single runs; the first one is the reference.
+        groups: name → runs of one recipe with different seeds; they follow `paths`.
+        resolve: the difference, as a fraction, for which to compute the number of seeds needed.
 
     Raises:
         UserError: fewer than two runs or groups, or nothing to compare between any two.
@@ -114,7 +114,7 @@ def compare(
     """
     if not 0 < resolve < 1:
         raise UserError(
-            f"the difference to resolve must lie between 0 and 100 points, not {100 * resolve:g}"
+            f"the difference to resolve must be between 0 and 100 points, not {100 * resolve:g}"
         )
     read = _read_groups(paths, groups or {})
     runs = [run for group in read for run in group.runs]
@@ -124,7 +124,7 @@ def compare(
     )
     if all(difference.folds is None for difference in differences):
         raise UserError(
-            "the runs have nothing to compare: "
+            "these runs cannot be compared on any target: "
             + "; ".join(f"{d.target}: {d.sentence}" for d in differences)
         )
     return Comparison(
@@ -147,7 +147,9 @@ def figure_over_runs(values: Sequence[float]) -> GroupFigure | None:
 
 def _read_groups(paths: Sequence[Path], groups: Mapping[str, Sequence[Path]]) -> list[Group]:
     if len(paths) + len(groups) < 2:
-        raise UserError("a comparison needs at least two runs or groups, the first the reference")
+        raise UserError(
+            "a comparison needs at least two runs or groups; the first one is the reference"
+        )
     empty = [name for name, members in groups.items() if not members]
     if empty:
         raise UserError(f"group {empty[0]}: has no runs")
@@ -160,13 +162,13 @@ def _read_groups(paths: Sequence[Path], groups: Mapping[str, Sequence[Path]]) ->
         read.append(Group(run.name, (run,)))
     for name, members in groups.items():
         if any(group.name == name for group in read):
-            raise UserError(f"group {name}: a run has that name too; choose another")
+            raise UserError(f"group {name}: a run has the same name; choose another")
         read.append(Group(name, tuple(next(runs) for _ in members)))
     return read
 
 
 def _check_once(groups: Mapping[str, Sequence[Path]]) -> None:
-    """A run counted twice is no second seed; a glob like arcface* finds arcface_plus too."""
+    """Raise UserError if a run is given twice; a glob like arcface* also matches arcface_plus."""
     seen: dict[Path, str] = {}
     for name, members in groups.items():
         for path in members:

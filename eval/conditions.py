@@ -1,4 +1,4 @@
-"""Under what conditions runs were made: what differs, what they cost, what that forbids to say."""
+"""How runs were made: differing settings, training costs, and what these mean for a comparison."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from eval.runs import Run
 from eval.wording import level
 
 SEED_CAVEAT = (
-    "One run of each: this compares two trained networks, not two methods. The spread from seed to "
-    "seed is not in these intervals. Two runs of one recipe have differed by 0.14 points on LFW; a "
-    "smaller difference can be the seed's even where p is small."
+    "One run each: this compares two trained networks, not two methods. These intervals do not "
+    "include the spread from seed to seed. Two runs of one recipe have differed by 0.14 points on "
+    "LFW; a smaller difference may come from the seed even if p is small."
 )
 FOLD_CAVEAT = (
     "Folds are parts of one test set, not repetitions of the training: all ten share the same "
     "training noise, and their thresholds are chosen on each other's pairs."
 )
 SEEDS_CAVEAT = (
-    "Tests over seeds take the test pairs as they are: they tell what other seeds would give on "
-    "these pairs. How far other pairs would move a difference is the bootstrap's interval."
+    "Tests over seeds take the test pairs as given: they describe other seeds on these pairs. The "
+    "bootstrap's interval shows how much a difference could vary with other pairs."
 )
 PAIRING_CAVEAT = (
-    "That two verification files speak of the same pairs is judged by their counts alone, where "
-    "they do not state a digest of the pairs (files written before it was added)."
+    "Verification files without a digest of the pairs (from older versions) are assumed to be for "
+    "the same pairs if their counts agree."
 )
 SHARED_IMAGES_CAVEAT = (
-    "McNemar's test (score and exact) and the bootstrap take the pairs as independent. Pairs that "
-    "share images or people are not quite, nor are pairs of two folds, each decided at a threshold "
-    "chosen on the other folds; that makes p and intervals somewhat too small. The folds of LFW "
-    "share nobody, so the t over folds does not suffer from the former."
+    "McNemar's test (score and exact) and the bootstrap treat pairs as independent. This is not "
+    "entirely true: pairs share images and people, and each fold's threshold is chosen on the "
+    "other folds. So p and intervals are somewhat too small. No person is in two folds of LFW, so "
+    "shared people do not affect the t over folds."
 )
 
 NO_EFFECT = (
     "run.name", "logging", "checkpoint", "eval", "data.threads", "data.cache", "data.cache_dir",
     "runtime.device",
 )  # fmt: skip
-"""Keys, and whole sections, that do not change what a run learns: where it ran, what it wrote and
-where, how often it was verified. Every other key may matter, those of later versions too."""
+"""Keys and sections that do not affect what a run learns: where it ran, what and where it wrote,
+how often it was verified. Every other key, including keys of later versions, may matter."""
 
 
 @dataclass(frozen=True)
 class KeyValues:
-    """One key of config or summary and each run's value, None where it has no such key."""
+    """One key of config or summary and each run's value, None if it has no such key."""
 
     key: str
     values: tuple[str | None, ...]
 
 
 def config_differences(runs: Sequence[Run]) -> tuple[KeyValues, ...]:
-    """Keys whose values are not the same in all the runs that have a config."""
+    """Keys whose values differ among the runs that have a config."""
     present = [i for i, run in enumerate(runs) if run.config is not None]
     return tuple(row for row in all_settings(runs) if len({row.values[i] for i in present}) > 1)
 
@@ -72,9 +72,9 @@ def matters(key: str) -> bool:
 
 
 def training(runs: Sequence[Run], targets: Sequence[str]) -> tuple[KeyValues, ...]:
-    """What summary.json says of losses, time, throughput and memory: its numbers.
+    """The numbers in summary.json: losses, time, throughput and memory.
 
-    Accuracies are left out: the verification files have them, and at the step compared.
+    Accuracies are left out: the verification files have them, for the step compared.
     """
     rows: dict[str, None] = {}
     for run in runs:
@@ -87,7 +87,7 @@ def training(runs: Sequence[Run], targets: Sequence[str]) -> tuple[KeyValues, ..
 
 
 def _shown(mapping: dict[str, Any] | None, key: str) -> str | None:
-    """A key's value as JSON text, None where there is no such key."""
+    """A key's value as JSON text, None if there is no such key."""
     if mapping is None or key not in mapping:
         return None
     value = mapping[key]
@@ -97,12 +97,12 @@ def _shown(mapping: dict[str, Any] | None, key: str) -> str | None:
 
 
 def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list[str]:
-    """What makes the comparison unfair or void, one line each."""
+    """Reasons why the comparison may be unfair or invalid, one line each."""
     runs = [run for group in groups for run in group.runs]
     found = []
     without = [run.name for run in runs if run.config is None]
     if without:
-        found.append(f"no config.yaml for {', '.join(without)}: settings cannot be compared")
+        found.append(f"{', '.join(without)}: no config.yaml, so settings cannot be compared")
     for group in groups:
         found += _within(group)
     others = _between(groups)
@@ -119,9 +119,9 @@ def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list
     for what, values in conditions.items():
         if len(set(values)) > 1:
             listed = ", ".join(f"{r.name}: {v}" for r, v in zip(runs, values, strict=True))
-            found.append(f"{what} is not the same in all runs ({listed})")
+            found.append(f"{what} differs between runs ({listed})")
     if len({run.results_file.resolve() for run in runs}) < len(runs):
-        found.append("one verification file is compared with itself")
+        found.append("a verification file is compared with itself")
     found += [
         d.sentence if d.folds else f"{d.target}: {d.sentence}"
         for d in differences
@@ -131,21 +131,21 @@ def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list
 
 
 def _within(group: Group) -> list[str]:
-    """What keeps the runs of a group from being seeds of one recipe."""
+    """Reasons why the runs of a group are not independent seeds of one recipe."""
     found = []
     keys = [row.key for row in config_differences(group.runs)]
     others = [key for key in keys if matters(key) and key != "run.seed"]
     if others:
         found.append(
-            f"{group.name}: its runs differ in more than the seed, so their spread is not the "
-            f"seed's: {', '.join(others)}"
+            f"{group.name}: its runs differ in more than the seed, so their spread is not only "
+            f"the seed's: {', '.join(others)}"
         )
     seeds = Counter(run.seed for run in group.runs if run.seed is not None)
     repeated = [str(seed) for seed, times in seeds.items() if times > 1]
     if repeated:
         found.append(
-            f"{group.name}: seed {', '.join(repeated)} is there more than once; such runs do not "
-            "count as independent, the spread comes out too small"
+            f"{group.name}: seed {', '.join(repeated)} occurs more than once; such runs are not "
+            "independent, so the spread is too small"
         )
     return found
 
@@ -168,7 +168,7 @@ def _between(groups: Sequence[Group]) -> list[str]:
 
 
 def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple[str, ...]:
-    """What the figures cannot tell, as far as it concerns these."""
+    """The limits of the figures that apply to this comparison."""
     judged = [d.verdict for d in differences if d.verdict is not None]
     units = {verdict.unit for verdict in judged}
     lines = []
@@ -185,9 +185,9 @@ def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple
         lines.append(PAIRING_CAVEAT)
     if len(judged) > 1:
         lines.append(
-            f"{len(judged)} differences are judged, so by Holm's correction: the chance that any "
-            "of them is called different where none is stays at 5%. Their intervals have the level "
-            f"{level(judged[0].level)}, at which each leaves out zero exactly where the "
+            f"p is corrected for {len(judged)} verdicts by Holm's method, which keeps the chance "
+            "of any false difference at 5%. The intervals have the level "
+            f"{level(judged[0].level)}, at which an interval excludes zero exactly when the "
             "corrected p is below 0.05."
         )
     return tuple(lines)

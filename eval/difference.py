@@ -1,7 +1,7 @@
 """A group against the reference on one target: all tests of the difference, and the verdict.
 
-Difference, interval and p-value of a verdict come from one test, the one that the design of the
-comparison asks for. The other tests stand beside it and decide nothing.
+Difference, interval and p-value of a verdict come from one test, determined by the design of the
+comparison. The other tests are only reported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ UNITS: dict[Design, Literal["seeds", "pairs", "folds"]] = {
 
 
 class _Test(Protocol):
-    """What the four tests that may give a verdict have in common."""
+    """The common interface of the four tests that may give a verdict."""
 
     @property
     def mean(self) -> float: ...
@@ -45,15 +45,15 @@ class _Test(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The one test that is judged.
+    """The result of the test that decides.
 
     Attributes:
-        unit, test: what its sample consists of, and its name.
-        mean: the difference, a share of 1.
-        level, interval: the interval leaves out zero exactly where the difference is shown, that
-            is where `p_holm` < 5%; for that its level is above 95% where several verdicts are
-            corrected, see `eval.multiple_testing.interval_level`.
-        p, p_holm: by itself, and corrected for all verdicts of the comparison.
+        unit, test: the unit of its sample, and its name.
+        mean: the difference, as a fraction.
+        level, interval: the interval excludes zero exactly when the difference is shown, that is
+            when `p_holm` < 5%. With several verdicts its level is therefore above 95%, see
+            `eval.multiple_testing.interval_level`.
+        p, p_holm: uncorrected, and corrected for all verdicts of the comparison.
     """
 
     unit: Literal["seeds", "pairs", "folds"]
@@ -67,23 +67,23 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Difference:
-    """A group against the reference on one target; accuracies as shares of 1.
+    """A group against the reference on one target; accuracies as fractions.
 
     Attributes:
-        reference, name, target, pairs: against whom, who, where, on how many pairs.
-        design: what decides which test gives the verdict; None where none can be given.
-        verdict: the judged test; None where none can be judged.
-        sentence: what to conclude, in one sentence.
-        words: why there is no verdict, in two words; empty where there is one.
-        by_seed: paired t by seed, where both groups ran the same seeds.
+        reference, name, target, pairs: the names of both groups, the target, its number of pairs.
+        design: determines which test gives the verdict; None if there is no verdict.
+        verdict: the result of that test; None if there is no verdict.
+        sentence: the conclusion in one sentence.
+        words: why there is no verdict, in two words; empty if there is one.
+        by_seed: paired t by seed, if both groups ran the same seeds.
         seeds: Welch's t over seeds; needs two runs of each.
-        score: the score test on the two networks' decisions, where each group is one run and the
-            scores are there; `mcnemar` is its exact form.
-        bootstrap: over pairs, of the difference of the groups' mean rightness: how far other pairs
-            of this kind would move it, the networks staying what they are.
+        score: the score test on the two networks' decisions, if each group is one run and has
+            scores; `mcnemar` is its exact form.
+        bootstrap: over pairs, of the difference of the groups' mean correctness: how much it could
+            vary with other pairs of this kind, for the same networks.
         folds: paired t over the folds, of the groups' mean accuracies.
-        resolves: the smallest true difference the judged test shows in 80% of the cases.
-        needed: seeds of each that would show the difference asked about.
+        resolves: the smallest true difference that the deciding test shows in 80% of the cases.
+        needed: the number of seeds per recipe that would show the difference `resolve`.
     """
 
     reference: str
@@ -105,12 +105,12 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether a difference could be shown, all verdicts of the comparison considered."""
+        """Whether a difference is shown, after correction for all verdicts of the comparison."""
         return self.verdict is not None and self.verdict.p_holm < SIGNIFICANCE
 
     @property
     def primary(self) -> _Test | None:
-        """The test that the design asks for; None where it has no value."""
+        """The test that the design determines; None if it has no result."""
         if self.design == "same seeds":
             return self.by_seed if self.by_seed and self.by_seed.standard_error > 0 else None
         if self.design == "other seeds":

@@ -1,7 +1,7 @@
 """Sets of embeddings: arrays in memory, or `.npz`/`.npy` files read block by block.
 
-A million 512-d embeddings are 2 GB. Files are read as a stream, not memory-mapped: pages of a map
-count as the process's memory until the system takes them back, and a compressed archive has none.
+A million 512-d embeddings take 2 GB. Files are streamed, not memory-mapped: mapped pages count as
+the process's memory until the system reclaims them, and compressed archives cannot be mapped.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SAVING = "save it with np.savez(FILE, embeddings=…, labels=…)"
 
 
 class Faces(Protocol):
-    """n embeddings, handed out in blocks, with what is known of each."""
+    """n embeddings, read in blocks, with their labels if known."""
 
     name: str
-    """What to call the set in a message: its path."""
+    """Name of the set in messages: its path."""
     labels: NDArray[Any] | None
-    """(n,) integers or strings, whose face each is; None where that is unknown."""
+    """(n,) integers or strings, the identity of each; None if unknown."""
     dimensions: int | None
-    """None where only the first block will tell."""
+    """None if not known before the first block is read."""
 
     def __len__(self) -> int: ...
 
@@ -39,7 +39,7 @@ class Faces(Protocol):
         ...
 
     def row(self, i: int) -> str:
-        """Row i for a person."""
+        """Name of row i for messages."""
         ...
 
 
@@ -69,25 +69,26 @@ class ArrayFaces:
 
 
 class FaceFile:
-    """Embeddings in a file: `.npz`, compressed or not, or a bare `.npy` of embeddings alone.
+    """Embeddings in a file: `.npz`, compressed or not, or `.npy` with embeddings only.
 
     The archive's arrays: `embeddings` (n, d) floats; `labels` (n,) integers or strings; and, as
-    `arcface-plus embed` writes them, `paths` (n,) for messages, `class_names` for what integer
-    labels are called, `checkpoint` and `flip`, together `made_with` ("" if unknown).
+    `arcface-plus embed` writes them, `paths` (n,) for messages, `class_names` with the names of
+    integer labels, `checkpoint` and `flip`. The last two make up `made_with` ("" if unknown).
 
     Raises:
-        DataError: missing or broken, or arrays of another form; the message names file and key.
+        DataError: missing or damaged, or arrays of wrong shape or type; the message names file
+            and key.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
         if not path.is_file():
-            raise DataError(f"{path}: no such file of embeddings")
+            raise DataError(f"{path}: no such embeddings file")
         self._archive = ArrayArchive(path, SAVING) if path.suffix == ".npz" else None
         with self._embeddings() as stream:
             _check_form(stream.what, stream.shape, stream.dtype)
             if stream.fortran:
-                raise DataError(f"{path}: embeddings lie column by column; save a C-ordered array")
+                raise DataError(f"{path}: embeddings are in Fortran order; save a C-ordered array")
             self._length = stream.shape[0]
             self.dimensions: int | None = stream.shape[1]
         self.labels = None
@@ -123,7 +124,7 @@ class FaceFile:
             yield open_array(file, self.path.stat().st_size, f"{self.path}: embeddings")
 
     def _labels(self, archive: ArrayArchive) -> NDArray[Any] | None:
-        """`labels`, by name where there are `class_names`: numbers are one file's own."""
+        """`labels`, as names if there are `class_names`: numbers are only valid within one file."""
         if "labels" not in archive.keys:
             return None
         with archive.open("labels") as stream:
@@ -137,7 +138,7 @@ class FaceFile:
             row = int(wrong[0]) if len(wrong) else 0
             raise DataError(
                 f"{self.path}: class_names {names.shape} {names.dtype} has no name for label "
-                f"{labels[row]} of row {row}; leave it out or complete it"
+                f"{labels[row]} of row {row}; complete class_names or leave it out"
             )
         return names[labels]
 
@@ -153,11 +154,11 @@ def _check_labels(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], rows:
     if dtype.kind not in "iuU":
         raise UserError(f"{name}: labels must be integers or strings, not {dtype}")
     if shape != (rows,):
-        raise UserError(f"{name}: {rows} embeddings need as many labels in one row, not {shape}")
+        raise UserError(f"{name}: labels must have the shape ({rows},), one per row, not {shape}")
 
 
 def directions(faces: Faces, dimensions: int | None) -> NDArray[np.float32]:
-    """All rows, of length 1, (n, d)."""
+    """All rows (n, d), normalised to length 1."""
     parts: list[NDArray[np.float32]] = []
     done = 0
     for rows in faces.blocks(4096):
@@ -170,7 +171,7 @@ def directions(faces: Faces, dimensions: int | None) -> NDArray[np.float32]:
 def unit_rows(
     faces: Faces, rows: NDArray[np.floating], start: int, dimensions: int
 ) -> NDArray[np.float32]:
-    """A block's rows as float32 of length 1; UserError for one that has no direction."""
+    """A block's rows as float32 of length 1; UserError for a row that cannot be normalised."""
     if rows.shape[1] != dimensions:
         raise UserError(
             f"{faces.name}: {rows.shape[1]}-d embeddings among {dimensions}-d ones; embed all with "
@@ -186,7 +187,7 @@ def unit_rows(
         if not np.isfinite(row).all():
             what = "is not finite (NaN or infinity)"
         else:
-            what = "is zero" if not row.any() else "is too long or too short to be normalised"
+            what = "is zero" if not row.any() else "is too large or too small to be normalised"
         raise UserError(
             f"{faces.name}: the embedding of {faces.row(start + int(bad[0]))} {what}; check the "
             "network and its input, or leave the image out"

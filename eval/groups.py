@@ -1,4 +1,4 @@
-"""Runs of one recipe, and whether two such groups verified the same pairs of a target."""
+"""Groups of runs of one recipe, and checks whether two groups can be compared on a target."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from eval.runs import Run, TargetResult
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one recipe that differ in the seed alone; a single run is a group of one."""
+    """Runs of one recipe that differ only in the seed; a single run is a group of one."""
 
     name: str
     runs: tuple[Run, ...]
 
     def results(self, target: str) -> list[TargetResult]:
-        """Each run's result on a target that all of them have."""
+        """Each run's result on a target that all runs have."""
         return [run.results.targets[target] for run in self.runs]
 
     def accuracies_by_seed(self, target: str) -> dict[str, float] | None:
-        """Seed → accuracy; None where a seed is unknown or there more than once."""
+        """Seed → accuracy; None if a seed is unknown or repeated."""
         seeds = [str(run.seed) for run in self.runs if run.seed is not None]
         if len(set(seeds)) < len(self.runs):
             return None
@@ -30,7 +30,7 @@ class Group:
 
 
 def leak(target: str, reference: Group, group: Group) -> str | None:
-    """Who was trained on images of a target, so that an accuracy on it crowns nobody."""
+    """Which runs were trained on images of the target, so that its accuracies are not judged."""
     told = [
         f"{count} of its images are in the training set of {run.name}"
         for run in (*reference.runs, *group.runs)
@@ -40,18 +40,18 @@ def leak(target: str, reference: Group, group: Group) -> str | None:
 
 
 def obstacle(target: str, reference: Group, group: Group) -> str | None:
-    """Why two groups cannot be compared on a target: no result, or other pairs."""
+    """Why two groups cannot be compared on a target: no result, or different pairs."""
     first: tuple[Run, TargetResult] | None = None
     for run in (*reference.runs, *group.runs):
         result = run.results.targets.get(target)
         if result is None:
-            return f"{run.name} has no result for it"
+            return f"{run.name} has no result on it"
         if first is None:
             first = run, result
         elif first[1].counts != result.counts:
-            return f"other pairs ({_pairs(*first)}; {_pairs(run, result)})"
+            return f"different pairs ({_pairs(*first)}; {_pairs(run, result)})"
         elif _other_content(target, *first, run, result):
-            return f"other pairs ({first[0].name} and {run.name} verified other images or truths)"
+            return f"different pairs (images or labels of {first[0].name} and {run.name} differ)"
     return None
 
 

@@ -1,12 +1,12 @@
 """1:N identification with distractors by MegaFace's protocol, and TAR at very low FAR.
 
-A trial is a probe and one gallery image of the same identity, its mate. The gallery searched holds
-that mate and N distractors, nothing else: neither the identity's other images nor other
-identities'. The trial succeeds at rank k if fewer than k distractors are at least as similar to
-the probe as the mate is (Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016,
-section 4). Similarity is the cosine. Everything follows from one number a trial, how many of all
-distractors are ahead of the mate, and from the highest scores of probe-distractor pairs; both are
-collected in one pass over the distractors, block by block.
+A trial is a probe and one gallery image of the same identity, its mate. The gallery searched in a
+trial holds only that mate and N distractors, no other images of this or other identities. The
+trial succeeds at rank k if fewer than k distractors are at least as similar to the probe as the
+mate is (Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016, section 4). Similarity
+is the cosine. All figures follow from one number per trial, how many distractors are ahead of the
+mate, and from the highest scores of probe-distractor pairs. Both are collected in one pass over
+the distractors, block by block.
 """
 
 from __future__ import annotations
@@ -29,31 +29,32 @@ Integers = NDArray[np.int64]
 RANKS = (1, 5, 10)
 FALSE_ACCEPT_RATES = {"1e-2": 100, "1e-3": 1000, "1e-4": 10**4, "1e-5": 10**5, "1e-6": 10**6}
 """Name of a false accept rate → 1/FAR, an integer so that counts are exact, largest rate first.
-The scores kept are the largest rate's share of all pairs: 40 MB of 1e9 pairs."""
+The largest rate determines the share of scores kept: 40 MB for 1e9 pairs."""
 
 DIFFERENT_PAIRS_NEEDED = 10
-"""As in `eval.verification`: below 10/FAR different pairs a figure hangs on luck."""
+"""As in `eval.roc`: with fewer than 10/FAR different pairs the figure is mostly noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class IdentificationResult:
-    """What `identify` found.
+    """The result of `identify`.
 
     Attributes:
         rank_rates: number of distractors → rank k → share of trials in which the mate is among
-            the k most similar. Below the number of all distractors it is the mean over all
-            subsets of that size, computed, not drawn.
+            the k most similar. For fewer than all distractors it is the exact mean over all
+            subsets of that size.
         tar_at_far: share of trials' pairs accepted by the lowest threshold whose false accept rate
             among the `different_pairs` is not above the target; counts, nothing interpolated.
-            None where there are fewer than 10/FAR different pairs.
+            None if there are fewer than 10/FAR different pairs.
         thresholds: the cosine above which a pair is accepted at that FAR, or None.
         unavailable: why a figure is None.
         probe_rows, mate_rows: (trials,) which rows of probes and gallery a trial compares.
         similarities: (trials,) their cosines.
         ahead: (trials,) how many of all distractors tie with or beat the mate.
         different_pairs: probes × distractors.
-        without_mate: images left out because they are alone (only without separate probes).
-        identical: trials of cosine 1: probe and mate are probably one image.
+        without_mate: images not used as probes because their identity has no other image (only
+            without separate probes).
+        identical: trials with cosine 1: probe and mate are probably the same image.
     """
 
     gallery: int
@@ -84,7 +85,7 @@ class IdentificationResult:
         return int(np.sum(self.similarities >= 1 - TIE))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values; keys are strings, as JSON has them."""
+        """Plain Python values; keys are strings, as in JSON."""
         return {
             "counts": {
                 "gallery": self.gallery,
@@ -119,23 +120,23 @@ def identify(
 ) -> IdentificationResult:
     """MegaFace's identification and verification of probes among distractors.
 
-    Time is that of probes × distractors dot products and as many comparisons a mate; memory that
-    of gallery and probes, 1024 × `block` scores and 1/100 of all scores (see FALSE_ACCEPT_RATES).
+    Takes probes × distractors dot products and as many comparisons per mate. Memory holds gallery
+    and probes, 1024 × `block` scores and 1/100 of all scores (see FALSE_ACCEPT_RATES).
 
     Args:
         gallery: labelled; an identity may have several images, each the mate of its own trials.
-        distractors: read once, in order, `block` rows at a time. Labels are optional; where there
-            are any, none may be the gallery's or the probes'.
-        probes: labelled, every identity in the gallery. None: every image of the gallery is tried
-            against every other image of its identity, as MegaFace does with FaceScrub.
+        distractors: read once, in order, `block` rows at a time. Labels are optional; if present,
+            they must not occur in the gallery or the probes.
+        probes: labelled; every identity must be in the gallery. None: every image of the gallery
+            is the probe for every other image of its identity, as in MegaFace's use of FaceScrub.
         ranks: the k of rank-k, from 1.
-        library: where scores are computed.
-        block: no effect on the figures.
-        progress: told how many distractors are done.
+        library: computes the scores.
+        block: does not affect the results.
+        progress: called with the number of distractors done and in total.
 
     Raises:
-        UserError: labels missing or not fitting, other dimensions, an embedding without direction
-            (not finite or zero); the message names set, row and identity.
+        UserError: labels missing or inconsistent, different dimensions, or an embedding that is
+            zero or not finite; the message names set, row and identity.
     """
     _check_labels(gallery, distractors, probes)
     known = directions(gallery, None)
@@ -197,16 +198,16 @@ def _rank_rates(ahead: Integers, total: int, ranks: Sequence[int]) -> dict[int, 
 
 
 def subset_sizes(total: int) -> list[int]:
-    """10, 100, … below `total`, and `total`: the numbers of distractors that are reported."""
+    """The numbers of distractors to report: 10, 100, … below `total`, and `total`."""
     powers = [10**e for e in range(1, 19) if 10**e < total]
     return [*powers, total]
 
 
 def expected_rank_rate(ahead: Integers, total: int, size: int, rank: int) -> float:
-    """Share of trials with fewer than `rank` distractors ahead, where `size` of `total` take part.
+    """Share of trials with fewer than `rank` distractors ahead if only `size` of `total` are used.
 
-    Of `total` distractors `ahead` (t,) come before the mate; among `size` of them, drawn without
-    replacement, their number is hypergeometric. The mean over all draws therefore needs none.
+    `ahead` (t,) of the `total` distractors are ahead of the mate. Among `size` of them, drawn
+    without replacement, their number is hypergeometric; this gives the exact mean over all draws.
     """
     counts, trials = np.unique(ahead, return_counts=True)
     chance = stats.hypergeom.cdf(rank - 1, total, counts, size)
@@ -216,10 +217,10 @@ def expected_rank_rate(ahead: Integers, total: int, size: int, rank: int) -> flo
 def _accept_rates(
     limits: NDArray[np.float32], impostors: NDArray[np.float32], pairs: int
 ) -> tuple[dict[str, float | None], dict[str, float | None], dict[str, str]]:
-    """TAR and threshold at each FAR, and why those that are None are.
+    """TAR and threshold at each FAR, and the reason for each None.
 
-    Of m different pairs floor(m · FAR) may be accepted; accepting what is above the score of the
-    next one does so with the lowest threshold.
+    Of m different pairs floor(m · FAR) may be accepted. The lowest such threshold is the score of
+    the next one; pairs above it are accepted.
     """
     tars: dict[str, float | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
     thresholds: dict[str, float | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
@@ -235,12 +236,12 @@ def _accept_rates(
 
 
 def _check_labels(gallery: Faces, distractors: Faces, probes: Faces | None) -> None:
-    """Who is who must be known, and every probe's identity be in the gallery, no distractor's."""
+    """Raise UserError unless the gallery has all the probes' identities and no distractor's."""
     for faces in (gallery, probes):
         if faces is not None and faces.labels is None:
             raise UserError(
-                f"{faces.name}: does not say whose face each is; give it labels (a folder for "
-                "each identity, or `labels` in the .npz)"
+                f"{faces.name}: has no identities; add labels (one folder per identity, or "
+                "`labels` in the .npz)"
             )
     for faces in (probes, distractors):
         if faces is None or None in (faces.dimensions, gallery.dimensions):
@@ -248,7 +249,7 @@ def _check_labels(gallery: Faces, distractors: Faces, probes: Faces | None) -> N
         if faces.dimensions != gallery.dimensions:
             raise UserError(
                 f"{faces.name}: {faces.dimensions}-d embeddings, but {gallery.name} has "
-                f"{gallery.dimensions}-d ones; embed both with one model"
+                f"{gallery.dimensions}-d ones; embed both with the same model"
             )
     identities = set(_names(gallery).tolist())
     if probes is not None:
@@ -258,7 +259,7 @@ def _check_labels(gallery: Faces, distractors: Faces, probes: Faces | None) -> N
             who = str(_names(probes)[row])
             raise UserError(
                 f"{probes.name}: identity {who!r} of {probes.row(row)} is not in the gallery "
-                f"{gallery.name} ({len(strange)} such probes); add it there or take the probe out"
+                f"{gallery.name} ({len(strange)} such probes); add it there or remove the probe"
             )
     if distractors.labels is not None:
         common = identities & set(np.unique(distractors.labels).astype(str).tolist())
@@ -268,13 +269,13 @@ def _check_labels(gallery: Faces, distractors: Faces, probes: Faces | None) -> N
             who = str(_names(distractors)[row])
             raise UserError(
                 f"{distractors.name}: identity {who!r} of {distractors.row(row)} is also in the "
-                f"gallery {gallery.name} ({len(rows)} such images); take it out of the "
-                "distractors, or if it is somebody else, rename it or leave the labels out"
+                f"gallery {gallery.name} ({len(rows)} such images); remove it from the "
+                "distractors, or if it is a different person, rename it or leave the labels out"
             )
 
 
 def _names(faces: Faces) -> NDArray[np.str_]:
-    """(n,) identities as text: number 7 and "7" are the same person."""
+    """(n,) identities as text, so that number 7 and "7" are the same person."""
     assert faces.labels is not None
     return faces.labels.astype(str)
 
@@ -282,7 +283,7 @@ def _names(faces: Faces) -> NDArray[np.str_]:
 def _trials(
     gallery: NDArray[np.str_], probes: NDArray[np.str_] | None
 ) -> tuple[Integers, Integers]:
-    """Rows of probe and mate of every trial, by probe, then by mate."""
+    """Rows of probe and mate of every trial, sorted by probe, then by mate."""
     order = np.argsort(gallery, kind="stable")
     asked = gallery if probes is None else probes
     first = np.searchsorted(gallery[order], asked, side="left")

@@ -1,14 +1,14 @@
-"""Two recipes on one target: every test that their files allow, and the one that gives a verdict.
+"""Two recipes on one target: all tests that their files allow, and the one that gives the verdict.
 
-Which one that is depends on the design of the comparison, never on what a test says:
+The design of the comparison determines that test, never the outcome:
 
-- several runs of each, with the same seeds: the paired t by seed;
-- several runs of each, with other seeds: Welch's t;
-- one run of each, with the pairs' distances: the score test on their decisions;
-- one run of each without them: the paired t over the folds.
+- several runs each, with the same seeds: the paired t by seed;
+- several runs each, with other seeds: Welch's t;
+- one run each, with the pairs' distances: the score test on their decisions;
+- one run each, without them: the paired t over the folds.
 
-The first two speak of recipes, the others of these two networks. Difference, interval and p-value
-of a verdict come from that one test. The other tests are reported beside it and decide nothing.
+The first two are about the recipes, the others about these two networks. Difference, interval and
+p-value of a verdict come from that one test. The other tests are only reported.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from eval.wording import sentence
 
 
 def compare_groups(target: str, reference: Group, group: Group, resolve: float) -> Difference:
-    """All tests of `group` against `reference`; verdicts are given by `with_verdicts`.
+    """All tests of `group` against `reference`; `with_verdicts` adds the verdicts.
 
-    `resolve` is the difference asked about, as a share of 1.
+    `resolve` is the difference, as a fraction, for which to compute the number of seeds needed.
     """
     found = Difference(reference.name, group.name, target)
     if why := obstacle(target, reference, group):
@@ -55,7 +55,7 @@ def compare_groups(target: str, reference: Group, group: Group, resolve: float) 
 
 
 def with_verdicts(differences: Sequence[Difference]) -> list[Difference]:
-    """Judge each by the test of its design, corrected for all of them by Holm's method."""
+    """Give each difference the verdict of its design's test, with Holm's correction over all."""
     tests = [found.primary for found in differences]
     p_values = [test.p for test in tests if test is not None]
     corrected, level = iter(holm(p_values)), interval_level(p_values)
@@ -79,7 +79,7 @@ def with_verdicts(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Difference:
-    """`found` with the design of the comparison, and what it can show at best."""
+    """`found` with the design of the comparison and the smallest difference it can show."""
     if max(runs) > 1 and min(runs) == 1:
         few = found.reference if runs[0] == 1 else found.name
         why = f"{few} is one run, so its spread from seed to seed is unknown; give two or more"
@@ -96,9 +96,9 @@ def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Diffe
         why = (
             "the difference is the same for every seed"
             if found.by_seed
-            else "all runs of a group have one accuracy"
+            else "all runs of a group have the same accuracy"
         )
-        return _unjudged(found, "no spread", f"{why}: are they copies of one run?")
+        return _unjudged(found, "no spread", f"{why}; the runs may be copies")
     if found.by_seed is not None:
         spread, n = found.by_seed.spread, found.by_seed.n
         return replace(
@@ -125,7 +125,7 @@ def _mean_folds(results: Sequence[TargetResult]) -> NDArray[np.float64]:
 
 
 def _by_pairs(target: str, reference: Group, group: Group) -> dict[str, Any]:
-    """The tests on decisions, where every run has its scores: by name of their field."""
+    """The tests on decisions by field name; empty unless every run has its scores."""
     if any(target not in run.scores for run in (*reference.runs, *group.runs)):
         return {}
     folds = len(reference.results(target)[0].accuracy.folds)
@@ -144,7 +144,7 @@ def _by_pairs(target: str, reference: Group, group: Group) -> dict[str, Any]:
 
 
 def _by_seed(target: str, reference: Group, group: Group) -> PairedDifference | None:
-    """Paired by seed, where both groups ran the same ones, each once."""
+    """The test paired by seed; None unless both groups ran the same seeds, each once."""
     x, y = (one.accuracies_by_seed(target) for one in (reference, group))
     if x is None or y is None or x.keys() != y.keys() or len(x) < 2:
         return None

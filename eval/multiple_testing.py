@@ -1,18 +1,18 @@
-"""Several verdicts at once: Holm's correction, and the level at which intervals agree with it."""
+"""Multiple testing: Holm's correction, and the level at which intervals agree with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 SIGNIFICANCE = 0.05
-"""A difference counts as shown where its p, after Holm's correction, is below this."""
+"""A difference counts as shown if its p after Holm's correction is below this."""
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values (Holm 1979), in the order given.
 
-    Judged at 5% they keep the chance of any false "different" at 5%, however the tests hang
-    together, and are never less powerful than Bonferroni's.
+    Compared with 5%, they keep the chance of any false positive at 5%, however the tests are
+    correlated, and are never less powerful than Bonferroni's.
     """
     m = len(p_values)
     adjusted, largest = [0.0] * m, 0.0
@@ -23,12 +23,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def interval_level(p_values: Sequence[float]) -> float:
-    """The level at which every interval leaves out zero exactly where Holm's p is below 5%.
+    """The level at which every interval excludes zero exactly when Holm's p is below 5%.
 
-    Holm's procedure takes the p-values in growing order and stops at the first that is not below
-    0.05 / (how many are left). That last bound is 0.05 / (how many are not shown): every p that is
-    shown is below it, and none of the others is. So intervals at 1 − that bound agree with all
-    verdicts. One verdict alone, or nothing but shown ones: 95%. The level is never lower, so each
+    Holm's procedure takes the p-values in increasing order and stops at the first that is not below
+    0.05 / (number left). This last bound is 0.05 / (number not shown): it is above every p that is
+    shown and above none of the others. So intervals at 1 − this bound agree with all verdicts. With
+    a single verdict, or if all differences are shown, the level is 95%. It is never lower, so each
     interval covers its true difference with at least 95%.
     """
     unshown = sum(p >= SIGNIFICANCE for p in holm(p_values))

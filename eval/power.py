@@ -1,9 +1,8 @@
-"""What a comparison can see at all: the smallest difference it resolves, the seeds it would need.
+"""Power analysis: the smallest difference a comparison can detect, and the number of seeds needed.
 
-A test that finds nothing says little unless it says what it would have found. All figures here are
-for a two-sided test at 5% that finds a true difference in 80% of the cases, the usual convention
-(Cohen 1988). They take the observed spread for the true one, so they are estimates themselves;
-`seeds_needed` says how far off.
+A negative result means little without the difference that would have been found. All figures here
+are for a two-sided test at 5% with 80% power, the usual convention (Cohen 1988). They use the
+observed spread as the true one, so they are estimates; `seeds_needed` gives their uncertainty.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _QUANTILES, _WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
 
 @dataclass(frozen=True)
 class Design:
-    """How sharp a t test over seeds is: the standard error of the difference, and its freedom."""
+    """The design of a t test over seeds: standard error of the difference, degrees of freedom."""
 
     standard_error: float
     freedom: int
@@ -37,8 +36,8 @@ class Design:
 def unpaired(spread: float, first: int, second: int) -> Design:
     """Student's t on `first` and `second` seeds whose accuracies have this standard deviation.
 
-    For Welch's test, whose degrees of freedom lie below, the power is slightly too good; equal
-    with equal spreads and numbers.
+    For Welch's test, which has fewer degrees of freedom, this slightly overestimates the power; it
+    is exact for equal spreads and numbers of seeds.
     """
     return Design(spread * math.sqrt(1 / first + 1 / second), first + second - 2)
 
@@ -49,11 +48,11 @@ def paired(spread: float, seeds: int) -> Design:
 
 
 def power(difference: float, design: Design) -> float:
-    """Chance that the t test shows a true difference: the tails of the noncentral t.
+    """Probability that the t test shows a true difference: the tails of the noncentral t.
 
     Given the estimated spread the mean is normal, so a normal tail is averaged over the spread's
-    distribution, at Gauss-Legendre nodes of its quantiles. (SciPy's own noncentral t answers NaN
-    from some shift on, with one degree of freedom before the power has reached 80%.)
+    distribution, at Gauss-Legendre nodes of its quantiles. (SciPy's noncentral t returns NaN for
+    large shifts; with one degree of freedom this happens before the power reaches 80%.)
     """
     freedom, shift = design.freedom, abs(difference) / design.standard_error
     spreads = np.sqrt(stats.chi2.ppf(_QUANTILES, freedom) / freedom)
@@ -73,9 +72,9 @@ def resolved(design: Design) -> float:
 
 @dataclass(frozen=True)
 class SeedsNeeded:
-    """Seeds of each recipe that show `difference`; `interval` as the spread is itself uncertain.
+    """Seeds per recipe that show `difference`; `interval` because the spread is only estimated.
 
-    A figure above `MOST_SEEDS` is given as that number.
+    Numbers are capped at `MOST_SEEDS`.
     """
 
     difference: float
@@ -86,14 +85,14 @@ class SeedsNeeded:
 def seeds_needed(
     difference: float, spread: float, freedom: int, design: Callable[[float, int], Design]
 ) -> SeedsNeeded:
-    """How many seeds of each recipe show a true difference of this size with `POWER`.
+    """The number of seeds per recipe that shows a true difference of this size with `POWER`.
 
     Args:
-        difference: above 0, in the spread's unit.
+        difference: positive, in the unit of `spread`.
         spread: standard deviation, estimated with `freedom` degrees of freedom; its 95% interval
-            (chi-squared) gives that of the answer.
-        design: spread, number of seeds of each → the test's design: `paired`, or `unpaired` with
-            two equal numbers.
+            (chi-squared) gives the interval of the result.
+        design: (spread, seeds per recipe) → the test's design: `paired`, or `unpaired` with two
+            equal numbers.
     """
     low, high = (
         spread * math.sqrt(freedom / stats.chi2.ppf(share, freedom)) for share in (0.975, 0.025)
@@ -120,8 +119,8 @@ def _seeds(difference: float, spread: float, design: Callable[[float, int], Desi
 def resolved_by_pairs(disagreements: int, pairs: int) -> float:
     """The smallest true difference of accuracy that the score test shows with `POWER`.
 
-    Of n pairs with a share q on which two networks disagree, the difference of their accuracies
-    has the standard error sqrt(q / n) (normal approximation, Miettinen 1968).
+    If two networks disagree on a share q of n pairs, the difference of their accuracies has the
+    standard error sqrt(q / n) (normal approximation, Miettinen 1968).
     """
     if disagreements == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""What the ROC of a set of pair distances tells: area, equal error rate, thresholds at a FAR."""
+"""ROC figures from pair distances: area under the curve, equal error rate, thresholds at a FAR."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ FALSE_ACCEPT_RATES = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10000}
 """Name of a false accept rate → 1/FAR, an integer so that counts are exact."""
 
 DIFFERENT_PAIRS_NEEDED = 10
-"""TAR at FAR is given from this many times 1/FAR different pairs on: below, the threshold hangs
-on fewer than ten false accepts and the figure is mostly luck."""
+"""TAR at FAR needs this many times 1/FAR different pairs: with fewer, the threshold depends on
+fewer than ten false accepts and the figure is mostly noise."""
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Where a false accept rate is reached: for use in production, by distance or by cosine.
+    """The threshold for a false accept rate, as a distance or a cosine, for use in production.
 
     Attributes:
-        distance: a pair is taken for one person if its squared distance is below this.
+        distance: accept a pair as the same person if its squared distance is below this.
         cosine: the same threshold on the cosine similarity, 1 − distance/2: accept above it.
-        far: share of different pairs accepted there, not above the rate asked for.
-        tar: share of same pairs accepted there.
+        far: share of different pairs accepted, at most the requested rate.
+        tar: share of same pairs accepted.
     """
 
     distance: float
@@ -37,7 +37,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class RocFigures:
-    """AUC, EER and the point at each FAR; None where the pairs do not allow them, and why."""
+    """AUC, EER and the point at each FAR; `unavailable` says why a figure is None."""
 
     auc: float | None
     eer: float | None
@@ -48,7 +48,7 @@ class RocFigures:
 def roc_curve_of(
     distances: NDArray[np.floating], same: Booleans
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False and true accept rates of the ROC, both growing: two (k,) arrays, corners only."""
+    """False and true accept rates of the ROC, both increasing: two (k,) arrays, corners only."""
     far, tar, _ = roc_curve(same, -distances)
     return far, tar
 
@@ -58,8 +58,8 @@ def operating_point(
 ) -> OperatingPoint:
     """The largest threshold on (n,) distances with FAR <= 1 / inverse_far.
 
-    Of m different pairs floor(m / inverse_far) may be accepted; the largest threshold doing so,
-    with "distance < threshold", is the distance of the next nearest different pair.
+    Of m different pairs floor(m / inverse_far) may be accepted. With "distance < threshold", the
+    largest such threshold is the distance of the next nearest different pair.
     """
     impostors = np.sort(distances[~same])
     threshold = impostors[len(impostors) // inverse_far]
@@ -72,11 +72,11 @@ def operating_point(
 
 
 def roc_figures(distances: NDArray[np.floating], same: Booleans) -> RocFigures:
-    """All of it, from (n,) distances and (n,) booleans."""
+    """All figures, from (n,) distances and (n,) booleans."""
     different = int(np.sum(~same))
     points: dict[str, OperatingPoint | None] = dict.fromkeys(FALSE_ACCEPT_RATES)
     if different == 0 or different == len(same):
-        missing = "of different persons" if different == 0 else "of the same person"
+        missing = "of different people" if different == 0 else "of the same person"
         why = f"there is no pair {missing}"
         return RocFigures(None, None, points, dict.fromkeys(["auc", "eer", *points], why))
     unavailable: dict[str, str] = {}

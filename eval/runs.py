@@ -1,6 +1,6 @@
-"""What a run leaves behind for comparison: its last verification, its config, its summary.
+"""Read the files of a run that a comparison needs: last verification, config and summary.
 
-A run is given as its directory (DESIGN: ``RUN/eval/step_00038000.json``, ``RUN/config.yaml``,
+A run is given as its directory (``RUN/eval/step_00038000.json``, ``RUN/config.yaml``,
 ``RUN/summary.json``) or as one JSON file written by ``eval verify --json``.
 """
 
@@ -37,13 +37,13 @@ Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class _Read(BaseModel):
-    """Keys this version does not know are left alone: a newer one may have written the file."""
+    """Unknown keys are ignored: a newer version may have written the file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Accuracy(_Read):
-    """10-fold accuracy as shares of 1: over the folds, and each fold's own."""
+    """10-fold accuracy as fractions: over the folds, and of each fold."""
 
     mean: Share
     std: Share
@@ -53,7 +53,7 @@ class Accuracy(_Read):
 
 
 class MeasuredPoint(_Read):
-    """Pairs at a squared distance below `distance` count as same: how often that was wrong."""
+    """Error rates if pairs at a squared distance below `distance` are accepted."""
 
     distance: Annotated[float, Field(allow_inf_nan=False)]
     far: Share
@@ -78,7 +78,7 @@ class TargetResult(_Read):
 
     @property
     def counts(self) -> tuple[int, int, int | None, int | None, int]:
-        """What must agree before folds can be paired; two files may still differ beyond it."""
+        """Counts that must agree before folds can be paired: necessary, not sufficient."""
         folds = len(self.accuracy.folds)
         return self.pairs, self.same, self.images, self.unique_images, folds
 
@@ -95,14 +95,14 @@ class VerificationFile(_Read):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as far as a comparison needs it.
+    """The parts of a run that a comparison needs.
 
-    `config` and `summary` are flat, with dotted keys; None where the run has no such file.
+    `config` and `summary` are flat, with dotted keys; None if the run has no such file.
     `directory` is the run directory, None for a verification file outside one.
-    `step` is the one the verification file is named after, None if it is named otherwise.
-    `scores` are the pairs' distances by target; empty where the file beside it is missing.
-    `shared_images`: target → how many of its images the run was trained on, as training counted
-    them; a target that is not there was not looked at.
+    `step` is taken from the verification file's name, None if it has another name.
+    `scores` are the pairs' distances by target; empty if the .npz file is missing.
+    `shared_images`: target → how many of its images the run was trained on, as counted by
+    training; a target that is missing was not checked.
     """
 
     name: str
@@ -118,15 +118,15 @@ class Run:
 
     @property
     def seed(self) -> object:
-        """The run's seed, None where it is not known."""
+        """The run's seed, None if unknown."""
         return None if self.config is None else self.config.get("run.seed")
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """Read each run and give it a name of its own: its folder's, or its path where two agree.
+    """Read each run and give it a unique name: its folder's name, or its path if two are equal.
 
     Raises:
-        DataError: something is missing or broken; the message names the file and key.
+        DataError: something is missing or invalid; the message names the file and key.
     """
     runs = [read_run(path) for path in paths]
     for names in ([run.name for run in runs], [str(run.path) for run in runs]):
@@ -146,7 +146,7 @@ def read_run(path: Path) -> Run:
     if path.is_dir():
         directory, results_file, name = path, _last_results(path), path.resolve().name
     elif path.is_file():
-        # A file inside a run directory brings that run's config along.
+        # A file inside a run directory also gets that run's config.
         directory, results_file, name = path.parent.parent, path, path.stem
         if path.parent.name != "eval" or not (directory / "config.yaml").is_file():
             directory = None
@@ -168,19 +168,20 @@ def read_run(path: Path) -> Run:
 
 
 def read_unverified_run(path: Path) -> Run:
-    """As `read_run`, and a run directory without verification too.
+    """As `read_run`, but also accepts a run directory without verification.
 
-    Such a run's `results` have no targets; `results_file` is the folder where they would be.
+    The `results` of such a run have no targets; `results_file` is the folder where they would be.
 
     Raises:
-        DataError: see `read_runs`; or a directory that neither was verified nor has metrics.
+        DataError: see `read_runs`; or a directory that has neither verification nor metrics.
     """
     path = Path(path)
     if not path.is_dir() or any(step_of(file) is not None for file in _results_files(path)):
         return read_run(path)
     if not (path / "config.yaml").is_file() or not (path / "metrics.jsonl").is_file():
         raise DataError(
-            f"{path}: not a run directory (no eval/step_*.json, nor config.yaml and metrics.jsonl)"
+            f"{path}: not a run directory (neither eval/step_*.json nor config.yaml and "
+            "metrics.jsonl)"
         )
     nothing = VerificationFile.model_construct(
         schema_version=1, checkpoint="", protocol="", flip=None, targets={}
@@ -199,7 +200,7 @@ def read_unverified_run(path: Path) -> Run:
 
 
 def _read_shared_images(file: Path) -> dict[str, int]:
-    """Empty for runs of versions that did not look."""
+    """Empty for runs of versions that did not check."""
     found = read_json_mapping(file).get("shared_images", {}) if file.is_file() else {}
     if not isinstance(found, dict) or not all(type(count) is int for count in found.values()):
         raise DataError(f"{file}: shared_images: expected a whole number for each target")
@@ -216,31 +217,31 @@ def _last_results(directory: Path) -> Path:
         raise DataError(
             f"{directory}: no verification results (eval/step_*.json); "
             f"run `arcface-plus eval verify --ckpt {directory} --data DIR --json FILE` "
-            "and compare the FILEs"
+            "for each run and compare the FILEs"
         )
     return max(found, key=lambda file: step_of(file) or 0)
 
 
 def step_of(file: Path) -> int | None:
-    """The step a verification file is named after, None if it is named otherwise."""
+    """The step in a verification file's name, None if it has another name."""
     match = re.fullmatch(r"step_(\d+)\.json", file.name)
     return int(match[1]) if match else None
 
 
 def read_results(file: Path) -> VerificationFile:
-    """One verification file; DataError names the key that is wrong."""
+    """One verification file; the DataError names the invalid key."""
     try:
         return VerificationFile.model_validate(read_json(file))
     except FileNotFoundError:
         raise DataError(f"{file}: no such file; `eval verify --json` writes it") from None
     except ValidationError as error:
         raise DataError(
-            f"{file}: not a file of `eval verify --json`: {first_misfit(error)}"
+            f"{file}: not written by `eval verify --json`: {first_misfit(error)}"
         ) from None
 
 
 def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, PairScores]:
-    """The scores beside a verification file, if they are there and give its accuracies."""
+    """The scores that belong to a verification file; DataError if its accuracies differ."""
     file = scores_file(results_file)
     if not file.is_file():
         return {}
@@ -249,19 +250,19 @@ def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, Pai
         result = results.targets.get(target)
         if result is None or found.accuracies(len(result.accuracy.folds)) != result.accuracy.folds:
             raise DataError(
-                f"{file}: {target}: these are not the scores of {results_file.name}; "
-                "verify again, or remove it to compare by folds alone"
+                f"{file}: {target}: its scores do not belong to {results_file.name}; verify "
+                "again, or delete the file to compare only by folds"
             )
     return scores
 
 
 def _read_config(file: Path) -> dict[str, Any] | None:
-    """config.yaml, flat; None where it is missing."""
+    """config.yaml, flat; None if it is missing."""
     return dict(_flatten(read_yaml(file))) if file.is_file() else None
 
 
 def _read_summary(file: Path) -> dict[str, Any] | None:
-    """summary.json, flat; None where it is missing."""
+    """summary.json, flat; None if it is missing."""
     return dict(_flatten(read_json_mapping(file))) if file.is_file() else None
 
 

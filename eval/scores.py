@@ -1,9 +1,9 @@
-"""Each pair's distance, kept beside a verification file: what paired tests and ROCs need.
+"""The distance of each pair, stored next to a verification file for paired tests and ROCs.
 
-``RUN/eval/step_00038000.npz`` goes with ``step_00038000.json``, and ``FILE.npz`` with ``--json
-FILE.json``. A file of its own, because 6,000 numbers in a JSON that people read drown the twenty
-they look for; .npz, because NumPy reads it anywhere, bit for bit. It holds two arrays a target,
-``<target>.distances`` (P,) float and ``<target>.same`` (P,) bool, in the pair file's order.
+``RUN/eval/step_00038000.npz`` belongs to ``step_00038000.json``, and ``FILE.npz`` to ``--json
+FILE.json``. A separate file keeps 6,000 numbers out of a JSON that people read; .npz is exact, and
+NumPy reads it anywhere. It has two arrays per target, ``<target>.distances`` (P,) float and
+``<target>.same`` (P,) bool, in the order of the pair file.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ DISTANCES, SAME = ".distances", ".same"
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """(P,) squared distances and (P,) booleans, whether the pair shows one person."""
+    """(P,) squared distances and (P,) booleans, whether the pair shows the same person."""
 
     distances: NDArray[np.floating]
     same: NDArray[np.bool_]
 
     def decisions(self, folds: int = 10) -> NDArray[np.bool_]:
-        """(P,) booleans: was the pair decided rightly by the k-fold protocol."""
+        """(P,) booleans: was the pair decided correctly by the k-fold protocol."""
         return fold_accuracies(self.distances, self.same, folds)[2]
 
     def accuracies(self, folds: int = 10) -> tuple[float, ...] | None:
-        """The folds' accuracies by the protocol; None if there are fewer pairs than folds."""
+        """The accuracies of the protocol's folds; None if there are fewer pairs than folds."""
         if len(self.same) < folds:
             return None
         return tuple(fold_accuracies(self.distances, self.same, folds)[0].tolist())
 
 
 def scores_file(results_file: Path) -> Path:
-    """Where the scores of a verification file are: its name with .npz."""
+    """The scores file of a verification file: its name with the suffix .npz."""
     return results_file.with_suffix(".npz")
 
 
 def write_scores(path: Path, scores: Mapping[str, PairScores]) -> None:
-    """Write the scores of each target; the file is there whole or not at all."""
+    """Write the scores of each target, atomically."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for target, found in scores.items():
         arrays[target + DISTANCES] = found.distances
@@ -60,7 +60,7 @@ def read_scores(path: Path) -> dict[str, PairScores]:
     """The scores of each target.
 
     Raises:
-        DataError: the file cannot be read, or its arrays are no scores.
+        DataError: the file cannot be read, or its arrays are not pair scores.
     """
     archive = ArrayArchive(path, "verify again")
     arrays = {key: archive.read(key) for key in archive.keys}
@@ -78,6 +78,6 @@ def read_scores(path: Path) -> dict[str, PairScores]:
             or distances.shape != same.shape
             or not np.isfinite(distances).all()
         ):
-            raise DataError(f"{path}: {target}: holds no pair scores; verify again")
+            raise DataError(f"{path}: {target}: no valid pair scores; verify again")
         scores[target] = PairScores(distances, same)
     return scores

@@ -1,7 +1,7 @@
-"""Probes against distractors in one pass: who is ahead of whom, and the highest scores.
+"""Compare probes with distractors in one pass: count distractors ahead, keep the highest scores.
 
-Works on the arrays of any library with NumPy's operators, so that a GPU can be handed in; this
-floor needs NumPy alone.
+Works on arrays of any library with NumPy's operators, so the caller can supply a GPU; this package
+itself needs only NumPy.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Progress = Callable[[int, int], None]
 
 TIE = 1e-6
 """Ties count against the mate. Two float32 cosines of the same images can differ by rounding (up to
-about 2e-7), so whatever comes within this of the mate's similarity is a tie."""
+about 2e-7), so similarities within this tolerance of the mate's count as ties."""
 
 PROBES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class ArrayLibrary:
-    """Where scores are computed: `put` takes a float32 array there, `get` brings a result back.
+    """Where scores are computed: `put` moves a float32 array there, `get` returns a result.
 
-    What `put` returns needs `@`, `.T`, comparison, boolean indexing and `.sum(1)`: NumPy's arrays
-    and PyTorch's tensors (on a GPU, for one) have all of them.
+    The arrays need `@`, `.T`, comparison, boolean indexing and `.sum(1)`, as NumPy's arrays and
+    PyTorch's tensors have.
     """
 
     put: Callable[[NDArray[np.float32]], Any]
@@ -55,18 +55,18 @@ def search(
     """Count, for each trial, the distractors whose score is at or above the trial's limit.
 
     Args:
-        probes: (p, d) of length 1.
-        probe_rows: (t,) ascending: whose score a trial looks at.
+        probes: (p, d) with rows of length 1.
+        probe_rows: (t,) ascending: the probe of each trial.
         limits: (t,) cosines.
         distractors: read once, in order, `block` rows at a time.
-        highest: collects the highest scores of all pairs of a probe that has a trial and a
-            distractor.
+        highest: collects the highest scores of all pairs of a distractor and a probe that has a
+            trial.
 
     Returns:
         (t,) counts.
 
     Raises:
-        UserError: a distractor without direction, or of another dimension.
+        UserError: a distractor that cannot be normalised, or of another dimension.
     """
     groups = _groups(probes, probe_rows, limits, library)
     ahead = np.zeros(len(probe_rows), np.int64)
@@ -87,8 +87,8 @@ def search(
 
 @dataclass(frozen=True)
 class _Group:
-    """Up to PROBES_AT_ONCE probes, those with most mates first, so that those with a j-th mate
-    are the first rows: limits[j] (rows, 1) on the device, trials[j] (rows,) which trials."""
+    """Up to PROBES_AT_ONCE probes sorted by number of mates, most first, so that probes with a j-th
+    mate are the first rows: limits[j] (rows, 1) on the device, trials[j] (rows,) trial numbers."""
 
     probes: Any
     limits: list[Any]
@@ -108,7 +108,7 @@ def _groups(
         members = order[start : start + PROBES_AT_ONCE]
         trials = [
             firsts[members[mates[members] > j]] + j for j in range(int(mates[members[0]]))
-        ]  # a probe's trials lie together, in the order of its mates
+        ]  # a probe's trials are adjacent, in the order of its mates
         groups.append(
             _Group(
                 library.put(probes[rows[members]]),
@@ -120,7 +120,7 @@ def _groups(
 
 
 class Highest:
-    """The `keep` highest of the scores added, in room for about twice as many."""
+    """The `keep` highest of the scores added; memory for about twice as many."""
 
     def __init__(self, keep: int) -> None:
         self.keep, self.floor = keep, -np.inf
@@ -128,7 +128,7 @@ class Highest:
         self._count = 0
 
     def add(self, scores: NDArray[np.float32]) -> None:
-        """Scores not above `floor` need not be handed in: they change nothing."""
+        """Add scores; those not above `floor` have no effect and may be left out."""
         self._parts.append(scores)
         self._count += len(scores)
         if self._count > 2 * self.keep:

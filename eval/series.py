@@ -1,6 +1,6 @@
-"""What a run left behind over its steps: losses, angles, accuracies; for curves, not for verdicts.
+"""Losses, angles and accuracies of a run over its steps; for curves, not for verdicts.
 
-Read when a report is drawn and not with the run, so that a comparison needs none of these files.
+Read when a report is drawn, not with the run, so that a comparison needs none of these files.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from data_prep.json_file import parse_json, read_json_mapping
 from eval.runs import Run, read_results, step_of
 
 LONGEST_LINE = 2**20
-"""Bytes of a line of metrics.jsonl; a damaged file can be one line without end."""
+"""Limit in bytes on a line of metrics.jsonl; a damaged file can be one endless line."""
 
 LARGEST_VALUE = 1e300
-"""What is larger, or not a number, cannot be drawn."""
+"""Larger values, and NaN, cannot be drawn."""
 
-REMEDY = "remove the line, or the file: only the curves are drawn from it"
+REMEDY = "remove the line or the file; it is only needed for the curves"
 
 
 @dataclass(frozen=True)
 class Series:
-    """One figure over steps: two equally long rows, the steps growing."""
+    """One figure over steps: two tuples of equal length, steps increasing."""
 
     steps: tuple[int, ...]
     values: tuple[float, ...]
 
 
 def metrics(run: Run) -> dict[str, Series]:
-    """Each number of RUN/metrics.jsonl over its steps, by name; empty without the file.
+    """Each number in RUN/metrics.jsonl over the steps, by name; empty without the file.
 
-    What is not finite is left out. After a resume a step can be there twice: the last one counts,
-    and so does nothing that an interrupted write left unfinished at the end.
+    Values that are not finite are left out. After a resume a step can occur twice; the last one
+    counts. An incomplete last line, from an interrupted write, is ignored.
 
     Raises:
-        DataError: a line is no JSON object; the message names it.
+        DataError: a line is not a JSON object; the message names it.
     """
     file = None if run.directory is None else run.directory / "metrics.jsonl"
     if file is None or not file.is_file():
@@ -56,10 +56,10 @@ def metrics(run: Run) -> dict[str, Series]:
 
 
 def accuracies(run: Run) -> dict[str, Series]:
-    """10-fold accuracy over the steps that were verified, by target; empty outside a run.
+    """10-fold accuracy over the verified steps, by target; empty outside a run directory.
 
     Raises:
-        DataError: a verification file is broken.
+        DataError: a verification file is damaged.
     """
     found: dict[str, dict[int, float]] = {}
     folder = None if run.directory is None else run.directory / "eval"
@@ -73,10 +73,10 @@ def accuracies(run: Run) -> dict[str, Series]:
 
 
 def environment(run: Run) -> dict[str, Any]:
-    """RUN/environment.json: versions, device, revision; empty where there is none.
+    """RUN/environment.json: versions, device, revision; empty if it is missing.
 
     Raises:
-        DataError: the file is no JSON object.
+        DataError: the file is not a JSON object.
     """
     file = None if run.directory is None else run.directory / "environment.json"
     if file is None or not file.is_file():
@@ -85,7 +85,7 @@ def environment(run: Run) -> dict[str, Any]:
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file; a last line without its end was cut off and is left out."""
+    """The objects of a JSON-lines file; an incomplete last line is ignored."""
     with open(file, "rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
             where = f"{file}: line {number}"
@@ -98,7 +98,7 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
                     return
                 raise DataError(f"{error}; {REMEDY}") from None
             if not isinstance(content, dict):
-                raise DataError(f"{where}: holds no keys and values; {REMEDY}")
+                raise DataError(f"{where}: is not a JSON object; {REMEDY}")
             yield content
 
 

@@ -1,7 +1,7 @@
-"""Student's t on paired figures, Welch's on unpaired ones: p and interval of one statistic.
+"""Student's paired t test and Welch's unpaired t test, each with p and a matching interval.
 
-The interval at level 1 − a leaves out zero exactly where p < a: both come from the same mean,
-standard error and degrees of freedom.
+The interval at level 1 − a excludes zero exactly when p < a: both come from the same mean, standard
+error and degrees of freedom.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 NO_SPREAD = 1e-12
-"""Equal differences of accuracies come out equal only to rounding."""
+"""Equal differences of accuracies are equal only up to rounding."""
 
 
 @dataclass(frozen=True)
 class PairedDifference:
     """Mean of second − first over n paired figures, its 95% t interval and two-sided p-value.
 
-    `standard_error` is that of the mean; it is 0 where all n differences are equal.
+    `standard_error` is that of the mean; it is 0 if all n differences are equal.
     """
 
     mean: float
@@ -43,25 +43,24 @@ class PairedDifference:
 def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     """Student's paired t: is the mean of second − first different from zero?
 
-    Pairing takes out what is common to both. By seed that is the initial weights and the order of
-    the images (common random numbers); the test is valid however much or little is common. By fold
-    it is that some folds are harder than others, which is most of the spread; the folds of a test
-    set are disjoint and nothing is trained on them, so unlike those of cross-validated training
-    they are (nearly) independent given the two networks, and only the thresholds, chosen on the
-    other folds, tie them together.
+    Pairing removes what both have in common. By seed that is the initial weights and the order of
+    the images (common random numbers); the test is valid at any correlation. By fold it is the
+    difficulty of the folds, which makes up most of the spread. The folds of a test set are disjoint
+    and nothing is trained on them, so unlike in cross-validation they are nearly independent given
+    the two networks; only the thresholds, chosen on the other folds, correlate them.
 
-    Where all differences are equal the spread is zero and t has no value; the limit is returned:
-    an interval of no width, p = 1 for no difference at all and p = 0 otherwise.
+    If all differences are equal, the spread is zero and t is undefined; the limit is returned: an
+    interval of zero width, p = 1 for a zero difference and p = 0 otherwise.
 
     Args:
         first, second: (n,) accuracies of the same seeds or folds, n at least 2.
 
     Raises:
-        ValueError: the two are not of one length ≥ 2, or a number is not finite.
+        ValueError: the two do not have the same length ≥ 2, or a number is not finite.
     """
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"paired figures must be two equal rows of >= 2, not {x.shape}, {y.shape}")
+        raise ValueError(f"a paired t test needs two (n,) arrays, n >= 2, not {x.shape}, {y.shape}")
     difference = y - x
     if not np.isfinite(difference).all():
         raise ValueError("an accuracy is not a finite number")
@@ -78,8 +77,8 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
 class SeedDifference:
     """Mean of second − first over seeds, Welch's 95% t interval and two-sided p-value.
 
-    `spread` is the deviation between seeds of one recipe, the two pooled as the root of their mean
-    variance; `runs` how many there are of each; `freedom` Welch's and Satterthwaite's degrees.
+    `spread` is the standard deviation over seeds, pooled as the root of the mean variance of both;
+    `runs` the numbers of runs; `freedom` the Welch-Satterthwaite degrees of freedom.
     """
 
     mean: float
@@ -98,21 +97,21 @@ class SeedDifference:
 def welch(first: ArrayLike, second: ArrayLike) -> SeedDifference | None:
     """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
 
-    For runs that have no seeds in common. It does not assume equal spreads, because a regulariser
-    may well change the spread.
+    For runs without common seeds. It does not assume equal spreads, because a regulariser may
+    change the spread.
 
     Args:
-        first, second: (runs,) accuracies, at least 2 each; the numbers may differ.
+        first, second: (runs,) accuracies, at least 2 each; the numbers of runs may differ.
 
     Returns:
-        None where neither has any spread: the runs are copies, and t has no value.
+        None if neither has any spread: the runs are probably copies, and t is undefined.
 
     Raises:
         ValueError: fewer than two of either, or a number is not finite.
     """
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if x.ndim != 1 or y.ndim != 1 or min(len(x), len(y)) < 2:
-        raise ValueError("Welch's test needs two rows of at least two figures each")
+        raise ValueError("Welch's test needs two 1-d arrays of at least two figures each")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("an accuracy of a run is not a finite number")
     spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)

@@ -1,10 +1,10 @@
-"""The field's verification protocol, to the digit, and what else a set of pair distances tells.
+"""The field's 10-fold verification protocol, digit for digit, and the ROC figures of the pairs.
 
-The 10-fold protocol comes from LFW (Huang et al. 2007, image-restricted) in the form that
-FaceNet's, SphereFace's and InsightFace's scripts share: squared Euclidean distance between
-L2-normalised embeddings, 400 thresholds, the best on nine folds applied to the tenth. Those
-scripts run folds × thresholds passes over the pairs; here one cumulative count per fold gives the
-same integers, and so the same digits.
+The protocol comes from LFW (Huang et al. 2007, image-restricted) in the form shared by the scripts
+of FaceNet, SphereFace and InsightFace: squared Euclidean distance between L2-normalised embeddings,
+400 thresholds, the best on nine folds applied to the tenth. Those scripts make folds × thresholds
+passes over the pairs; here one cumulative count per fold gives the same integers, and so the same
+digits.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 THRESHOLDS: Floats = np.arange(0, 4, 0.01)
-"""The protocol's 400 thresholds on the squared distance, with the rounding they have there."""
+"""The protocol's 400 thresholds on the squared distance, with the same rounding as there."""
 
 
 @dataclass(frozen=True, eq=False)
 class VerificationResult:
-    """What `verify` found.
+    """The result of `verify`.
 
     Attributes:
-        accuracy_mean, accuracy_std: over the folds; the deviation is the population's (divided by
-            the number of folds), as the field reports it.
+        accuracy_mean, accuracy_std: over the folds; as usual in the field, the population standard
+            deviation (divisor: number of folds).
         fold_accuracies, fold_thresholds: (folds,) float64; a fold's threshold (on the squared
             distance) was chosen on the other folds.
-        ci95: Wilson's 95% interval of the share of right decisions among all pairs, each decided
-            at its fold's threshold. It tells how far other pairs of this kind could move the
-            accuracy of this network. `accuracy_std` does not: it is the spread of a fold of n/10
-            pairs. Pairs that share images make it a little too short, and it knows nothing of
+        ci95: Wilson's 95% interval of the share of correct decisions among all pairs, each decided
+            at its fold's threshold: how much this network's accuracy could vary with other pairs
+            of this kind. (`accuracy_std` is the spread of folds of n/10 pairs.) Pairs that share
+            images make the interval a little too short, and it does not cover the spread over
             seeds.
-        auc: area under the ROC; None where one of the classes is missing.
-        eer: equal error rate: where the ROC, its points joined by straight lines (as for the
-            area), has a false accept rate equal to the false reject rate; None as for auc.
+        auc: area under the ROC; None if there are no same or no different pairs.
+        eer: equal error rate: where the ROC, linearly interpolated (as for the area), has a false
+            accept rate equal to the false reject rate; None as for auc.
         tar_at_far: share of same pairs accepted at the largest threshold whose false accept rate
-            is not above the target: the threshold is a distance that occurs, nothing is
-            interpolated. None where the pairs do not support it.
+            is not above the target. The threshold is one of the distances; nothing is
+            interpolated. None if there are too few different pairs.
         thresholds_at_far: that threshold and its measured error rates; None as for tar_at_far.
             Unlike the folds' thresholds these are chosen on all pairs: they are for use on other
-            images, not for judging these.
+            images, not for evaluating these.
         unavailable: why a figure is None, by its name ("auc", "eer", "1e-3").
-        pairs, same: how many pairs, how many of them of one person.
-        decisions: (pairs,) booleans, whether the pair was decided rightly.
+        pairs, same: the number of pairs, and of same pairs among them.
+        decisions: (pairs,) booleans, whether the pair was decided correctly.
         distances: (pairs,) squared distances, in the embeddings' precision.
-        truth: (pairs,) booleans, whether the pair shows one person.
+        truth: (pairs,) booleans, whether the pair shows the same person.
     """
 
     accuracy_mean: float
@@ -87,8 +87,10 @@ class VerificationResult:
     ) -> dict[str, Any]:
         """One target of the file that ``eval verify --json`` writes; plain Python numbers.
 
-        What embeddings of pairs cannot tell is handed in: how many images the pair file holds,
-        how many of them differ, and the mean length of the embeddings before normalisation.
+        Args:
+            images: number of images in the pair file.
+            unique_images: number of different images among them.
+            embedding_norm_mean: mean length of the embeddings before normalisation.
         """
         return {
             "pairs": self.pairs,
@@ -115,26 +117,26 @@ class VerificationResult:
 
 
 def verify(a: ArrayLike, b: ArrayLike, same: ArrayLike, folds: int = 10) -> VerificationResult:
-    """Judge embeddings by pairs: row i of a against row i of b.
+    """Run the protocol on pairs of embeddings: row i of a against row i of b.
 
-    Precision is kept: float32 embeddings are normalised and compared in float32, float64 in
-    float64. (InsightFace's script collects the network's float32 output in float64 arrays before
-    it adds the mirrored one; hand in float64 sums to repeat that.)
+    Float32 embeddings are normalised and compared in float32, float64 ones in float64.
+    (InsightFace's script stores the network's float32 output in float64 arrays before it adds the
+    mirror image's; pass float64 sums to reproduce that.)
 
     Args:
         a, b: (n, d) embeddings; they need not be normalised.
-        same: (n,) booleans (or 0/1), whether pair i shows one person.
+        same: (n,) booleans (or 0/1), whether pair i shows the same person.
         folds: contiguous folds in the order of the pairs, sizes differing by at most one.
 
     Raises:
-        UserError: shapes that do not fit, fewer pairs than folds, or an embedding that has no
-            direction (not finite, zero, or too long or short for its precision); the message
+        UserError: mismatched shapes, fewer pairs than folds, or an embedding that cannot be
+            normalised (not finite, zero, or too large or small for its precision); the message
             names the pair, counted from 0.
     """
     truth = _truth(same)
     distances = pair_distances(a, b)
     if len(distances) != len(truth):
-        raise UserError(f"{len(distances)} pairs of embeddings but {len(truth)} truth values")
+        raise UserError(f"{len(distances)} pairs of embeddings but {len(truth)} labels (same)")
     accuracies, thresholds, decisions = fold_accuracies(distances, truth, folds)
     correct, pairs, positives = int(decisions.sum()), len(truth), int(truth.sum())
     roc = roc_figures(distances, truth)
@@ -165,7 +167,7 @@ def pair_distances(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
     first, second = np.asarray(a), np.asarray(b)
     if first.ndim != 2 or first.shape != second.shape or first.shape[1] == 0:
         raise UserError(
-            "embeddings must be two (pairs, dimensions) arrays of one shape, "
+            "embeddings must be two (pairs, dimensions) arrays of the same shape, "
             f"not {first.shape} and {second.shape}"
         )
     if first.shape[0] == 0:
@@ -183,11 +185,11 @@ def fold_accuracies(
 ) -> tuple[Floats, Floats, Booleans]:
     """The k-fold protocol on (n,) distances: accuracy and threshold of each fold, decisions.
 
-    A pair is taken for one person from the first threshold that exceeds its distance on. So per
-    fold one histogram over those thresholds, cumulated, counts the right decisions at all of them.
+    A pair is accepted at all thresholds above its distance. So the cumulative histogram over the
+    lowest accepting thresholds gives a fold's correct decisions at all thresholds.
 
     Returns:
-        (folds,) accuracies, (folds,) thresholds, (n,) booleans: was the pair decided rightly.
+        (folds,) accuracies, (folds,) thresholds, (n,) booleans: was the pair decided correctly.
 
     Raises:
         UserError: folds < 2 or more folds than pairs.
@@ -201,19 +203,19 @@ def fold_accuracies(
     fold = np.empty(len(distances), dtype=np.int64)
     for number, (_, members) in enumerate(KFold(n_splits=folds).split(distances)):
         fold[members] = number
-    # In float64 whatever the distances' precision: NumPy 2 compares a float32 array with a
-    # float64 threshold so, and a float32 distance is exact in it.
+    # Always in float64: NumPy 2 compares a float32 array with a float64 threshold like this, and
+    # float32 distances convert exactly.
     accepted_from = np.searchsorted(THRESHOLDS, distances.astype(np.float64), side="right")
     columns = len(THRESHOLDS) + 1  # the last: not accepted at any threshold
     accepts = np.bincount(
         fold * columns + accepted_from,
-        weights=np.where(same, 1.0, -1.0),  # a false accept takes back a right decision
+        weights=np.where(same, 1.0, -1.0),  # a false accept undoes a correct reject
         minlength=folds * columns,
     ).reshape(folds, columns)[:, :-1]
     sizes = np.bincount(fold, minlength=folds)
     different = np.bincount(fold[~same], minlength=folds)
     right = different[:, None] + np.cumsum(accepts.astype(np.int64), axis=1)
-    best = np.argmax(right.sum(axis=0) - right, axis=1)  # of equals, argmax takes the first
+    best = np.argmax(right.sum(axis=0) - right, axis=1)  # argmax returns the first maximum
     accuracies = right[np.arange(folds), best] / sizes
     decisions = (accepted_from <= best[fold]) == same
     return accuracies, THRESHOLDS[best], decisions
@@ -222,9 +224,9 @@ def fold_accuracies(
 def worst_pairs(
     result: VerificationResult, count: int = 20
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of the worst wrongly accepted and wrongly rejected pairs, the worst first.
+    """Numbers of the worst false accepts and false rejects by `decisions`, the worst first.
 
-    False accepts by growing, false rejects by falling distance; wrong as `decisions` has it.
+    False accepts are sorted by increasing, false rejects by decreasing distance.
     """
     wrong = ~result.decisions
     accepts = np.flatnonzero(wrong & ~result.truth)
@@ -237,17 +239,17 @@ def worst_pairs(
 def _truth(same: ArrayLike) -> Booleans:
     truth = np.asarray(same)
     if truth.ndim != 1:
-        raise UserError(f"the truth values must be one row, not of shape {truth.shape}")
+        raise UserError(f"the labels (same) must be a 1-d array, not of shape {truth.shape}")
     if truth.dtype != bool and not np.isin(truth, (0, 1)).all():
-        raise UserError("the truth values must be booleans or 0 and 1")
+        raise UserError("the labels (same) must be booleans or 0 and 1")
     return truth.astype(bool)
 
 
 def _directions(rows: NDArray[Any], precision: np.dtype[Any], which: str) -> NDArray[np.floating]:
-    """Rows normalised as scikit-learn does it; an error where that leaves no unit vector.
+    """Rows normalised by scikit-learn; UserError if a result is not a unit vector.
 
-    scikit-learn leaves rows of (nearly) zero length as they are, and lengths that overflow turn
-    rows into zeros: either would be scored as a distance like any other.
+    scikit-learn leaves rows of (nearly) zero length unchanged, and rows whose length overflows
+    become zero: both would silently give a distance.
     """
     contiguous = np.ascontiguousarray(rows, dtype=precision)
     with np.errstate(all="ignore"), sklearn.config_context(assume_finite=True):
@@ -261,7 +263,7 @@ def _directions(rows: NDArray[Any], precision: np.dtype[Any], which: str) -> NDA
         elif not row.any():
             what = "is zero"
         else:
-            what = f"is too long or too short to be normalised in {precision}"
+            what = f"is too large or too small to be normalised in {precision}"
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise UserError(
             f"pair {bad[0]}: the embedding of its {which} image {what}{more}; "

@@ -1,4 +1,4 @@
-"""Figures and verdicts as text: how a difference, an interval, a p-value, a verdict are written."""
+"""Format differences, intervals, p-values and verdicts as text."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ MINUS = "−"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them: a, b and c."""
+    """Names as a list in a sentence: a, b and c."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def percent(share: float) -> str:
-    """A share of 1 in % with two decimals."""
+    """A fraction in %, with two decimals and without the % sign."""
     return f"{100 * share:.2f}"
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """A difference of fractions in percentage points, with its sign."""
     text = f"{100 * share:+.2f}"
     return "0.00" if float(text) == 0 else text.replace("-", MINUS)
 
 
 def interval(bounds: tuple[float, float]) -> str:
-    """An interval of differences of shares, in percentage points."""
+    """An interval of a difference of fractions, in percentage points."""
     return f"{points(bounds[0])} to {points(bounds[1])}"
 
 
@@ -38,12 +38,12 @@ def level(share: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p-value as it stands in a table."""
+    """A p-value for a table."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def p_phrase(p: float) -> str:
-    """A p-value as it stands in a sentence."""
+    """A p-value for a sentence."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
@@ -58,9 +58,9 @@ def verdict_words(difference: Difference) -> str:
 
 
 def sentence(difference: Difference, judged: int) -> str:
-    """The verdict as a sentence: a difference and its size, or what could have been seen at best.
+    """The verdict as a sentence: the difference shown, or the smallest that could be shown.
 
-    `judged` is the number of verdicts of the whole comparison.
+    `judged` is the number of verdicts in the whole comparison.
     """
     verdict = difference.verdict
     assert verdict is not None
@@ -81,7 +81,7 @@ def sentence(difference: Difference, judged: int) -> str:
 
 
 def evidence(difference: Difference) -> str:
-    """What the verdict's test was computed from."""
+    """The sample that the verdict's test was computed from."""
     if difference.design == "same seeds" and difference.by_seed:
         return f"the same {difference.by_seed.n} seeds of each"
     if difference.design == "other seeds" and difference.seeds:

@@ -1,4 +1,4 @@
-"""`arcface-plus angles`: how far apart the filters of each layer point."""
+"""`arcface-plus angles`: the angles between the filters of each layer."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def angles(
         typer.Option(
             "--ckpt",
             "-c",
-            help="Run, checkpoint, .safetensors or state dict; repeat it to see them side by side.",
+            help="Run, checkpoint, .safetensors or state dict; repeat to compare several.",
         ),
     ],
     json_file: JsonOption = None,
-    png: Annotated[Path | None, typer.Option(help="Draw them into this file.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Plot the angles to this .png file.")] = None,
     backbone: BackboneOption = None,
 ) -> None:
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
@@ -43,7 +43,7 @@ def angles(
     for file, suffix in ((json_file, ".json"), (png, ".png")):
         check_writable(file)
         if file is not None and file.suffix != suffix and not is_stream(file):
-            raise UserError(f"{file}: --{suffix[1:]} writes a {suffix} file")
+            raise UserError(f"{file}: --{suffix[1:]} needs a {suffix} file name")
     choice = backbone_choice(backbone)
     models = []
     with progress_bar("measuring") as progress:
@@ -52,7 +52,7 @@ def angles(
             models.append(measure(path, choice))
         progress(len(ckpt), len(ckpt))
     terminal = table_console(json_file, png)
-    piped = None if terminal.is_terminal else 60 + 30 * len(models)  # nothing is cut in a file
+    piped = None if terminal.is_terminal else 60 + 30 * len(models)  # a file is never cut off
     terminal.print(_table(models), width=piped)
     show = line_printer(json_file, png)
     for model in models:
@@ -84,7 +84,7 @@ def _table(models: list[ModelAngles]) -> Table:
     table.add_column("layer", no_wrap=True, vertical="bottom")
     table.add_column("rows ×\ndimensions", justify="right", no_wrap=True)
     for label in labels(models):
-        # Names of files and layers are no markup.
+        # Names of files and layers must not be read as markup.
         table.add_column(Text(f"{printable(label)}\nmean"), justify="right", overflow="fold")
         table.add_column("\nsmallest", justify="right", no_wrap=True)
     of_models = [{layer.name: layer for layer in model.layers} for model in models]

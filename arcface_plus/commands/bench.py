@@ -1,4 +1,4 @@
-"""`arcface-plus bench …`: the published figures, each against its baseline in the same run."""
+"""`arcface-plus bench …`: measure the published speeds, each against a baseline in the same run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from arcface_plus.commands.model_options import DeviceOption, JsonOption, table_console
 from data_prep.files import check_folder_writable, check_writable
 
-bench = typer.Typer(help="Measure, each figure against its baseline.", no_args_is_help=True)
+bench = typer.Typer(help="Measure speed against a baseline.", no_args_is_help=True)
 
 
 @bench.command()
@@ -20,20 +20,24 @@ def step(
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(min=2, help="Images. Default: 440 on a GPU, 16 on a CPU.", show_default=False),
+        typer.Option(
+            min=2, help="Batch size. Default: 440 on a GPU, 16 on a CPU.", show_default=False
+        ),
     ] = None,
-    classes: Annotated[int, typer.Option(min=2, help="Default: as many as CASIA has.")] = 10_575,
+    classes: Annotated[
+        int, typer.Option(min=2, help="Number of classes; CASIA-WebFace has 10575.")
+    ] = 10_575,
     micro_batch: Annotated[
-        int | None, typer.Option(min=2, help="Ours takes the batch in parts of so many images.")
+        int | None, typer.Option(min=2, help="Split our batch into parts of this many images.")
     ] = None,
     device: DeviceOption = "auto",
     profile: Annotated[
         Path | None,
-        typer.Option(help="Also say where the time goes; the trace is written to this folder."),
+        typer.Option(help="Also profile the step and write the trace to this folder."),
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """A training step, ArcFace and ArcFace+, against the reference step."""
+    """Time a training step, ArcFace and ArcFace+, against the reference step."""
     from dataclasses import replace
 
     from arcface_plus.bench import step_profile
@@ -64,12 +68,12 @@ def step(
 def mma(
     rows: Annotated[
         list[int] | None,
-        typer.Option(min=2, help="Rows (classes); may be repeated.", show_default=False),
+        typer.Option(min=2, help="Number of classes; repeatable.", show_default=False),
     ] = None,
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """MMA, forward and backward, against the n×n way; its modes against each other."""
+    """Time MMA, forward and backward, against the n × n matrix, and compare its modes."""
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
@@ -81,13 +85,16 @@ def mma(
 @bench.command("eval")
 def evaluation(
     pairs: Annotated[
-        Path | None, typer.Option(help="A pair file: verify it too, against the naive order.")
+        Path | None,
+        typer.Option(help="Pair file (.bin): also time its verification, against a naive one."),
     ] = None,
-    ckpt: Annotated[Path | None, typer.Option(help="Its model. Default: an untrained one.")] = None,
+    ckpt: Annotated[
+        Path | None, typer.Option(help="Model for --pairs. Default: an untrained one.")
+    ] = None,
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """All statistics of 6,000 pairs, a million distractors; with --pairs, a whole verification."""
+    """Time statistics of 6,000 pairs, a search in a million distractors, and verification."""
     from arcface_plus.bench import identification, verification
     from arcface_plus.bench.evaluation import run
     from arcface_plus.runtime import resolve_device
@@ -103,24 +110,28 @@ def evaluation(
 @bench.command()
 def data(
     train: Annotated[
-        Path | None, typer.Option(help="A .rec, or a folder with train.rec, to read as well.")
+        Path | None, typer.Option(help="Also read this .rec, or folder with train.rec.")
     ] = None,
-    photos: Annotated[Path | None, typer.Option(help="Photos to align; default: noise.")] = None,
-    model: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, for detection.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of photos to align. Default: noise images.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="YuNet's ONNX file: also time detection with it.")
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Decoding against the MXNet-like way (PIL and float tensors), and the data tools."""
+    """Time decoding against an MXNet-like loader (PIL and float tensors), and the data tools."""
     from arcface_plus.bench import alignment, data, data_tools
     from data_prep.align.detector import YuNet
 
     check_writable(json_file)
     if model is not None:
-        YuNet(model)  # a wrong file is told now, not after minutes
+        YuNet(model)  # report a wrong file now, not after minutes
     _publish([data.run(train=train), data_tools.run(), alignment.run(photos, model)], json_file)
 
 
 def _publish(results: list[dict[str, Any]], json_file: Path | None) -> None:
-    """A table each on stdout, JSON with the machine's facts on request."""
+    """Print one table per result; with `json_file`, also write JSON with the machine's details."""
     import json
 
     from rich.table import Table

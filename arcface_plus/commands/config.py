@@ -1,4 +1,4 @@
-"""`arcface-plus config …`: recipes, keys, and a config as a run would take it."""
+"""`arcface-plus config …`: list recipes and config keys, show a resolved config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from arcface_plus.commands.model_options import SettingsOption, table_console
 from arcface_plus.console import output
 
-config = typer.Typer(help="Look at recipes and config keys.", no_args_is_help=True)
+config = typer.Typer(help="Show recipes, config keys and resolved configs.", no_args_is_help=True)
 
 
 @config.command("list")
@@ -29,7 +29,7 @@ def show(
     file: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file or a recipe's name.")],
     settings: SettingsOption = None,
 ) -> None:
-    """Print the whole config as a run would take it: files merged, defaults filled in."""
+    """Print the resolved config: files merged, overrides applied, defaults filled in."""
     from arcface_plus.config.tree import load
 
     for line in load(file, settings or ()).to_yaml().splitlines():
@@ -39,10 +39,10 @@ def show(
 @config.command()
 def keys(
     prefix: Annotated[
-        str, typer.Argument(help="Only this section or key, e.g. optimizer or head.margin.")
+        str, typer.Argument(help="Show only this section or key, e.g. optimizer or head.margin.")
     ] = "",
 ) -> None:
-    """List every key of a config: what it takes, its default, what it means."""
+    """List the config keys: allowed values, default and meaning of each."""
     from rich.table import Table
     from rich.text import Text
 

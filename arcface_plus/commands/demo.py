@@ -1,4 +1,4 @@
-"""`arcface-plus demo`: the whole way from no data to a verdict, on generated faces."""
+"""`arcface-plus demo`: everything from data to comparison, on generated faces."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ IDENTITIES, IMAGES, PAIRS = 200, 30, 600
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Directory for faces, runs and comparison.")] = Path(
-        "demo_out"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the faces, the runs and the comparison.")
+    ] = Path("demo_out"),
 ) -> None:
-    """Generated faces → train ArcFace and ArcFace+ → verify both → comparison.
+    """Generate faces, train ArcFace and ArcFace+ on them, verify and compare both.
 
-    Interrupted, the same command resumes.
+    If interrupted, run the same command again to resume.
     """
     from rich.console import Console
 
@@ -41,14 +41,14 @@ def demo(
 
 
 def _train_both(data: Path, out: Path) -> list[Path]:
-    """Faces in `data`, runs in OUT/arcface and OUT/arcface_plus."""
+    """Generate faces in `data`, train in OUT/arcface and OUT/arcface_plus; returns the runs."""
     from arcface_plus.config.tree import load, shipped
     from arcface_plus.console import progress_bar, say
     from arcface_plus.training.run import execute, verify_untrained
     from data_prep.faces.synthetic import generate
 
     if not (data / "train.rec").is_file():
-        with progress_bar("drawing faces") as progress:
+        with progress_bar("generating faces") as progress:
             generate(data, IDENTITIES, IMAGES, pairs=PAIRS, progress=progress)
     runs: list[Path] = []
     for name in CONFIGS:

@@ -1,4 +1,4 @@
-"""`arcface-plus export`: a model that others can load."""
+"""`arcface-plus export`: write a model in a format that other programs load."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ class Format(StrEnum):
 def export(
     ckpt: Annotated[
         Path,
-        typer.Option(
-            "--ckpt", "-c", help="Run, checkpoint, .safetensors or a .pt/.pth/.ckpt/.tar."
-        ),
+        typer.Option("--ckpt", "-c", help="Run, checkpoint, .safetensors or .pt/.pth/.ckpt/.tar."),
     ],
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write: .safetensors, .onnx, .pt or .pth.")
     ],
     backbone: BackboneOption = None,
 ) -> None:
-    """Write the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
+    """Export the backbone as safetensors (with its .json), ONNX or a plain PyTorch state dict."""
     from arcface_plus.embedder.export import write
 
     write(ckpt, format.value, out, backbone_choice(backbone))

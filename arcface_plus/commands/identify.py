@@ -25,21 +25,24 @@ from data_prep.files import check_writable
 if TYPE_CHECKING:
     from eval.identification import IdentificationResult
 
-KINDS = "folder of identity folders, .rec, training set, or .npz (embeddings, labels)"
+KINDS = "folder of identity folders, .rec, training set, or .npz with embeddings and labels"
 
 
 def identify(
-    gallery: Annotated[Path, typer.Option(help=f"Known images: {KINDS}.")],
+    gallery: Annotated[Path, typer.Option(help=f"Images of known identities: {KINDS}.")],
     distractors: Annotated[
-        Path, typer.Option(help="Images of nobody in the gallery: likewise; no labels needed.")
+        Path,
+        typer.Option(help="Images of people who are not in the gallery; labels are optional."),
     ],
     probes: Annotated[
         Path | None,
-        typer.Option(help="Images to find. Default: each image of the gallery in turn."),
+        typer.Option(help="Images to search for. Default: each image of the gallery in turn."),
     ] = None,
     ckpt: Annotated[
         Path | None,
-        typer.Option("--ckpt", "-c", help="Model that embeds images (as for verify)."),
+        typer.Option(
+            "--ckpt", "-c", help="Model to embed images with; same formats as for verify."
+        ),
     ] = None,
     json_file: JsonOption = None,
     batch_size: BatchSizeOption = 128,
@@ -93,7 +96,7 @@ def _write(file: Path, sources: Mapping[str, Path | None], result: Identificatio
 
 
 def _show(result: IdentificationResult, output: Callable[[str], None]) -> None:
-    """Figures to `output`, what to be wary of on stderr."""
+    """Figures to `output`, notes and warnings to stderr."""
     output(
         f"{result.probes} probes, {result.trials} trials (probe and mate) of {result.identities} "
         f"identities, {result.distractors:,} distractors"
@@ -108,11 +111,11 @@ def _show(result: IdentificationResult, output: Callable[[str], None]) -> None:
             output(f"TAR@FAR {far}: {100 * tar:.2f}% (cosine above {result.thresholds[far]:.4f})")
     if result.without_mate:
         say(
-            f"note: {result.without_mate} images of the gallery are alone in their identity and "
-            "were not tried"
+            f"note: {result.without_mate} images of the gallery are the only one of their identity "
+            "and were not used as probes"
         )
     if result.identical:
         say(
-            f"warning: in {result.identical} trials probe and mate have cosine 1: the same image "
-            "on both sides makes the figures too good"
+            f"warning: in {result.identical} trials probe and mate have cosine 1; they are "
+            "probably the same image, which makes the figures too good: remove the duplicates"
         )

@@ -1,4 +1,4 @@
-"""Options that several commands share: where a model runs, how it is fed, where figures go."""
+"""Options that several commands share: the model, its device and input format, the output file."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
     from arcface_plus.embedder.load import Embedder
     from arcface_plus.embedder.state_dict_model import BackboneChoice
 
-_SAYS = "Default: what the model file says, else 127.5."
+_DEFAULT = "Default: from the model file, else 127.5."
 MeanOption = Annotated[
     float | None,
-    typer.Option(help=f"Subtracted from the pixels (0 to 255). {_SAYS}", show_default=False),
+    typer.Option(help=f"Subtract this from pixel values 0 to 255. {_DEFAULT}", show_default=False),
 ]
 ScaleOption = Annotated[
-    float | None, typer.Option(help=f"Divides the pixels after that. {_SAYS}", show_default=False)
+    float | None,
+    typer.Option(
+        help=f"Divide pixel values by this after subtracting the mean. {_DEFAULT}",
+        show_default=False,
+    ),
 ]
 BgrOption = Annotated[
     bool | None,
     typer.Option(
         "--bgr/--rgb",
-        help="Order of channels. Default: what the model file says, else RGB.",
+        help="Channel order. Default: from the model file, else RGB.",
         show_default=False,
     ),
 ]
@@ -44,14 +48,13 @@ CkptOption = Annotated[
 ]
 SettingsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", "-s", metavar="KEY.SUB=VALUE", help="Override a key of the config; repeatable."
-    ),
+    typer.Option("--set", "-s", metavar="KEY.SUB=VALUE", help="Override a config key; repeatable."),
 ]
 BackboneOption = Annotated[
     str | None,
     typer.Option(
-        help="Network, if the file does not name it: r50, or '{name: mobilefacenet, width: 0.5}'.",
+        help="Backbone, if the model file does not name it: r50, or "
+        "'{name: mobilefacenet, width: 0.5}'.",
         show_default=False,
     ),
 ]
@@ -61,26 +64,26 @@ DeviceOption = Annotated[
 BatchSizeOption = Annotated[
     int,
     typer.Option(
-        "--batch-size", "-b", min=1, help="Images decoded at a time; results do not depend on it."
+        "--batch-size", "-b", min=1, help="Images to decode at a time; does not affect results."
     ),
 ]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", "-j", help="Write the figures to this file; - is stdout.")
+    Path | None, typer.Option("--json", "-j", help="Write results to this file; - is stdout.")
 ]
 
 
 def comma_separated(text: str) -> list[str]:
-    """The words of an option such as `--targets a,b`, without blanks and empty ones."""
+    """The items of an option such as `--targets a,b`, stripped, without empty ones."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def line_printer(*files: Path | None) -> Callable[[str], None]:
-    """What prints a command's lines: on stdout, or on stderr where one of `files` is stdout."""
+    """The function that prints a command's lines: to stdout, or stderr if `files` has stdout."""
     return say if any(file is not None and is_stdout(file) for file in files) else output
 
 
 def table_console(*files: Path | None) -> Console:
-    """As `line_printer`, for tables: as wide as the terminal, and wide enough in a pipe or file."""
+    """As `line_printer`, for tables: as wide as the terminal, 160 columns in a pipe or file."""
     from rich.console import Console
 
     ours = any(file is not None and is_stdout(file) for file in files)
@@ -89,7 +92,7 @@ def table_console(*files: Path | None) -> Console:
 
 
 def backbone_choice(text: str | None) -> BackboneChoice | None:
-    """`--backbone`, written as `model.backbone` in a config: a name, or a mapping with one."""
+    """Parse `--backbone`, written like `model.backbone` in a config: a name, or a mapping."""
     from arcface_plus.embedder.state_dict_model import BackboneChoice
     from data_prep.errors import UserError
     from data_prep.yaml_file import parse_yaml
@@ -116,7 +119,7 @@ def load(
     bgr: bool | None,
     backbone: str | None = None,
 ) -> Embedder:
-    """The embedder; says on stderr how it is fed where the file leaves that open."""
+    """Load an embedder; report the assumed input format on stderr if the file does not state it."""
     from arcface_plus.embedder.feeding import FeedingOptions
     from arcface_plus.embedder.load import load_embedder
     from arcface_plus.runtime import resolve_device
@@ -127,10 +130,10 @@ def load(
     embedder = load_embedder(ckpt, resolve_device(device), options, backbone_choice(backbone))
     if embedder.doubt:
         say(
-            f"{ckpt}: {embedder.doubt}: fed with {embedder.feeding} (--mean, --scale, --bgr say "
-            "otherwise)",
+            f"{ckpt}: {embedder.doubt}; assuming input {embedder.feeding} (change it with --mean, "
+            "--scale, --bgr)",
         )
     side = embedder.feeding.side
     if side != SIDE:
-        say(f"{ckpt}: takes images of {side}×{side}: the {SIDE}×{SIDE} crops are resized to that")
+        say(f"{ckpt}: takes {side}×{side} images; resizing the {SIDE}×{SIDE} crops to that size")
     return embedder

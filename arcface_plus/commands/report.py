@@ -1,4 +1,4 @@
-"""`arcface-plus report`: one run as a page."""
+"""`arcface-plus report`: a report on one run."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from data_prep.files import check_folder_writable
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Run directory, or a file of verify --json.")],
+    run: Annotated[Path, typer.Argument(help="Run directory, or a file written by verify --json.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for report.html and report.md. Default: the run's own."),
+        typer.Option(help="Folder for report.html and report.md. Default: the run's folder."),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Directory with <target>.bin: shows the worst pairs in report.html."),
+        typer.Option(help="Folder with <target>.bin; shows the worst pairs in report.html."),
     ] = None,
 ) -> None:
-    """One run as a page: accuracies, ROC, scores, curves, angles, config, environment."""
+    """Write a report on one run: accuracies, ROC, scores, curves, angles, config, environment."""
     from arcface_plus.console import say
     from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
     from eval.report.write import write_run
@@ -31,7 +31,7 @@ def report(
     folder = out or (run if run.is_dir() else run.parent)
     check_folder_writable(folder)
     if not found.results.targets:
-        say(f"{run}: not verified yet (no eval/step_*.json): the page has its training alone")
+        say(f"{run}: not verified yet (no eval/step_*.json): the report shows only its training")
     images = pair_images([found], data) if data is not None else {}
     for path in write_run(found, folder, class_angles([found]), images):
         say(f"wrote {path}")

@@ -1,4 +1,4 @@
-"""Any model file → images in, embeddings out; and back into files that others load."""
+"""Load model files as embedders (images in, embeddings out), and export them to other formats."""
 
 from arcface_plus.embedder.load import Embedder, load_embedder
 

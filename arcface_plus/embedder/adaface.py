@@ -1,10 +1,10 @@
-"""AdaFace's IR networks under our names: the same computation, so nothing is lost.
+"""Convert AdaFace's IR networks to the equivalent IResNets.
 
-AdaFace (Kim et al., CVPR 2022) and the projects around it (TFace, CVLFace) call an IResNet's stem
-`input_layer`, its units `body.N`, its end `output_layer`. Two things differ in form: the first unit
-of a stage that keeps its channels shortens its shortcut by subsampling where an IResNet has a 1×1
-convolution with batch norm, and the last batch norm has no weights. Both are written out here as
-the convolution and the weights that do the same.
+AdaFace (Kim et al., CVPR 2022) and related projects (TFace, CVLFace) call an IResNet's stem
+`input_layer`, its units `body.N` and its last layers `output_layer`. Two details differ: if the
+first unit of a stage keeps the number of channels, its shortcut subsamples where an IResNet has a
+1×1 convolution with batch norm; and the last batch norm has no weights. Both are replaced here by
+an equivalent convolution and equivalent weights.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from data_prep.errors import DataError
 
 DOUBT = (
-    "tensors are named as AdaFace's, which takes BGR; TFace's and CVLFace's networks of these names"
-    " take RGB"
+    "tensor names are AdaFace's, whose networks take BGR; TFace's and CVLFace's networks have the "
+    "same names and take RGB"
 )
 _BN_EPS = 1e-5
 _WIDTHS = (64, 128, 256, 512)
@@ -35,22 +35,22 @@ _UNIT = {
 
 
 def is_adaface(state: Mapping[str, torch.Tensor]) -> bool:
-    """Whether the tensors are named as in AdaFace's net.py."""
+    """Whether the tensors have the names of AdaFace's net.py."""
     return "input_layer.0.weight" in state and any(name.startswith("body.0.") for name in state)
 
 
 def as_iresnet(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of an IR network under an IResNet's names.
+    """The tensors of an IR network, renamed to an IResNet's names.
 
     Raises:
-        DataError: an IR-SE network, one with bottlenecks, or one without the end that goes with
+        DataError: an IR-SE network, one with bottlenecks, or one whose last layers are not for
             112×112 images.
     """
     others = any(".se_block." in name or ".res_layer.6." in name for name in state)
     if others or "body.0.res_layer.5.weight" not in state:
         raise DataError(
-            f"{path}: an IR-SE or other variant of AdaFace's networks, not its plain IR; export it "
-            "to ONNX with a 1×3×112×112 input and give that"
+            f"{path}: an IR-SE or other variant of AdaFace's networks; only plain IR is supported. "
+            "Export it to ONNX with a 1×3×112×112 input and use the .onnx file"
         )
     found = {}
     places = _places(state, path)
@@ -71,20 +71,22 @@ def as_iresnet(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch
 
 
 def _places(state: Mapping[str, torch.Tensor], path: Path) -> list[str]:
-    """Unit N of the body → "layer2.0": a stage is all units of one width."""
+    """Name of each unit of the body, e.g. "layer2.0"; a stage is all units of one width."""
     places: list[str] = []
     units = dict.fromkeys(_WIDTHS, 0)
     while (weight := state.get(f"body.{len(places)}.res_layer.4.weight")) is not None:
         width = weight.shape[0] if weight.ndim else 0
         if width not in units:
-            raise DataError(f"{path}: body.{len(places)} is {width} channels wide, no IR network's")
+            raise DataError(
+                f"{path}: body.{len(places)} has {width} channels; no IR network has that width"
+            )
         places.append(f"layer{_WIDTHS.index(width) + 1}.{units[width]}")
         units[width] += 1
     return places
 
 
 def _subsampling(place: str, width: int) -> dict[str, torch.Tensor]:
-    """A 1×1 convolution and batch norm that pass on what they get."""
+    """The weights of a 1×1 convolution and batch norm that compute the identity."""
     return {
         f"{place}.downsample.0.weight": torch.eye(width)[:, :, None, None],
         f"{place}.downsample.1.weight": torch.ones(width),

@@ -1,4 +1,4 @@
-"""The backbone of a checkpoint as a file that others load: safetensors, ONNX, PyTorch."""
+"""Export the backbone of a checkpoint as safetensors, ONNX or a PyTorch state dict."""
 
 from __future__ import annotations
 
@@ -23,28 +23,33 @@ from data_prep.files import check_writable, is_stream, write_bytes
 SUFFIXES = {"safetensors": (".safetensors",), "onnx": (".onnx",), "torch": (".pt", ".pth")}
 
 OPSET = 18
-"""The oldest that PyTorch's exporter writes, and so the one that most runtimes read."""
+"""The oldest opset that PyTorch's exporter writes, because most runtimes read it."""
 
 ONNX_TOLERANCE = 1e-4
-"""How far an ONNX file's embeddings may be from the network's, in mean lengths of an embedding."""
+"""Largest distance between an ONNX model's embeddings and the network's, relative to the mean
+length of an embedding."""
 
 
 def check_output(format: str, out: Path) -> None:
-    """Raise UserError, before any work, if `out` does not fit the format or cannot be written."""
+    """Raise UserError if the suffix of `out` does not fit the format or it cannot be written."""
     if out.suffix not in SUFFIXES[format] and not is_stream(out):
         raise UserError(f"{out}: --format {format} writes {' or '.join(SUFFIXES[format])} files")
     check_writable(out)
     if format == "safetensors":
         if is_stream(out):
-            raise UserError(f"{out}: is no plain file, so its .json cannot be written beside it")
+            raise UserError(
+                f"{out}: not a regular file, so its .json cannot be written next to it; give a "
+                "file name"
+            )
         check_writable(out.with_suffix(".json"))
 
 
 def write(checkpoint: Path, format: str, out: Path, backbone: BackboneChoice | None = None) -> None:
-    """Write `out`, whole or not at all.
+    """Write `out` atomically.
 
-    UserError if its name does not fit the format, it cannot be written, or the ONNX model does not
-    give the network's embeddings.
+    Raises:
+        UserError: the file name does not fit the format, the file cannot be written, or the ONNX
+            model's embeddings differ from the network's.
     """
     check_output(format, out)
     model = load_model(checkpoint, backbone)
@@ -52,8 +57,8 @@ def write(checkpoint: Path, format: str, out: Path, backbone: BackboneChoice | N
     if format == "safetensors":
         if model.card is None:
             raise UserError(
-                f"{checkpoint}: an IResNet of unusual depth ({model.name}); use --format onnx or "
-                "torch"
+                f"{checkpoint}: safetensors export does not support an IResNet of this depth "
+                f"({model.name}); use --format onnx or torch"
             )
         write_model(out, network.state_dict(), model.card)
     elif format == "torch":
@@ -65,10 +70,10 @@ def write(checkpoint: Path, format: str, out: Path, backbone: BackboneChoice | N
 
 
 def state_dict_file(network: nn.Module, card: ModelCard | None) -> bytes:
-    """A plain state dict as `torch.save` writes it.
+    """A plain state dict, serialised by `torch.save`.
 
-    The card is in the dict's metadata, where PyTorch itself keeps the modules' versions, so that
-    the tensors are the only entries and any program loads them with ``strict=True``.
+    The card is stored in the dict's metadata, where PyTorch keeps the module versions. So the
+    tensors are the only entries, and any program can load them with ``strict=True``.
     """
     state = network.state_dict()
     if card is not None:
@@ -81,10 +86,10 @@ def state_dict_file(network: nn.Module, card: ModelCard | None) -> bytes:
 def onnx_file(network: nn.Module, feeding: Feeding) -> bytes:
     """An ONNX model: `images` (batch, 3, 112, 112) float32 → `embeddings` (batch, d) float32.
 
-    The metadata says how to feed it: channel_order, mean, scale.
+    The metadata states the input format: channel_order, mean, scale.
     """
     onnx = _onnx_extra()
-    with warnings.catch_warnings():  # PyTorch warns of what it is itself about to rename
+    with warnings.catch_warnings():  # PyTorch's exporter uses its own deprecated names
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
             network,
@@ -113,10 +118,10 @@ def onnx_file(network: nn.Module, feeding: Feeding) -> bytes:
 
 
 def check_onnx(network: nn.Module, content: bytes, out: Path) -> None:
-    """Refuse an ONNX model whose embeddings, by ONNX Runtime, are not the network's.
+    """Raise UserError if ONNX Runtime's embeddings differ from the network's.
 
-    With batches of one and of three pictures of noise: the second would not run if the batch size
-    of the export had got into the graph.
+    Checked with batches of one and of three noise images: the second would fail if the graph had
+    the batch size of the export hard-coded.
     """
     import onnxruntime
 
@@ -134,16 +139,16 @@ def check_onnx(network: nn.Module, content: bytes, out: Path) -> None:
     apart = float(np.linalg.norm(found - expected[[0, 0, 1, 2]], axis=1).max())
     if not apart <= ONNX_TOLERANCE * length:
         raise UserError(
-            f"{out}: not written: by ONNX Runtime its embeddings are {apart / length:.1e} of their "
-            f"length from the network's ({ONNX_TOLERANCE:g} is allowed); try other versions of "
-            "torch, onnx and onnxruntime"
+            f"{out}: not written: ONNX Runtime's embeddings differ from the network's by "
+            f"{apart / length:.1e} of their length (limit {ONNX_TOLERANCE:g}); try other versions "
+            "of torch, onnx and onnxruntime"
         )
 
 
 def _onnx_extra() -> Any:
     try:
         import onnx
-        import onnxruntime  # noqa: F401  (the file is checked before it is left)
+        import onnxruntime  # noqa: F401  (check_onnx needs it)
     except ImportError:
         raise UserError("writing ONNX needs `pip install arcface-plus[onnx]`") from None
     return onnx

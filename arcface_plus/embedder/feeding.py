@@ -1,7 +1,8 @@
-"""How a network wants its pixels: the order of channels, what is subtracted, what it is divided by.
+"""The input format of a network: channel order, mean and scale of the pixels, and image size.
 
-Ours and arcface_torch's take RGB, (x − 127.5)/127.5. Networks of others may want BGR, other numbers
-or raw bytes; a wrong guess costs points of accuracy and raises no error, so it is said aloud.
+Our networks and arcface_torch's take RGB, (x − 127.5)/127.5. Other networks may take BGR, another
+mean and scale, or raw bytes. A wrong guess loses accuracy without any error, so commands report
+what they assume.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ CHANNEL_ORDERS = ("RGB", "BGR")
 
 @dataclass(frozen=True)
 class Feeding:
-    """What a network is fed with: (pixel − mean)/scale, channels in the order named.
+    """A network's input: (pixel − mean)/scale, channels in `channel_order`.
 
-    side: of the square images it takes; crops of 112×112 are resized to it.
+    side: height and width of the images it takes; 112×112 crops are resized to it.
     """
 
     mean: float = MEAN
@@ -34,14 +35,14 @@ class Feeding:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean):
-            raise UserError(f"mean {self.mean} is not a number to subtract from pixels")
+            raise UserError(f"the mean must be a finite number, not {self.mean}")
         if not (math.isfinite(self.scale) and self.scale > 0):
-            raise UserError(f"scale {self.scale} is not a positive number to divide pixels by")
+            raise UserError(f"the scale must be a positive finite number, not {self.scale}")
         if self.channel_order not in CHANNEL_ORDERS:
-            raise UserError(f"channel order {self.channel_order!r} is neither RGB nor BGR")
+            raise UserError(f"the channel order must be RGB or BGR, not {self.channel_order!r}")
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """(n, 112, 112, 3) uint8 RGB → (n, 3, side, side) float32 as the network wants it."""
+        """(n, 112, 112, 3) uint8 RGB → (n, 3, side, side) float32, the network's input."""
         fitting = images if self.side == SIDE else _resized(images, self.side)
         ordered = fitting if self.channel_order == "RGB" else fitting.flip(-1)
         return normalise(ordered, self.mean, self.scale)
@@ -52,7 +53,7 @@ class Feeding:
 
 
 def _resized(images: torch.Tensor, side: int) -> torch.Tensor:
-    """(n, 112, 112, 3) uint8 → (n, side, side, 3); areas are averaged where it shrinks."""
+    """(n, 112, 112, 3) uint8 → (n, side, side, 3); area averaging when shrinking."""
     how = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
     pixels = [cv2.resize(image, (side, side), interpolation=how) for image in images.cpu().numpy()]
     return torch.from_numpy(np.stack(pixels)).to(images.device)
@@ -60,7 +61,7 @@ def _resized(images: torch.Tensor, side: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class FeedingOptions:
-    """What the user says of it; None is what the model file states, or else the usual."""
+    """The user's overrides; None means the model file's value, or the default if it has none."""
 
     mean: float | None = None
     scale: float | None = None

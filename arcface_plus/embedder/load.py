@@ -1,7 +1,7 @@
-"""Any model file → images in, embeddings out.
+"""Load a model file as an embedder: images in, embeddings out.
 
-Reads a run directory (its last checkpoint), a checkpoint, a `.safetensors` (with the `.json` that
-was exported with it, or without), a file of `torch.save` with a state dict, or an `.onnx` file.
+Reads a run directory (its last checkpoint), a checkpoint, a `.safetensors` file (with or without
+the `.json` exported with it), a state dict written by `torch.save`, or an `.onnx` file.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".tar")
 
 
 class Embedder:
-    """``embedder(images)``: (n, 112, 112, 3) uint8 RGB → (n, d) float32, as the network gives it.
+    """``embedder(images)``: (n, 112, 112, 3) uint8 RGB → (n, d) float32, the network's raw output.
 
-    Not normalised and without the mirror image: `verification` adds both, as the protocol wants.
-    ``feeding``: how the network is fed; ``doubt``: why that may be wrong, "" where it is known.
+    The output is not normalised and does not include the mirror image: the verification protocol
+    adds both. ``feeding``: the network's input format; ``doubt``: why that may be wrong, "" if it
+    is known.
     """
 
     def __init__(
@@ -65,9 +66,9 @@ class Embedder:
 def network_embedder(
     network: nn.Module, device: torch.device, name: str, feeding: Feeding | None = None
 ) -> Embedder:
-    """An embedder around a network in evaluation mode (the caller sees to that), in float32.
+    """An embedder from a network, in float32. The caller must put it in evaluation mode.
 
-    Evaluation takes neither a compiled graph nor TF32: figures must not depend on the machine.
+    Evaluation uses neither a compiled graph nor TF32, so that results do not depend on the machine.
     """
 
     return Embedder(_full_precision(network), device, name, feeding)
@@ -78,7 +79,7 @@ def _full_precision(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return cast(torch.Tensor, network.forward(images))
 
-    # One memory format for all: last bits depend on it, and this one is the faster, on CPUs too.
+    # Always the same memory format, because the last bits depend on it; this one is the faster.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return forward
 
@@ -89,16 +90,16 @@ def load_embedder(
     feeding: FeedingOptions = NOT_SAID,
     backbone: BackboneChoice | None = None,
 ) -> Embedder:
-    """The embedder in a model file; UserError (one line) if there is none or it does not fit.
+    """Load an embedder from a model file; UserError (one line) if it is missing or does not fit.
 
-    The file says how the network is fed: .safetensors in its .json, .onnx in its metadata or its
-    first operations; state dicts of others are fed as those who made them do. `feeding` overrides
-    that; `backbone` says what a file holds that does not say so itself.
+    The input format comes from the file: for .safetensors from its .json, for .onnx from its
+    metadata or its first operations. State dicts of other projects get the format of that project.
+    `feeding` overrides it. `backbone` names the network of a file that does not name it itself.
     """
     path, device = Path(path), torch.device(device)
     if path.suffix == ".onnx":
         if backbone is not None:
-            raise UserError(f"{path}: an ONNX file brings its network along: leave --backbone out")
+            raise UserError(f"{path}: an ONNX file contains its network; leave --backbone out")
         forward, stated, doubt = open_onnx(path, device)
         name = path.stem
     else:
@@ -111,13 +112,13 @@ def load_embedder(
 
 
 def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedModel:
-    """The network in a model file (all kinds but ONNX), what it is and how it is fed."""
-    if path.is_dir():  # looked for once: a run in progress may have another last one a moment later
+    """The network in a model file (any kind except ONNX), its description and input format."""
+    if path.is_dir():  # resolve once: a run in progress may write a newer checkpoint meanwhile
         path = weights_in(path)
     if path.suffix == ".onnx":
         raise DataError(
-            f"{path}: an ONNX file does not give its layers back; "
-            "give the run, checkpoint, .safetensors or state dict that it was made from"
+            f"{path}: the layers of an ONNX file cannot be read; "
+            "give the run, checkpoint, .safetensors or state dict that it was exported from"
         )
     if path.suffix == ".safetensors":
         state, described = load_weights(path), _card_beside(path, backbone)
@@ -128,8 +129,8 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedMode
         source = path
     elif path.is_file():
         raise DataError(
-            f"{path}: not a model file (a run, a checkpoint, .safetensors, "
-            f"{', '.join(TORCH_SUFFIXES)} or .onnx)"
+            f"{path}: not a model file; give a run, a checkpoint, .safetensors, "
+            f"{', '.join(TORCH_SUFFIXES)} or .onnx"
         )
     else:
         raise DataError(f"{path}: no such checkpoint or model file")
@@ -139,7 +140,7 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedMode
 
 
 def _card_beside(path: Path, backbone: BackboneChoice | None) -> ModelCard | None:
-    """The .json of a .safetensors; None where there is none, or the user says what is in it."""
+    """The .json of a .safetensors; None if it is missing or the user has named the backbone."""
     card = path.with_suffix(".json")
     return ModelCard.read(card) if backbone is None and card.is_file() else None
 
@@ -151,4 +152,4 @@ def weights_in(folder: Path) -> Path:
         return last / MODEL_WEIGHTS
     if (folder / MODEL_WEIGHTS).is_file() and (folder / MODEL_CARD).is_file():
         return folder / MODEL_WEIGHTS
-    raise DataError(f"{folder}: neither a checkpoint nor a run with one")
+    raise DataError(f"{folder}: neither a checkpoint nor a run that has one")

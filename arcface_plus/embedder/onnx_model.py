@@ -1,9 +1,9 @@
-"""ONNX files of ours and of others: one image input, one embedding output, and how to feed it.
+"""ONNX models, ours and other projects': one image input, one embedding output.
 
-How it is fed is taken from the file. Ours says so in its metadata (`channel_order`, `mean`,
-`scale`). InsightFace's convention is in the graph: where it begins with a subtraction and a
-multiplication, the network normalises by itself and takes RGB from 0 to 255; otherwise
-(x − 127.5)/127.5.
+The input format comes from the file. Our exports state it in their metadata (`channel_order`,
+`mean`, `scale`). InsightFace's convention is in the graph: if it starts with a subtraction and a
+multiplication, the network normalises its input itself and takes RGB from 0 to 255; otherwise the
+input is (x − 127.5)/127.5.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ _INPUT_TYPES: dict[str, type[np.number[Any]]] = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-_SIDES = (32, 512)  # of images that faces are recognised in
+_SIDES = (32, 512)  # smallest and largest side of the images that recognition networks take
 _LARGEST_BATCH = 1024
 _LARGEST = 20.0
-"""No network wants larger numbers of its normalised pixels: what leads beyond was meant for 0…1."""
+"""No network takes larger values of normalised pixels: if they would be larger with pixels from 0
+to 255, the network expects pixels from 0 to 1."""
 
 
 def open_onnx(
     path: Path, device: torch.device
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], Feeding, str]:
-    """(n, 3, side, side) float32 → (n, d) float32; how that is fed; what is doubtful of it.
+    """The forward function (n, 3, side, side) float32 → (n, d) float32, its input format, a doubt.
 
-    The last is "" where the file states how it is fed. DataError (one line) for what is no model.
+    The doubt is "" if the file states the format. DataError (one line) for an unusable file.
     """
     session = _session(path, device)
     try:
@@ -62,7 +63,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The one input of a model; `batch`: the size that the graph fixes, None if it is free."""
+    """The input of a model; `batch`: the batch size fixed by the graph, None if it is dynamic."""
 
     name: str
     number: type[np.number[Any]]
@@ -71,7 +72,7 @@ class _Wanted:
 
 
 def _wanted(session: Any, path: Path) -> _Wanted:
-    """What the model takes; DataError unless that is images."""
+    """The model's input; DataError if it does not take images."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     layout = _layout(inputs[0].shape) if len(inputs) == len(outputs) == 1 else None
     if layout is None:
@@ -82,16 +83,19 @@ def _wanted(session: Any, path: Path) -> _Wanted:
         )
     number = _INPUT_TYPES.get(inputs[0].type)
     if number is None:
-        raise DataError(f"{path}: its input is {inputs[0].type}, not one of floats or bytes")
+        raise DataError(f"{path}: its input is {inputs[0].type}, not float or uint8")
     first = inputs[0].shape[0]
     batch = first if isinstance(first, int) else None
     if batch is not None and not 0 < batch <= _LARGEST_BATCH:
-        raise DataError(f"{path}: takes batches of {batch}; at most {_LARGEST_BATCH} will do")
+        raise DataError(
+            f"{path}: takes batches of {batch}; export it with a dynamic batch size, or with one "
+            f"of at most {_LARGEST_BATCH}"
+        )
     return _Wanted(inputs[0].name, number, layout, batch)
 
 
 class _Network:
-    """(n, 3, side, side) float32 → (n, d) float32, by ONNX Runtime, on the CPU's side."""
+    """(n, 3, side, side) float32 → (n, d) float32 by ONNX Runtime; input and output on the CPU."""
 
     def __init__(self, session: Any, wanted: _Wanted, path: Path) -> None:
         self._session, self._wanted, self._path = session, wanted, path
@@ -101,7 +105,7 @@ class _Network:
         return torch.cat([self._embed(batch) for batch in images.split(size or len(images))])
 
     def _embed(self, batch: torch.Tensor) -> torch.Tensor:
-        # A batch size that the graph fixes is kept to; the last batch is filled up.
+        # If the graph fixes the batch size, the last batch is padded.
         short = (self._wanted.batch or len(batch)) - len(batch)
         padded = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)]) if short else batch
         ordered = padded.permute(0, 2, 3, 1) if self._wanted.layout.channels_last else padded
@@ -115,7 +119,7 @@ class _Network:
             ) from None
         if found.ndim < 2 or len(found) != len(padded):
             raise DataError(
-                f"{self._path}: gives {found.shape} for {len(padded)} images, not (n, d)"
+                f"{self._path}: its output for {len(padded)} images is {found.shape}, not (n, d)"
             )
         return torch.from_numpy(found.reshape(len(padded), -1)[: len(batch)])
 
@@ -129,22 +133,22 @@ def _session(path: Path, device: torch.device) -> Any:
         raise DataError(f"{path}: no such model file")
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        # No TF32, as for our own networks: figures must not depend on the machine.
+        # No TF32, as for our own networks: results must not depend on the machine.
         cuda = {"device_id": device.index or 0, "use_tf32": 0}
         providers.insert(0, ("CUDAExecutionProvider", cuda))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
     try:
-        # Its own fallback would print to stdout and try the same again.
+        # ONNX Runtime's own fallback prints to stdout and retries the same.
         return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
 
 
 def _layout(shape: list[int | str | None]) -> _Layout | None:
-    """How images of this shape lie; None for other shapes.
+    """The layout of an image input of this shape; None if it is not one.
 
-    A dimension that the graph leaves open (a name or None) is 112 where it is a side's.
+    A height or width that the graph leaves dynamic (a name or None) is taken as 112.
     """
     if len(shape) != 4:
         return None
@@ -158,40 +162,40 @@ def _layout(shape: list[int | str | None]) -> _Layout | None:
 
 
 def stated_feeding(path: Path, metadata: Mapping[str, str]) -> tuple[Feeding, str]:
-    """How the file says it is fed, and what is doubtful about that ("" if nothing is)."""
+    """The input format that the file states, and why it may be wrong ("" if it is known)."""
     if "mean" in metadata and "scale" in metadata:
         try:
             order = metadata.get("channel_order", "RGB").upper()
             return Feeding(float(metadata["mean"]), float(metadata["scale"]), order), ""
         except ValueError as error:
-            raise DataError(f"{path}: its metadata is no way to feed it: {error}") from None
+            raise DataError(f"{path}: its metadata has an invalid input format: {error}") from None
     try:
         import onnx
     except ImportError:
         return Feeding(), (
-            "its metadata does not say how it is fed, and its graph cannot be looked at without "
+            "its metadata does not state its input format, and reading its graph needs "
             "`pip install arcface-plus[onnx]`"
         )
     graph = onnx.load(path, load_external_data=False).graph
     try:
         steps = list(_arithmetic(graph))
-    except ValueError as error:  # a constant that has not the bytes its shape asks for
+    except ValueError as error:  # a constant whose size does not match its shape
         raise DataError(f"{path}: not a readable ONNX model ({first_line(error)})") from None
     if {"shift", "factor"} - {kind for kind, _, _ in steps}:
-        return Feeding(), "the file does not say how it is fed"
+        return Feeding(), "the file does not state its input format"
     values = [value for *_, value in steps]
     if any(value is None for value in values) or _reach(steps, 255.0) <= _LARGEST:
-        return _RAW, "its graph normalises by itself"
+        return _RAW, "its graph normalises its input"
     if _reach(steps, 1.0) <= _LARGEST:
-        return _UNIT, "its graph normalises by itself, from 0 to 1"
-    return _RAW, "its graph normalises by itself"
+        return _UNIT, "its graph normalises its input, from 0 to 1"
+    return _RAW, "its graph normalises its input"
 
 
 Step = tuple[str, str, NDArray[Any] | None]
 
 
 def _arithmetic(graph: Any) -> Iterator[Step]:
-    """("shift" or "factor", operator, constant) of the operations that the input meets first."""
+    """("shift" or "factor", operator, constant) of the graph's first operations on the input."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -211,7 +215,7 @@ def _arithmetic(graph: Any) -> Iterator[Step]:
 
 
 def _constant(node: Any) -> Any:
-    """The tensor of a Constant node, which may also be given as plain numbers."""
+    """The tensor of a Constant node, which may also store plain numbers."""
     import onnx
 
     for attribute in node.attribute:
@@ -224,7 +228,7 @@ def _constant(node: Any) -> Any:
 
 
 def _value(tensor: Any) -> NDArray[Any] | None:
-    """A constant of one number or one a channel; None where it is computed or stored elsewhere."""
+    """A constant of one number or one per channel; None if it is computed or stored externally."""
     import onnx
 
     if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -234,7 +238,7 @@ def _value(tensor: Any) -> NDArray[Any] | None:
 
 
 def _reach(steps: list[Step], white: float) -> float:
-    """The largest number the arithmetic makes of pixels between 0 and `white`."""
+    """The largest absolute value that the steps give for pixels between 0 and `white`."""
     operators: dict[str, Callable[..., Any]] = {
         "Sub": np.subtract, "Add": np.add, "Mul": np.multiply, "Div": np.divide,
     }  # fmt: skip

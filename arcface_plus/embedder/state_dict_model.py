@@ -1,8 +1,8 @@
-"""Which network named tensors belong to, and that network with them.
+"""Build the network that a state dict belongs to, and load the tensors into it.
 
-Ours say so themselves. Of others arcface_torch's (IResNet of any depth, mbf) and AdaFace's (IR) are
-known by their names and shapes, under whatever prefix a trainer has put before them; for anything
-else the user names the backbone.
+Our exports describe their network. arcface_torch's networks (IResNet of any depth, mbf) and
+AdaFace's (IR) are recognised by the names and shapes of their tensors, with any prefix that a
+trainer has added. For anything else the user names the backbone.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from arcface_plus.models.backbones import BACKBONES, IResNet
 from arcface_plus.run_directory.model_file import ModelCard
 from data_prep.errors import DataError
 
-# DDP, torch.compile, whole recognizers, Lightning modules and other trainers
+# Prefixes of DDP, torch.compile, whole recognizers, Lightning modules and other trainers
 _WRAPPERS = ("module.", "_orig_mod.", "backbone.", "model.", "net.", "encoder.")
-_DEPTHS = {(6, 26, 60, 6): "r200", (3, 128, 896, 3): "r2060"}  # names that do not count layers
+_DEPTHS = {(6, 26, 60, 6): "r200", (3, 128, 896, 3): "r2060"}  # named otherwise than by formula
 _FACENET = "conv2d_1a.conv.weight"
-_HEADS = ("classifier.", "head.", "margin.", "loss.")  # beside a backbone, never part of it
+_HEADS = ("classifier.", "head.", "margin.", "loss.")  # never part of a backbone
 _KNOWN = "arcface_torch's IResNet and mbf, AdaFace's IR, and our own exports"
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A network on the CPU, what it is, and how it is fed.
+    """A network on the CPU, its description and its input format.
 
-    card: how to build it again; None for an IResNet of a depth that has no name here.
-    doubt: why the feeding may be wrong, "" where it is known.
+    card: how to build it again; None for an IResNet of a depth that is not among our backbones.
+    doubt: why the input format may be wrong, "" if it is known.
     """
 
     network: nn.Module
@@ -47,7 +47,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class BackboneChoice:
-    """The user's word for files that do not say what they hold: `model.backbone` of a config."""
+    """The backbone as the user names it, like `model.backbone` in a config."""
 
     name: str
     parameters: Mapping[str, object]
@@ -59,8 +59,8 @@ def model_from_card(
     """The network that a card describes, with these tensors.
 
     Raises:
-        DataError: it describes no network of ours (names `source`, where the card stood), or the
-            tensors, those in `path`, do not fit.
+        DataError: the card describes no network of ours (the message names `source`, where the
+            card comes from), or the tensors from `path` do not fit.
     """
 
     def make() -> nn.Module:
@@ -78,7 +78,7 @@ def model_from_card(
 def model_from_tensors(
     state: Mapping[str, torch.Tensor], path: Path, choice: BackboneChoice | None = None
 ) -> LoadedModel:
-    """The network whose names the tensors have, or that the user named; DataError otherwise."""
+    """The network recognised by tensor names, or chosen by the user; DataError otherwise."""
     state = unwrapped(state)
     if choice is not None:
         card = ModelCard(choice.name, dict(choice.parameters), _embedding_dim(state, path))
@@ -96,17 +96,17 @@ def model_from_tensors(
     if _FACENET in state:
         raise DataError(
             f"{path}: facenet-pytorch's InceptionResnetV1, which is not among our backbones; export"
-            " it by torch.onnx.export with a 1×3×160×160 input (--mean 127.5 --scale 128) and give "
-            "the .onnx"
+            " it with torch.onnx.export and a 1×3×160×160 input, and use the .onnx file with "
+            "--mean 127.5 --scale 128"
         )
     raise DataError(
-        f"{path}: its tensors are not an IResNet's or another network's known by its names "
-        f"({_KNOWN}); export it to ONNX, or name it: --backbone '{{name: tiny, width: 0.5}}'"
+        f"{path}: its tensor names match no known network ({_KNOWN}); export it to ONNX, or name "
+        "its backbone: --backbone '{name: tiny, width: 0.5}'"
     )
 
 
 def unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors of the backbone, without the prefixes and other parts of a trainer."""
+    """The tensors of the backbone, without a trainer's prefixes and other parts."""
     found = dict(state)
     while True:
         sizes = {p: sum(name.startswith(p) for name in found) for p in _WRAPPERS}
@@ -122,9 +122,9 @@ def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> LoadedModel:
         for stage in (1, 2, 3, 4)
     ]
     if min(layers) == 0:
-        raise DataError(f"{path}: its tensors are not an IResNet's (layer1 … layer4, fc)")
+        raise DataError(f"{path}: not an IResNet: it lacks one of layer1 … layer4")
     dimensions = _embedding_dim(state, path)
-    # Two convolutions a unit, the stem and the fully connected layer.
+    # Two convolutions per unit, the stem and the fully connected layer.
     name = _DEPTHS.get((layers[0], layers[1], layers[2], layers[3]), f"r{2 * sum(layers) + 2}")
     network = _filled(lambda: IResNet(layers, dimensions), state, path, f"IResNet {layers}")
     card = ModelCard(name, {}, dimensions) if name in BACKBONES else None
@@ -132,12 +132,15 @@ def _iresnet(state: Mapping[str, torch.Tensor], path: Path) -> LoadedModel:
 
 
 def _embedding_dim(state: Mapping[str, torch.Tensor], path: Path) -> int:
-    """What the last linear layer gives: the only matrix that is not a convolution's."""
+    """The output size of the last linear layer, the only weight that is a matrix."""
     names = ("fc.weight", "features.layers.2.weight")
     found = [state[name] for name in names if name in state]
     if not found or found[0].ndim != 2:
         shape = tuple(found[0].shape) if found else "missing"
-        raise DataError(f"{path}: no last linear layer to read the embedding's size from: {shape}")
+        raise DataError(
+            f"{path}: its last linear layer, which has the embedding's size, is not a matrix: "
+            f"{shape}"
+        )
     return int(found[0].shape[0])
 
 
@@ -146,8 +149,8 @@ def _filled(
 ) -> nn.Module:
     """The network that `make` builds, with these tensors.
 
-    It is built without memory first: what a file says of its network is only believed once the
-    tensors are seen to be there.
+    It is first built on the meta device, without memory: the file's description of its network is
+    not trusted until the tensors are known to match it.
     """
     with torch.device("meta"):
         network = make()
@@ -160,7 +163,7 @@ def _filled(
 
 
 def check_fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path, what: str) -> None:
-    """Raise DataError that names the misfit; older files may lack the batch counters."""
+    """Raise DataError if names, shapes or types do not match; batch counters may be missing."""
     own = network.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - state.keys() - counters)
@@ -170,9 +173,9 @@ def check_fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path,
     kinds = [k for k in common if own[k].is_floating_point() > state[k].is_floating_point()]
     for names, complaint in (
         (missing, "lacks"),
-        (unknown, "has in excess"),
-        (shapes, "has in another shape"),
-        (kinds, "has not as floating-point numbers"),
+        (unknown, "has the unknown tensor"),
+        (shapes, "has another shape of"),
+        (kinds, "has no floating-point numbers in"),
     ):
         if names:
             raise DataError(

@@ -1,10 +1,9 @@
-"""Files of `torch.save` by strangers → named tensors, with nothing executed and memory bounded.
+"""Read tensors from untrusted `torch.save` files, without executing code and with bounded memory.
 
-`torch.load(weights_only=True)` executes nothing, but a small file can still ask it for much memory,
-and it refuses checkpoints whose by-products (a trainer's callbacks, hyperparameters) are of classes
-that it does not know. So the pickle's opcodes are looked at first, without running them: what could
-allocate freely is refused, and what belongs to a known trainer is replaced by objects that do
-nothing.
+`torch.load(weights_only=True)` executes no code, but a small file can still make it allocate much
+memory, and it refuses checkpoints that also hold objects of unknown classes (a trainer's callbacks,
+hyperparameters). So the pickle's opcodes are inspected first, without running them: files that
+could allocate without bound are refused, and objects of known trainers are replaced by inert ones.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import torch
 from data_prep.errors import DataError, first_line, printable
 
 CARD = "arcface_plus"
-"""Under this name the metadata of our own state dicts holds the model's card, a JSON text."""
+"""Key of the model card, a JSON text, in the metadata of our own state dicts."""
 
 _CONTAINERS = (
     "state_dict", "state_dict_backbone", "model_state_dict", "model", "backbone", "net", "encoder",
@@ -40,17 +39,17 @@ _TRAINERS = {
 }  # fmt: skip
 _ENCODED_LIMIT = 256 << 20
 _STEPS_LIMIT = 8_000_000
-"""Opcodes of a pickle. r2060's state dict with its optimizer's has 2 million; each may make an
-object of 64 bytes, so more would cost more memory than a state dict's names do."""
-_AGAIN = "save it again as torch.save(model.state_dict(), PATH) where it was made"
+"""Limit on the opcodes of a pickle, each of which may create an object of 64 bytes. r2060's state
+dict with its optimizer's has 2 million."""
+_AGAIN = "save it again with torch.save(model.state_dict(), PATH) where it was made"
 
 
 def read_torch_file(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
-    """The tensors of a state dict, plain or under a usual key; and our card's text if it is ours.
+    """The tensors of a state dict, plain or under a usual key, and the text of our card if present.
 
     Raises:
-        DataError: one line, for what is no state dict, claims more than the file holds, or would
-            have to run code.
+        DataError: not a state dict, one that claims more data than the file has, or one that can
+            only be loaded by running code. One line.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such checkpoint or model file")
@@ -61,10 +60,10 @@ def read_torch_file(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             break
         content = inner
     if not isinstance(content, Mapping) or not content:
-        raise DataError(f"{path}: holds no state dict; {_AGAIN}")
+        raise DataError(f"{path}: contains no state dict; {_AGAIN}")
     tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
     if not tensors:
-        raise DataError(f"{path}: holds no tensors under names; {_AGAIN}")
+        raise DataError(f"{path}: contains no named tensors; {_AGAIN}")
     _check_claims(path, tensors)
     metadata = getattr(content, "_metadata", None)
     card = metadata.get(CARD) if isinstance(metadata, Mapping) else None
@@ -80,20 +79,20 @@ def _load(path: Path) -> Any:
             (_Inert, name.replace(" ", ".")) for name in globals_ if _root(name) in _TRAINERS
         ]
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
-            warnings.simplefilter("ignore")  # of old files: what matters is said in one line
+            warnings.simplefilter("ignore")  # about old formats; errors are reported in one line
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except DataError:
         raise
-    except Exception as error:  # pickle's refusals and zip's complaints, of any type
+    except Exception as error:  # pickle and zip errors have no common base
         if isinstance(error, OSError) and error.filename is not None:
-            raise  # of the file system, not of an offset in the archive
+            raise  # from the file system, not from an offset in the archive
         raise DataError(
             f"{path}: not a state dict that loads without running code ({_reason(error)}); {_AGAIN}"
         ) from None
 
 
 def _reason(error: Exception) -> str:
-    """What torch or zip says, in a few words: torch's own text is a paragraph with escape codes."""
+    """The error in a few words: torch's own text is a paragraph with escape codes."""
     named = re.search(r"GLOBAL (\S+)", str(error))
     if named:
         return f"it names {printable(named[1])[:80]}"
@@ -101,32 +100,31 @@ def _reason(error: Exception) -> str:
 
 
 def _check_zip(path: Path) -> set[str]:
-    """The globals that the archive's pickle names; DataError if it may not be loaded."""
+    """The globals that the archive's pickle names; DataError if it must not be loaded."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         names = {entry.filename.rpartition("/")[2]: entry for entry in entries}
         if "constants.pkl" in names:
-            raise DataError(f"{path}: a TorchScript archive; {_AGAIN}, or export ONNX from it")
-        # torch.save compresses nothing, so entries cannot be larger than the file together.
+            raise DataError(f"{path}: a TorchScript archive; {_AGAIN}, or export it to ONNX")
+        # torch.save does not compress, so the entries together cannot be larger than the file.
         if sum(entry.file_size for entry in entries) > path.stat().st_size or any(
             entry.compress_type != zipfile.ZIP_STORED for entry in entries
         ):
             raise DataError(
-                f"{path}: a compressed archive, or one that claims more than it holds; "
-                "torch.save writes neither"
+                f"{path}: a compressed or damaged archive, not one that torch.save wrote; {_AGAIN}"
             )
         if "data.pkl" not in names:
-            raise DataError(f"{path}: a zip archive, but not one that torch.save wrote")
+            raise DataError(f"{path}: a zip archive, but not one that torch.save wrote; {_AGAIN}")
         with archive.open(names["data.pkl"]) as pickled:
             return _check_pickle(path, pickled)
 
 
 def _check_legacy(path: Path) -> set[str]:
-    """As `_check_zip`, for what torch.save wrote before version 1.6: pickles, then raw numbers."""
+    """As `_check_zip`, for the format before PyTorch 1.6: pickles, then raw numbers."""
     if tarfile.is_tarfile(path):
         raise DataError(
-            f"{path}: a tar archive; unpack it and give the file in it (if PyTorch 0.1 wrote it, "
-            "load it there and save its state_dict() again)"
+            f"{path}: a tar archive; unpack it and give the file inside (if PyTorch 0.1 wrote it, "
+            "load it with that version and save its state_dict() again)"
         )
     found: set[str] = set()
     with open(path, "rb") as file:
@@ -136,14 +134,14 @@ def _check_legacy(path: Path) -> set[str]:
 
 
 def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
-    """The globals that one pickle names; DataError for one that no state dict has."""
+    """The globals that one pickle names; DataError if it is not that of a state dict."""
     found: set[str] = set()
     longest = calls = 0
     for number, (name, argument) in enumerate(_opcodes(pickled)):
         if number == _STEPS_LIMIT:
-            raise DataError(f"{path}: its pickle is longer than any state dict's: refused")
+            raise DataError(f"{path}: refused: its pickle is longer than any state dict's")
         if name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
-            raise DataError(f"{path}: pickled in another way than torch.save does ({name})")
+            raise DataError(f"{path}: not pickled by torch.save (opcode {name}); {_AGAIN}")
         if name == "GLOBAL":
             found.add(argument)
         calls += name == "REDUCE"
@@ -152,8 +150,8 @@ def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
     for name in sorted(found):
         if name.startswith("torch.nn.modules."):
             raise DataError(
-                f"{path}: a whole network ({'.'.join(name.split())[:80]}), which loads only by "
-                f"running code; {_AGAIN}"
+                f"{path}: a whole network ({'.'.join(name.split())[:80]}), which can only be "
+                f"loaded by running code; {_AGAIN}"
             )
         if not _is_harmless(name):
             raise DataError(
@@ -161,7 +159,7 @@ def _check_pickle(path: Path, pickled: IO[bytes]) -> set[str]:
                 f"{'.'.join(name.split())[:80]}); {_AGAIN}"
             )
     if "_codecs encode" in found and longest * calls > _ENCODED_LIMIT:
-        raise DataError(f"{path}: encodes more text than a state dict has: refused")
+        raise DataError(f"{path}: refused: it encodes more text than any state dict has")
     return found
 
 
@@ -182,17 +180,17 @@ def _root(name: str) -> str:
 
 
 def _check_claims(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Views may repeat one number a billion times: refuse what the file has no bytes for."""
+    """A view may repeat one number a billion times: refuse tensors larger than the file."""
     claimed = sum(t.numel() * t.element_size() for t in tensors.values())
-    if claimed > 2 * path.stat().st_size:  # tied weights may be in it twice
+    if claimed > 2 * path.stat().st_size:  # tied weights may occur twice
         raise DataError(
-            f"{path}: its tensors claim {claimed:,} bytes, the file has {path.stat().st_size:,}; "
-            f"{_AGAIN}"
+            f"{path}: its tensors claim {claimed:,} bytes, but the file has only "
+            f"{path.stat().st_size:,}; {_AGAIN}"
         )
 
 
 class _Inert:
-    """In the place of an object of some trainer's class: takes everything and does nothing."""
+    """Stands in for an object of a trainer's class: accepts everything and does nothing."""
 
     def __new__(cls, *_: object) -> _Inert:
         return super().__new__(cls)

@@ -1,1 +1,1 @@
-"""A model on pair files, galleries and photos, and the angles of its own weights."""
+"""Evaluate a model on pair files, galleries and photos, and measure the angles of its weights."""

@@ -1,4 +1,4 @@
-"""What reports need and `eval` cannot know: class weights, and the pairs' images."""
+"""Parts of reports that `eval` cannot read itself: class weights and the images of pairs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from eval.runs import Run
 
 
 def class_angles(runs: Sequence[Run]) -> dict[str, NDArray[np.float64]]:
-    """Degrees from each class to its nearest other one, by run, from its last checkpoint.
+    """Each class's angle to its nearest other class, in degrees, by run, from the last checkpoint.
 
-    Runs without checkpoints (verification files, or cleaned up) are left out.
+    Runs without checkpoints (verification files, or deleted checkpoints) are left out.
     """
     found = {}
     for run in runs:
@@ -42,7 +42,7 @@ def pair_images(runs: Sequence[Run], data: Path) -> dict[str, list[bytes]]:
     """The encoded images of DATA/<target>.bin, for every target that any run was verified on.
 
     Raises:
-        UserError: a file is missing, or it holds other pairs than those verified.
+        UserError: a file is missing, or its pairs are not those that were verified.
     """
     images = {}
     for target in dict.fromkeys(name for run in runs for name in run.results.targets):
@@ -55,7 +55,7 @@ def pair_images(runs: Sequence[Run], data: Path) -> dict[str, list[bytes]]:
                 continue
             if result.pairs != len(same) or result.pairs_sha256 not in (None, digest):
                 raise UserError(
-                    f"{file}: holds other pairs than {run.name} was verified on; give the "
-                    "directory it was verified from as --data, or leave --data out"
+                    f"{file}: not the pairs that {run.name} was verified on; give the folder it "
+                    "was verified with as --data, or leave --data out"
                 )
     return images

@@ -1,8 +1,8 @@
-"""Gallery, probes and distractors as the user has them → `eval.identification`.
+"""Read gallery, probes and distractors from the user's files, for `eval.identification`.
 
-An image set with classes (a folder with a folder for each identity, a .rec, tar shards), through
-an embedder; or a file of embeddings, which needs none. Distractors are embedded and forgotten block
-by block.
+Each is an image set with classes (a folder with one folder per identity, a .rec, tar shards), which
+needs an embedder, or a file of embeddings, which does not. Distractors are embedded block by block
+and not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EMBEDDED_AT_ONCE = 512
 
 
 class FaceImages:
-    """The images of a set as embeddings with their mirror images added, as verified."""
+    """The images of a set as embeddings, with mirror images added as in verification."""
 
     dimensions: int | None = None
 
@@ -76,27 +76,27 @@ def open_faces(
     """An image set, .npz or .npy as embeddings with labels.
 
     Args:
-        embedder: called where images have to be embedded; None if there is no model.
-        numbers_count: whether a set's class numbers say who it is where it names nobody.
-            They mean the same in gallery and probes, if the user says so by giving both; in
-            another data set's distractors number 7 is somebody else.
+        embedder: called if images have to be embedded; None if there is no model.
+        numbers_count: whether class numbers identify people in a set without class names.
+            In gallery and probes a number is taken to mean the same person; class 7 of another
+            data set's distractors is a different person.
 
     Raises:
-        UserError: nothing of the kind, or images but no embedder.
+        UserError: not such a file or set, or images but no embedder.
     """
     if path.suffix in (".npz", ".npy"):
         return FaceFile(path)
     images = open_image_set(path)
     if images.same is not None:
         raise UserError(
-            f"{path}: a pair file says who is the same, not who it is; give a folder with a folder "
-            "for each identity, a .rec, tar shards or an .npz"
+            f"{path}: a pair file does not state identities; give a folder with one folder per "
+            "identity, a .rec, tar shards or an .npz"
         )
     labels = _identities(images)
     if labels is not None and labels.dtype.kind == "i" and not numbers_count:
         labels = None
     if embedder is None:
-        raise UserError(f"{path}: holds images; say with --ckpt which model shall embed them")
+        raise UserError(f"{path}: contains images; give the model to embed them with as --ckpt")
     return FaceImages(images, labels, embedder(), batch_size, progress)
 
 
@@ -113,7 +113,7 @@ def identify_files(
 ) -> IdentificationResult:
     """`eval.identification.identify` on the user's files; all are opened before any work.
 
-    `warn` is told where files of embeddings say that they come from different models.
+    `warn` is called if the files of embeddings were made by different models.
     """
     _check_distinct(gallery, probes, distractors)
     opened = {
@@ -141,28 +141,30 @@ def identify_files(
 
 
 def _check_distinct(gallery: Path, probes: Path | None, distractors: Path) -> None:
-    """Raise UserError where one file is given twice, which makes the figures meaningless."""
+    """Raise UserError if one file is given twice, which makes the figures meaningless."""
     if probes is not None and _same(gallery, probes):
         raise UserError(
-            f"{probes}: is gallery and probes, so every probe would find itself; leave --probes "
-            "out, and each image is tried against the others of its identity"
+            f"{probes}: given as gallery and as probes, so every probe would find itself; leave "
+            "--probes out to match each image against the others of its identity"
         )
     for other in (gallery, probes):
         if other is not None and _same(other, distractors):
-            raise UserError(f"{distractors}: its people are in the gallery, so none can distract")
+            raise UserError(
+                f"{distractors}: also given as gallery or probes; distractors must be other people"
+            )
 
 
 def _made_differently(opened: Iterable[Faces]) -> str:
-    """What to say where files of embeddings tell that they come from different models, or ""."""
+    """A warning if files of embeddings state that they come from different models, else ""."""
     made = {f.name: f.made_with for f in opened if isinstance(f, FaceFile) and f.made_with}
     if len(set(made.values())) < 2:
         return ""
     listed = "; ".join(f"{name}: {what}" for name, what in made.items())
-    return f"the embeddings were not made alike ({listed}), compare only those of one model"
+    return f"the embeddings come from different models or settings ({listed}); make all with one"
 
 
 def torch_library(device: torch.device) -> ArrayLibrary:
-    """PyTorch's tensors on a device. Full float32: TF32 would shuffle what is 1e-3 apart."""
+    """PyTorch's tensors on a device, in full float32: TF32 errors of 1e-3 would change ranks."""
     torch.set_float32_matmul_precision("highest")
 
     def put(array: NDArray[np.float32]) -> torch.Tensor:
@@ -172,7 +174,7 @@ def torch_library(device: torch.device) -> ArrayLibrary:
 
 
 def _identities(images: ImageSet) -> NDArray[Any] | None:
-    """Who each image shows: a name where classes have names, else a number; None if nobody says."""
+    """The identity of each image: its class's name, or number if unnamed; None without classes."""
     if not images.has_classes:
         return None
     images.require_classes()
@@ -182,8 +184,8 @@ def _identities(images: ImageSet) -> NDArray[Any] | None:
     nameless = sorted(set(labels.tolist()) - images.class_names.keys())
     if nameless:
         raise DataError(
-            f"{images.folder / 'labels.json'}: names no class {nameless[0]}, which "
-            f"{images.path.name} has; delete it or pack the set again"
+            f"{images.folder / 'labels.json'}: has no name for class {nameless[0]} of "
+            f"{images.path.name}; delete the file or pack the set again"
         )
     return np.array([images.class_names[label] for label in labels.tolist()])
 

@@ -1,8 +1,8 @@
-"""Angles of a network's layers: how far apart the filters of each layer point.
+"""The angles between the filters of each layer of a network.
 
-Every layer is a matrix of one row a filter (a convolution flattened), every row has an angle to its
-nearest other row, and a layer is described by the smallest and the mean of these: what figure 1 of
-the supplement to "MMA Regularization" (NeurIPS 2020) draws, and what MMA enlarges.
+Every layer is a matrix with one row per filter (a convolution is flattened). Each row has an angle
+to its nearest other row; a layer is described by the smallest and the mean of these angles. Figure
+1 of the supplement to "MMA Regularization" (NeurIPS 2020) plots them; MMA increases them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ DEPTHWISE = "depthwise convolution"
 
 @dataclass(frozen=True)
 class LayerAngles:
-    """One layer: `rows` directions in `dimensions`; degrees to the nearest other row.
+    """One layer: `rows` filters with `dimensions` weights; angles to the nearest other in degrees.
 
-    kind: convolution, linear, classifier or depthwise convolution (where each filter sees a channel
-    or group of its own, so that rows are short and close neighbours the rule). Rows of zeros have
-    no direction and are left out; both angles are None where fewer than two rows are left.
+    kind: convolution, linear, classifier or depthwise convolution (each filter sees only its own
+    channel or group, so rows are short and angles usually small). Rows of zeros have no direction
+    and are left out; both angles are None if fewer than two rows remain.
     """
 
     name: str
@@ -48,7 +48,7 @@ class LayerAngles:
 
 @dataclass(frozen=True)
 class ModelAngles:
-    """A model's layers in the order of its parameters, the classifier last if it is there."""
+    """A model's layers in the order of its parameters; the classifier, if present, is last."""
 
     checkpoint: str
     backbone: str
@@ -59,7 +59,7 @@ class ModelAngles:
 
 
 def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
-    """The angles of a model file of any kind but ONNX. UserError (one line) if it is unreadable."""
+    """The angles of a model file (any kind except ONNX); UserError (one line) if unreadable."""
     given = str(path)
     if path.is_dir():
         path = weights_in(path)
@@ -71,7 +71,7 @@ def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
         weight = load_training(path.parent).classifier["weight"]
         layers.append(_layer(path, CLASSIFIER, "classifier", weight))
     else:
-        absent = "exported models hold no class weights; give the checkpoint or run"
+        absent = "exported models have no class weights; give the checkpoint or run"
     step = model.card.step if model.card else None
     return ModelAngles(given, model.name, step, layers, absent)
 
@@ -89,7 +89,7 @@ def _matrices(network: nn.Module) -> Iterator[tuple[str, str, Tensor]]:
 def _layer(path: Path, name: str, kind: str, weight: Tensor) -> LayerAngles:
     rows, dimensions = weight.shape
     if not torch.isfinite(weight).all():
-        raise DataError(f"{path}: the weights of {name} are not finite; did the run diverge?")
+        raise DataError(f"{path}: the weights of {name} are not finite; the run may have diverged")
     zeros = int((weight == 0).all(dim=1).sum())
     if rows - zeros < 2:
         return LayerAngles(name, kind, rows, dimensions, zeros, None, None)
@@ -101,7 +101,7 @@ def _layer(path: Path, name: str, kind: str, weight: Tensor) -> LayerAngles:
 
 
 def labels(models: Sequence[ModelAngles]) -> list[str]:
-    """What to call each model: the last part of its path, or more where these are alike."""
+    """A label for each model: the last part of its path, or more parts if these are equal."""
     for parts in range(1, 8):
         short = ["/".join(Path(model.checkpoint).parts[-parts:]) for model in models]
         if len(set(short)) == len(models):
@@ -110,7 +110,7 @@ def labels(models: Sequence[ModelAngles]) -> list[str]:
 
 
 def layer_names(models: Sequence[ModelAngles]) -> list[str]:
-    """The layers of all models, in the order of the first that has them; the classifier last."""
+    """The layers of all models, in the order of the first model that has them; classifier last."""
     names = dict.fromkeys(layer.name for model in models for layer in model.layers)
     classifier = [CLASSIFIER] if CLASSIFIER in names else []
     return [name for name in names if name != CLASSIFIER] + classifier
@@ -122,9 +122,9 @@ def write_json(path: Path, models: Sequence[ModelAngles]) -> None:
 
 
 def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
-    """Two panels over the layers: mean and smallest nearest-neighbour angle, one line a model.
+    """Two panels over the layers: mean and smallest nearest-neighbour angle, one line per model.
 
-    Depthwise convolutions are hollow marks beside the line: their rows are too short to compare.
+    Depthwise convolutions are hollow markers without a line: their rows are too short to compare.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,8 +139,8 @@ def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
     mean.set_title("Angle of each filter to its nearest other filter in the layer")
     legend = mean.legend(fontsize=8, title="hollow: depthwise", title_fontsize=8)
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a `$` in a file's name begins no formula
-    every = max(1, math.ceil(len(names) / 60))  # names that would overlap are left out
+        text.set_parse_math(False)  # a `$` in a file name is not a formula
+    every = max(1, math.ceil(len(names) / 60))  # skip names that would overlap
     ticks = sorted({*range(0, len(names), every), len(names) - 1})
     smallest.set_xticks(ticks, [names[k] for k in ticks], rotation=90, fontsize=7)
     for axes, what in ((mean, "mean, degrees"), (smallest, "smallest, degrees")):
@@ -158,7 +158,7 @@ _STYLES = [("#4c72b0", "o", "-"), ("#dd8452", "s", "--"), ("#55a868", "^", "-.")
 def _plot(
     axes: Any, model: ModelAngles, angle: str, names: Sequence[str], label: str, number: int
 ) -> None:
-    """One angle of a model's layers over the places of their names; `number` chooses the style."""
+    """Plot one angle of a model's layers at their positions in `names`; `number` sets the style."""
     colour, marker, line = _STYLES[number % len(_STYLES)]
     of_name = {layer.name: layer for layer in model.layers}
     for hollow in (False, True):
@@ -176,6 +176,6 @@ def _plot(
             marker=marker,
             markersize=4,
             fillstyle="none" if hollow else "full",
-            # Matplotlib leaves out of the legend what begins with an underscore.
+            # Matplotlib omits labels that start with an underscore from the legend.
             label=None if hollow else " " * label.startswith("_") + printable(label),
         )

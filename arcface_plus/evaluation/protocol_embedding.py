@@ -1,7 +1,7 @@
-"""The protocol's embedding of images: the network's for the image plus that for its mirror image.
+"""The protocol's embedding: the sum of the network's outputs for an image and its mirror image.
 
-The one place where this sum is taken: verification, identification, `embed` and `match` differ in
-where their images come from, not in what a network makes of them.
+Verification, identification, `embed` and `match` all take this sum here; they differ only in where
+their images come from.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from data_prep.errors import DataError
 Progress = Callable[[int, int], None]
 
 BLOCK = 64
-"""Images the network sees at once, whatever the batch size: a convolution's last bits depend on it,
-and the digits of a verification must not. The last block is filled up."""
+"""Images per forward pass, whatever the batch size: a convolution's last bits depend on this
+number, and verification results must not. The last block is padded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """summed: (n, d) float64, image and mirror image (or the image alone), not normalised.
 
-    norms: (n,) float32, the length of the image's own embedding as the network gives it.
+    norms: (n,) float32, the length of the network's output for the image alone.
     """
 
     summed: NDArray[np.float64]
     norms: NDArray[np.float32]
 
     def normalised(self, name: Callable[[int], str]) -> NDArray[np.float64]:
-        """`summed` with rows of length 1; DataError that names the first row without direction."""
+        """`summed` with rows of length 1; the DataError names the first zero or NaN row."""
         lengths = np.linalg.norm(self.summed, axis=1, keepdims=True)
         wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
         if len(wrong):
-            raise DataError(f"{name(int(wrong[0]))}: its embedding has no direction (zero or NaN)")
+            raise DataError(f"{name(int(wrong[0]))}: its embedding is zero or not finite")
         return np.asarray(self.summed / lengths, np.float64)
 
 
 def embed_pixels(embedder: Embedder, images: NDArray[np.uint8], *, flip: bool) -> Embeddings:
-    """Embeddings of crops (n, 112, 112, 3) uint8 RGB; without `flip`, of the images alone."""
+    """Embeddings of crops (n, 112, 112, 3) uint8 RGB; without `flip`, without mirror images."""
     views = np.concatenate([images, images[:, :, ::-1]]) if flip else images
     rows = np.concatenate(
         [_embed_block(embedder, views[at : at + BLOCK]) for at in range(0, len(views), BLOCK)]
@@ -68,7 +68,7 @@ def embed_encoded(
 ) -> Embeddings:
     """Embeddings of n encoded images; `name(i)` names image i in a DataError.
 
-    `batch_size` images are decoded at a time (rounded up to whole blocks) while the former are
+    `batch_size` images (rounded up to whole blocks) are decoded while the previous batch is
     embedded, so memory is bounded by two batches of pixels and the result.
     """
     batch_size = -(-batch_size // BLOCK) * BLOCK
@@ -77,8 +77,7 @@ def embed_encoded(
     for batch in _decoded(encoded, batch_size, name):
         part = embed_pixels(embedder, batch, flip=flip)
         if not done:
-            # Filled in place: small arrays kept from every batch would hold on to the memory that
-            # lay between them.
+            # Filled in place: keeping a small array per batch would fragment memory.
             summed = np.empty((len(encoded), part.summed.shape[1]))
         summed[done : done + len(batch)] = part.summed
         norms[done : done + len(batch)] = part.norms
@@ -91,7 +90,7 @@ def embed_encoded(
 def _decoded(
     encoded: Sequence[bytes], batch_size: int, name: Callable[[int], str]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Batches of crops; the next one is decoded in a thread while this one is used."""
+    """Batches of crops; a thread decodes the next one while this one is used."""
 
     def pixels(start: int) -> NDArray[np.uint8]:
         batch = np.empty((min(batch_size, len(encoded) - start), SIDE, SIDE, 3), np.uint8)

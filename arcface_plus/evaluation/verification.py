@@ -1,6 +1,6 @@
-"""A pair file through an embedder: decode, embed each different image once, judge.
+"""Verify a model on a pair file: decode, embed each unique image once, evaluate.
 
-The protocol itself is `eval.verification`; here is what brings images and network to it.
+`eval.verification` implements the protocol; this module supplies it with embeddings.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ FOLDS = 10
 
 
 def target_file(data: Path, target: str) -> Path:
-    """DATA/<target>.bin, with or without .bin in `target`; UserError that lists what is there."""
+    """DATA/<target>.bin, with or without .bin in `target`; the UserError lists what exists."""
     path = data / f"{target_name(target)}.bin"
     if path.is_file():
         return path
     check_folder(data)
-    there = ", ".join(sorted(p.stem for p in data.glob("*.bin"))) or "no .bin at all"
+    there = ", ".join(sorted(p.stem for p in data.glob("*.bin"))) or "no .bin files"
     raise UserError(f"{path}: no such pair file for target {target!r}; {data} has {there}")
 
 
 def target_name(target: str) -> str:
-    """`target` as results call it: users may write lfw.bin for lfw."""
+    """`target` as named in results: users may write lfw.bin for lfw."""
     return target.removesuffix(".bin")
 
 
 def check_folder(data: Path) -> None:
     """Raise UserError unless `data` is a directory."""
     if data.is_file():
-        raise UserError(
-            f"{data}: is a file; give its directory as --data and {data.stem} among the targets"
-        )
+        raise UserError(f"{data}: is a file; give its folder as --data and {data.stem} as a target")
     if not data.is_dir():
         raise UserError(f"{data}: no such directory of pair files")
 
 
 def check_pair_file(path: Path) -> None:
-    """Raise UserError if `path` could not be verified on, told without a network or decoding."""
+    """Raise UserError if `path` cannot be used for verification; needs no network or decoding."""
     images, same = read_pairs(path)
     if len(same) < FOLDS:
-        raise UserError(f"{path}: has {len(same)} pairs; {FOLDS}-fold accuracy needs {FOLDS}")
+        raise UserError(
+            f"{path}: has {len(same)} pairs; {FOLDS}-fold accuracy needs at least {FOLDS}"
+        )
     place: dict[bytes, int] = {}
     for index, image in enumerate(images):
         place.setdefault(image, index)
@@ -73,7 +73,7 @@ def check_pair_file(path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """One pair file: `figures` as one target of the JSON, and every pair's distance."""
+    """Results on one pair file: `figures` for the JSON, and every pair's distance."""
 
     figures: dict[str, Any]
     result: VerificationResult
@@ -81,7 +81,7 @@ class Verified:
 
 @dataclass(frozen=True, eq=False)
 class VerificationReport:
-    """What a verification of several pair files found, ready to be written."""
+    """Results of verification on several pair files."""
 
     flip: bool
     targets: Mapping[str, Verified]
@@ -102,9 +102,10 @@ class VerificationReport:
         }
 
     def write(self, file: Path, checkpoint: str) -> None:
-        """Write `file` (.json) and the pairs' distances beside it (.npz), each appearing whole.
+        """Write `file` (.json) and the pairs' distances next to it (.npz), each atomically.
 
-        The distances come first, so where the JSON is, they are. Nothing lies beside a stream.
+        The distances are written first, so a JSON file always has them. A stream gets only the
+        JSON.
         """
         if not is_stream(file):
             scores = {
@@ -123,9 +124,9 @@ def verify_targets(
     batch_size: int,
     flip: bool = True,
 ) -> VerificationReport:
-    """Verify DATA/<target>.bin for each target; all files are looked for before any work.
+    """Verify DATA/<target>.bin for each target; missing files are reported before any work.
 
-    The report names a target lfw, also where the user wrote lfw.bin.
+    The report names a target lfw even if the user wrote lfw.bin.
     """
     files = {target_name(target): target_file(data, target) for target in targets}
     return VerificationReport(
@@ -145,7 +146,7 @@ def verify_file(
     *,
     flip: bool = True,
 ) -> Verified:
-    """10-fold verification of one pair file; without `flip`, of the images as they are alone."""
+    """10-fold verification on one pair file; without `flip`, mirror images are not used."""
     images, same = read_pairs(path)
     place: dict[bytes, int] = {}
     rows = np.array([place.setdefault(image, len(place)) for image in images])
@@ -172,7 +173,7 @@ def verify_file(
 
 
 def pairs_digest(images: Sequence[bytes], same: NDArray[np.bool_]) -> str:
-    """SHA-256 of the pairs themselves: images and truth in order, however they were pickled."""
+    """SHA-256 of the pairs' images and labels in order, independent of how they were pickled."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(image)

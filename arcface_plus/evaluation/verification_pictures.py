@@ -1,4 +1,4 @@
-"""What a verification looks like: ROC, score histograms and the worst mistakes, as PNG files."""
+"""Pictures of a verification: ROC, score histograms and the worst errors, as PNG files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DOTS_PER_INCH = 150
 
 
 def draw(targets: Mapping[str, Verified], data: Path, folder: Path) -> list[Path]:
-    """Draw each target's pictures into `folder` (made where missing); returns the files.
+    """Draw each target's pictures into `folder` (created if missing); returns the files.
 
-    <target>_roc.png (where both kinds of pairs are there), <target>_scores.png, and
+    <target>_roc.png (if there are both same and different pairs), <target>_scores.png, and
     <target>_false_accepts.png and _false_rejects.png with the 20 worst of each.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +50,8 @@ def _figures(target: str, found: Verified, images: list[bytes]) -> dict[str, Fig
     accepts, rejects = worst_pairs(result, WORST)
     wrong = ~result.decisions
     for name, what, pairs, total in (
-        ("false_accepts", "different people taken for one", accepts, wrong & ~result.truth),
-        ("false_rejects", "one person taken for two", rejects, wrong & result.truth),
+        ("false_accepts", "false accepts (different people)", accepts, wrong & ~result.truth),
+        ("false_rejects", "false rejects (same person)", rejects, wrong & result.truth),
     ):
         title = f"{target}: {what}, the worst {len(pairs)} of {int(total.sum())}"
         cosine = 1 - result.distances / 2

@@ -23,7 +23,7 @@ _MIME = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
 @dataclass(frozen=True)
 class Score:
-    """What a group says of a pair: its mean cosine, and whether it decides it rightly."""
+    """A group's result on a pair: its mean cosine, and whether it decides it correctly."""
 
     group: str
     colour: int

@@ -45,7 +45,7 @@ def _training(groups: Sequence[Group], targets: Sequence[str], logged: Logged) -
     ]  # fmt: skip
     margin = _course(groups, "Loss without the regulariser", "margin loss, nats",
                      _of(logged, "loss_margin"), NO_METRICS)  # fmt: skip
-    batches = _course(groups, "Accuracy on training batches", "images classified rightly, %",
+    batches = _course(groups, "Accuracy on training batches", "correctly classified, %",
                       _of(logged, "accuracy"), NO_METRICS, scale=100)  # fmt: skip
     rate = _course(groups, "Learning rate", "learning rate, log scale",
                    _of(logged, "lr"), NO_METRICS, log_y=True)  # fmt: skip

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from arcface_plus.config.recipes import recipes
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -201,7 +203,7 @@ def test_compose_has_a_gpu_for_training_and_a_recipe_that_is_shipped():
     (device,) = services["train"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["driver"] == "nvidia"
     assert device["capabilities"] == ["gpu"]
-    assert (ROOT / services["train"]["command"][1]).is_file()
+    assert services["train"]["command"][1] in recipes()
     chosen = compose(DATA="/d", RUNS="/r", RUN="mine", OWNER="7:8")["services"]["evaluate"]
     assert "/runs/mine" in chosen["command"]
     assert chosen["user"] == "7:8"

@@ -59,10 +59,10 @@ def test_what_numpy_writes_is_read(tmp_path, save):
         (npy((-2, -2), data=b"0" * 16), "expected an array of numbers or strings"),
         (npy((10**18,), "<U0"), "expected an array of numbers or strings"),
         (npy((3,), "|O", b"0" * 24), "expected an array of numbers or strings"),
-        (npy((2, 2), data=b"0" * 16, fortran=True), "lies column by column"),
-        (b"\x93NUMPY\x01\x00\xff\xff(((((", "is no NumPy array"),
-        (b"\x93NUMPY\x01\x00\x06\x00{'a'\n\n", "is no NumPy array"),
-        (b"", "is no NumPy array"),
+        (npy((2, 2), data=b"0" * 16, fortran=True), "is in Fortran order"),
+        (b"\x93NUMPY\x01\x00\xff\xff(((((", "is not a NumPy array"),
+        (b"\x93NUMPY\x01\x00\x06\x00{'a'\n\n", "is not a NumPy array"),
+        (b"", "is not a NumPy array"),
     ],
 )
 def test_claims_that_are_not_so(tmp_path, content, words):
@@ -81,7 +81,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = archive(tmp_path / "x.npz", {"a": content, "b": content}, zipfile.ZIP_DEFLATED)
     found = ArrayArchive(path, "leave it")
     assert found.read("a").sum() == 0
-    with pytest.raises(DataError, match=r"b: announces 6000 bytes, .* 10000 together; leave it"):
+    with pytest.raises(DataError, match=r"b: has 6000 bytes, .* 10000 together; leave it"):
         found.read("b")
 
 
@@ -104,5 +104,7 @@ def test_no_archive_at_all(tmp_path, content):
 
 def test_a_bare_array_is_checked_alike():
     content = npy((2, 2), data=b"0" * 15)
-    with pytest.raises(DataError, match=r"f: announces 2×2 float32, 16 bytes, but there are 15"):
+    with pytest.raises(
+        DataError, match=r"f: its header announces 2×2 float32, 16 bytes, but the file has 15"
+    ):
         open_array(io.BytesIO(content), len(content), "f")

@@ -20,7 +20,7 @@ def test_three_runs_are_compared_with_the_first(make_run):
     ]
     comparison = compare(runs)
     assert [d.name for d in comparison.targets[0].differences] == ["b", "c"]
-    assert any("2 differences are judged" in caveat for caveat in comparison.caveats)
+    assert any("corrected for 2 verdicts" in caveat for caveat in comparison.caveats)
 
 
 def test_what_verify_writes_can_be_compared(tmp_path):
@@ -75,5 +75,5 @@ def test_a_run_is_in_one_group_once(groups):
         compare(groups={"arcface": groups["arcface"]})
     with pytest.raises(UserError, match="group a: has no runs"):
         compare(groups={"a": [], "plus": groups["plus"]})
-    with pytest.raises(UserError, match="group plus_0: a run has that name"):
+    with pytest.raises(UserError, match="group plus_0: a run has the same name"):
         compare([groups["plus"][0]], {"plus_0": groups["arcface"]})

@@ -18,7 +18,7 @@ def test_more_than_the_regulariser_differs(make_run):
     comparison = compare([a, b])
     text = "\n".join(comparison.warnings)
     assert "head.margin, optimizer.lr" in text
-    assert "the step is not the same in all runs (a: 100, b: 200)" in text
+    assert "the step differs between runs (a: 100, b: 200)" in text
     assert "flip" in text
     assert "the protocol" in text
     assert "run.name" not in text

@@ -56,8 +56,8 @@ def test_class_names_and_origin_as_embed_writes_them(tmp_path):
         ({"features": ONE}, "no array 'embeddings' .it has features.; save it with np.savez"),
         ({"embeddings": ONE[0]}, "embeddings: expected at least one row of .* not .4,"),
         ({"embeddings": ONE.astype("U")}, "embeddings: expected float16, float32, float64"),
-        ({"embeddings": ONE.T}, "lie column by column"),
-        ({"embeddings": ONE, "labels": [1]}, "labels: 2 embeddings need as many labels"),
+        ({"embeddings": ONE.T}, "are in Fortran order"),
+        ({"embeddings": ONE, "labels": [1]}, r"labels must have the shape \(2,\), one per row"),
         (
             {"embeddings": ONE, "labels": np.array([1, "a"], object)},
             "labels: expected an array of numbers or strings, not .* object",
@@ -79,18 +79,20 @@ def test_one_row_may_not_be_of_any_length(tmp_path):
 
 
 def test_broken_files(tmp_path):
-    with pytest.raises(DataError, match=r"x\.npz: no such file"):
+    with pytest.raises(DataError, match=r"x\.npz: no such embeddings file"):
         FaceFile(tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(b"no archive")
     with pytest.raises(DataError, match=r"x\.npz: not a readable \.npz"):
         FaceFile(tmp_path / "x.npz")
     (tmp_path / "x.npy").write_bytes(b"no array")
-    with pytest.raises(DataError, match=r"x\.npy: embeddings is no NumPy array"):
+    with pytest.raises(DataError, match=r"x\.npy: embeddings is not a NumPy array"):
         FaceFile(tmp_path / "x.npy")
     np.save(tmp_path / "x.npy", ONE)
     whole = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(whole[:-1])
-    with pytest.raises(DataError, match=r"announces 2×4 float32, 32 bytes, but there are 31 .inc"):
+    with pytest.raises(
+        DataError, match=r"announces 2×4 float32, 32 bytes, but the file has 31; it may"
+    ):
         FaceFile(tmp_path / "x.npy")
     np.savez(tmp_path / "x.npz", embeddings=np.arange(4000, dtype=np.float32).reshape(40, 100))
     content = bytearray((tmp_path / "x.npz").read_bytes())

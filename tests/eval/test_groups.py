@@ -29,8 +29,8 @@ def test_what_stands_between_two_groups_is_said(make_run):
         }.items()
     )
     assert obstacle("lfw", a, b) is None
-    assert obstacle("x", a, b) == "a has no result for it"
-    assert obstacle("lfw", a, c).startswith("other pairs (a: 6000 pairs, 3000 same, ")
+    assert obstacle("x", a, b) == "a has no result on it"
+    assert obstacle("lfw", a, c).startswith("different pairs (a: 6000 pairs, 3000 same, ")
 
 
 def test_equal_counts_are_the_same_pairs_unless_the_digests_differ(seeded_run):
@@ -41,4 +41,4 @@ def test_equal_counts_are_the_same_pairs_unless_the_digests_differ(seeded_run):
     same = compare(runs[:2]).groups
     assert obstacle("lfw", *same) is None
     other = Group("c", (read_run(runs[2]),))
-    assert "a and c verified other images or truths" in obstacle("lfw", same[0], other)
+    assert "images or labels of a and c differ" in obstacle("lfw", same[0], other)

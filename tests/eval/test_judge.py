@@ -62,8 +62,12 @@ def test_other_pairs_are_never_paired(make_run):
     b = make_run("b", {"lfw": target(BETTER, 601), "x": target(BETTER)}, config=PLUS)
     comparison = compare([a, b])
     assert comparison.targets[0].differences[0].folds is None
-    assert any("lfw: not compared: other pairs (a: 6000 pairs" in w for w in comparison.warnings)
-    with pytest.raises(UserError, match=r"nothing to compare: lfw: not compared: other pairs"):
+    assert any(
+        "lfw: not compared: different pairs (a: 6000 pairs" in w for w in comparison.warnings
+    )
+    with pytest.raises(
+        UserError, match=r"cannot be compared on any target: lfw: not compared: different pairs"
+    ):
         compare([a, make_run("c", {"lfw": target(BETTER[:9])}, config=PLUS)])
 
 
@@ -72,7 +76,9 @@ def test_equally_many_but_other_pairs_are_never_paired(make_run, key):
     other = target(BETTER)
     other[key] -= 1
     a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
-    with pytest.raises(UserError, match="nothing to compare: lfw: not compared: other pairs"):
+    with pytest.raises(
+        UserError, match="cannot be compared on any target: lfw: not compared: different pairs"
+    ):
         compare([a, make_run("b", {"lfw": other}, config=PLUS)])
 
 
@@ -217,8 +223,8 @@ def test_copies_of_one_run_are_no_seeds(seeded_run):
     comparison = compare(groups=groups)
     difference = comparison.targets[0].differences[0]
     assert difference.verdict is None
-    assert "are they copies of one run?" in difference.sentence
-    assert any("a: seed 7 is there more than once" in warning for warning in comparison.warnings)
+    assert "the runs may be copies" in difference.sentence
+    assert any("a: seed 7 occurs more than once" in warning for warning in comparison.warnings)
 
 
 def test_one_difference_for_all_seeds_is_no_spread(make_run):
@@ -238,7 +244,7 @@ def test_one_difference_for_all_seeds_is_no_spread(make_run):
 
 def test_other_images_of_equal_number_are_not_compared(groups, seeded_run):
     other = seeded_run("other", 0, {"lfw": (3, 5), "cfp_fp": (3, 6)}, digest="1" * 64)
-    with pytest.raises(UserError, match="arcface_0 and other verified other images or truths"):
+    with pytest.raises(UserError, match="images or labels of arcface_0 and other differ"):
         compare([groups["arcface"][0], other])
 
 

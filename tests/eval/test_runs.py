@@ -22,7 +22,7 @@ def test_the_last_step_is_used_and_plain_files_are_taken(make_run, tmp_path):
     assert [run.name for run in comparison.runs] == ["a", "other", "step_00000010"]
     assert [run.step for run in comparison.runs] == [100_000_000, None, 10]
     assert comparison.targets[0].results[0].accuracy.folds[0] == BETTER[0] / 600
-    assert "no config.yaml for other" in comparison.warnings[0]
+    assert "other: no config.yaml" in comparison.warnings[0]
     assert comparison.runs[2].config is not None
 
 
@@ -32,7 +32,7 @@ def test_runs_of_one_name_are_told_apart(make_run):
     assert [run.name for run in compare([a, b]).runs] == [str(a), str(b)]
     itself = compare([a, a])
     assert len({run.name for run in itself.runs}) == 2
-    assert "one verification file is compared with itself" in itself.warnings
+    assert "a verification file is compared with itself" in itself.warnings
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

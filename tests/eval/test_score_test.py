@@ -94,5 +94,5 @@ def test_networks_that_never_disagree():
 
 def test_what_are_no_decisions_is_refused():
     for wrong in (([1, 0], [0, 1]), ([True], [True, False]), ([], [])):
-        with pytest.raises(ValueError, match="booleans"):
+        with pytest.raises(ValueError, match="boolean arrays"):
             paired_shares(*map(np.array, wrong))

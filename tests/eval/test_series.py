@@ -60,7 +60,7 @@ def test_what_is_missing_is_empty(seeded_run, tmp_path):
         (b'{"step": 1}\n' + b"\0" * 50 + b'{"step": 2}\n', "line 2: not JSON"),
         (b'{"step": 1}\n\xff\n', "line 2: not UTF-8"),
         (b'{"step": 1}\n' + b"[" * 5000 + b"]" * 5000 + b"\n", "line 2: nested too deeply"),
-        (b"[]\n", "line 1: holds no keys"),
+        (b"[]\n", "line 1: is not a JSON object"),
         (b"\0" * (2**20 + 5), "line 1: has 1048576 bytes or more"),
     ],
 )

@@ -63,9 +63,9 @@ def test_mcnemar_is_the_exact_binomial_tail(b, c):
 
 
 def test_mcnemar_refuses_what_are_no_decisions():
-    with pytest.raises(ValueError, match="booleans"):
+    with pytest.raises(ValueError, match="boolean arrays"):
         mcnemar_exact([1, 0], [0, 1])
-    with pytest.raises(ValueError, match="booleans"):
+    with pytest.raises(ValueError, match="boolean arrays"):
         mcnemar_exact([True], [True, False])
 
 

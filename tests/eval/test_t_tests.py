@@ -50,9 +50,9 @@ def test_paired_difference_rejects_five_percent_of_equals():
 
 
 def test_paired_difference_refuses_other_shapes():
-    with pytest.raises(ValueError, match="paired figures"):
+    with pytest.raises(ValueError, match="a paired t test needs"):
         paired_difference([0.9] * 10, [0.9] * 9)
-    with pytest.raises(ValueError, match="paired figures"):
+    with pytest.raises(ValueError, match="a paired t test needs"):
         paired_difference([0.9], [0.8])
     with pytest.raises(ValueError, match="finite"):
         paired_difference([0.9, math.nan], [0.9, 0.9])

@@ -209,8 +209,8 @@ def test_tar_at_far_is_withheld_where_pairs_are_few():
         (np.nan, "not finite"),
         (np.inf, "not finite"),
         (0.0, "is zero"),
-        (1e-30, "too long or too short"),
-        (1e30, "too long or too short"),
+        (1e-30, "too large or too small"),
+        (1e30, "too large or too small"),
     ],
 )
 @pytest.mark.filterwarnings("error")
@@ -235,9 +235,9 @@ def test_mistakes_are_named():
         verify(a[:7], b[:7], same[:7])
     with pytest.raises(UserError, match="folds must be at least 2"):
         verify(a, b, same, folds=1)
-    with pytest.raises(UserError, match="40 pairs of embeddings but 39 truth"):
+    with pytest.raises(UserError, match="40 pairs of embeddings but 39 labels"):
         verify(a, b, same[:39])
-    with pytest.raises(UserError, match="of one shape"):
+    with pytest.raises(UserError, match="of the same shape"):
         verify(a, b[:, :8], same)
     with pytest.raises(UserError, match="no pairs"):
         verify(a[:0], b[:0], same[:0])

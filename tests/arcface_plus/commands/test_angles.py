@@ -47,10 +47,10 @@ def test_side_by_side_as_table_json_and_png(model, tmp_path, capsys):
 def test_mistakes(model, tmp_path):
     with pytest.raises(UserError, match="its directory does not exist"):
         angles([model], png=tmp_path / "no" / "a.png")
-    with pytest.raises(UserError, match=r"--png writes a \.png file"):
+    with pytest.raises(UserError, match=r"--png needs a \.png file name"):
         angles([model], png=tmp_path / "a.jpg")
     (tmp_path / "m.onnx").write_bytes(b"")
-    with pytest.raises(DataError, match="does not give its layers back"):
+    with pytest.raises(DataError, match="layers of an ONNX file cannot be read"):
         angles([tmp_path / "m.onnx"])
     (tmp_path / "a.json").mkdir()
     with pytest.raises(UserError, match=r"a\.json: is a directory"):

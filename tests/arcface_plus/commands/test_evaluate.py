@@ -292,7 +292,7 @@ def test_outputs_are_checked_before_the_model_is_read(command, synthetic, tmp_pa
 def test_a_pair_file_in_place_of_its_directory(command, models, synthetic):
     code, _, errors = command("verify", "--ckpt", models[0], "--data", synthetic / "synth_age.bin")
     assert code == 2
-    assert "is a file; give its directory as --data and synth_age among the targets" in errors
+    assert "is a file; give its folder as --data and synth_age as a target" in errors
 
 
 def test_a_pair_file_of_one_kind_is_warned_of(command, models, synthetic, tmp_path):

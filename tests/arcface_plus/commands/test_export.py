@@ -70,7 +70,7 @@ def test_a_dash_is_standard_output(bare, tmp_path, capfdbinary):
     with pytest.raises(SystemExit) as left:
         main(["export", "--format", "safetensors", *words])
     assert left.value.code == 2
-    assert b"its .json cannot be written beside it" in capfdbinary.readouterr().err
+    assert b"its .json cannot be written next to it" in capfdbinary.readouterr().err
 
 
 def test_formats_are_choices_and_options_are_short(command, bare, tmp_path, capsys, monkeypatch):

@@ -37,7 +37,7 @@ def silent(tmp_path_factory):
 def test_a_guess_is_said_aloud_and_a_choice_is_not(silent, capsys):
     load(silent, "cpu", None, None, None)
     said = " ".join(capsys.readouterr().err.split())
-    assert "silent.onnx: the file does not say how it is fed: fed with RGB, (x − 127.5)" in said
+    assert "silent.onnx: the file does not state its input format; assuming input RGB, (x" in said
     assert load(silent, "cpu", 0.0, 1.0, True).feeding == Feeding(0.0, 1.0, "BGR")
     assert load(silent, "cpu", None, None, False).feeding == Feeding()
     assert capsys.readouterr().err == ""
@@ -70,7 +70,7 @@ def test_other_sizes_are_said_aloud(tmp_path, capsys):
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
     load(tmp_path / "m.onnx", "cpu", 127.5, 128.0, None)
     said = " ".join(capsys.readouterr().err.split())
-    assert said.endswith("takes images of 160×160: the 112×112 crops are resized to that")
+    assert said.endswith("takes 160×160 images; resizing the 112×112 crops to that size")
 
 
 def test_lists_are_separated_by_commas():

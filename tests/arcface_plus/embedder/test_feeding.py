@@ -36,7 +36,7 @@ def test_the_card_and_the_user_say_how_it_is_fed(small, exported, images, tmp_pa
         UserError, match=r'm\.json: .*channel_order: expected RGB or BGR, got "GBR"'
     ):
         load_embedder(path)
-    with pytest.raises(UserError, match=r"scale 0\.0 is not a positive number"):
+    with pytest.raises(UserError, match=r"scale must be a positive finite number, not 0\.0"):
         load_embedder(exported, "cpu", FeedingOptions(scale=0.0))
 
 

@@ -57,7 +57,7 @@ def test_without_a_word_the_usual_feeding_and_a_doubt(images, tmp_path):
     embedder = load_embedder(model(tmp_path / "m.onnx", [("Identity", None)]))
     assert embedder(images) == pytest.approx(np.tile((PIXEL - 127.5) / 127.5, (2, 1)), abs=1e-4)
     assert embedder.feeding == Feeding()
-    assert embedder.doubt == "the file does not say how it is fed"
+    assert embedder.doubt == "the file does not state its input format"
 
 
 def test_metadata_is_obeyed(images, tmp_path):
@@ -71,12 +71,14 @@ def test_metadata_is_obeyed(images, tmp_path):
     ("said", "words"),
     [
         ({"mean": "127,5", "scale": "1"}, "127,5"),
-        ({"mean": "0", "scale": "0"}, "scale 0.0"),
+        ({"mean": "0", "scale": "0"}, "not 0.0"),
         ({"mean": "0", "scale": "1", "channel_order": "RBG"}, "'RBG'"),
     ],
 )
 def test_metadata_that_is_nonsense_is_named(tmp_path, said, words):
-    with pytest.raises(DataError, match=r"m\.onnx: its metadata is no way to feed it") as caught:
+    with pytest.raises(
+        DataError, match=r"m\.onnx: its metadata has an invalid input format"
+    ) as caught:
         load_embedder(model(tmp_path / "m.onnx", [("Identity", None)], said))
     assert words in str(caught.value)
 
@@ -165,7 +167,7 @@ def test_other_inputs_and_outputs_are_named(images, tmp_path):
         load_embedder(model(path, [("Cast", {"to": 1})], kind=TensorProto.INT32))
     said = {"mean": "0", "scale": "1"}
     one = load_embedder(model(path, [("ReduceMean", {"keepdims": 1}), *identity], said))
-    with pytest.raises(UserError, match=r"m.onnx: gives \(1, 1\) for 2 images"):
+    with pytest.raises(UserError, match=r"m.onnx: its output for 2 images is \(1, 1\)"):
         one(images)
 
 

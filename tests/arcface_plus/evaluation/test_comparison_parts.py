@@ -58,5 +58,5 @@ def test_images_of_the_verified_pairs_and_of_no_others(runs, tmp_path):
     write_pairs(tmp_path / "t.bin", IMAGES, SAME.tolist())
     assert pair_images(runs, tmp_path) == {"t": IMAGES}
     write_pairs(tmp_path / "t.bin", IMAGES[::-1], SAME.tolist())
-    with pytest.raises(UserError, match=r"t.bin: holds other pairs than a was verified on"):
+    with pytest.raises(UserError, match=r"t.bin: not the pairs that a was verified on"):
         pair_images(runs, tmp_path)

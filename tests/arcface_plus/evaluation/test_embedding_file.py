@@ -77,7 +77,7 @@ def test_an_image_without_direction_is_named_in_any_chunk(source, pixels, monkey
 
     monkeypatch.setattr(embedding_file, "_CHUNK", BLOCK)
     first = int(np.flatnonzero(pixels[:, 0, 0, 0] == pixels[140, 0, 0, 0])[0])
-    with pytest.raises(DataError, match=rf"{source.path}: {first}\.png: its embedding has no dir"):
+    with pytest.raises(DataError, match=rf"{source.path}: {first}\.png: its embedding is zero"):
         embed_source(Embedder(dead, torch.device("cpu"), "dead"), source, flip=False, batch_size=64)
 
 

@@ -108,7 +108,7 @@ def test_loose_images_can_distract(gallery, strangers, tmp_path):
     for path in strangers.rglob("*.png"):
         shutil.copy(path, loose / f"{path.parent.name}.png")
     assert identify(gallery, None, loose).distractors == 40
-    with pytest.raises(UserError, match="loose: does not say whose face each is"):
+    with pytest.raises(UserError, match="loose: has no identities"):
         identify(loose, None, strangers)
     shutil.copy(next(gallery.rglob("*.png")), gallery / "x.png")
     with pytest.raises(UserError, match=r"gallery/x\.png: lies in no class folder; move it to"):
@@ -116,11 +116,11 @@ def test_loose_images_can_distract(gallery, strangers, tmp_path):
 
 
 def test_mistakes(gallery, probes, strangers, tmp_path):
-    with pytest.raises(UserError, match=r"is gallery and probes.*leave --probes"):
+    with pytest.raises(UserError, match=r"given as gallery and as probes.*leave --probes"):
         identify(gallery, tmp_path / "probes" / ".." / "gallery", strangers)
-    with pytest.raises(UserError, match="its people are in the gallery"):
+    with pytest.raises(UserError, match="also given as gallery or probes"):
         identify(gallery, probes, gallery)
-    with pytest.raises(UserError, match="gallery: holds images; say with --ckpt"):
+    with pytest.raises(UserError, match="gallery: contains images; give the model"):
         identify_files(gallery, None, strangers, embedder=None, device=CPU, batch_size=64)
     with pytest.raises(UserError, match=r"identity 'person7' of person7/0\.png is not in the gall"):
         identify(gallery, folder(tmp_path / "p7", [7], (0,)), strangers)

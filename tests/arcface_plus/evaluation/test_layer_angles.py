@@ -79,7 +79,7 @@ def test_exported_models_have_no_classifier(network, tmp_path, capsys):
     card = ModelCard("mobilefacenet", {"width": 0.125}, embedding_dim=16)
     write_model(path, network.state_dict(), card)
     angles([path])
-    assert "no classifier: exported models hold no class weights" in capsys.readouterr().out
+    assert "no classifier: exported models have no class weights" in capsys.readouterr().out
 
 
 def test_a_layer_of_too_few_directions_has_no_angle(tmp_path):

@@ -92,7 +92,7 @@ def test_a_run_names_a_target_as_verify_does(embedder, synthetic):
 
 def test_a_pair_file_in_place_of_its_directory_is_named(synthetic):
     file = synthetic / "synth_age.bin"
-    with pytest.raises(UserError, match=r"synth_age\.bin: is a file; give its directory as --data"):
+    with pytest.raises(UserError, match=r"synth_age\.bin: is a file; give its folder as --data"):
         target_file(file, "synth_age")
     with pytest.raises(UserError, match="no such directory"):
         target_file(synthetic / "gone", "synth_age")

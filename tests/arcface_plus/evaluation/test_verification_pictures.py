@@ -60,10 +60,11 @@ def test_the_worst_pairs_are_shown_with_their_cosines(data, tmp_path, figures):
         assert cv2.imread(str(file)).std() > 5
     result = found.result
     wrong = ~result.decisions
+    kinds = ("false accepts (different people)", "false rejects (same person)")
     for (title, pictures, captions), kind, what in zip(
-        figures, (~result.truth, result.truth), ("different people", "one person"), strict=True
+        figures, (~result.truth, result.truth), kinds, strict=True
     ):
-        assert title.startswith(f"mixed: {what} taken for ")
+        assert title.startswith(f"mixed: {what}, ")
         assert title.endswith(f"the worst {len(pictures)} of {(wrong & kind).sum()}")
         assert 0 < len(pictures) <= WORST
         for (left, right), caption in zip(pictures, captions, strict=True):

@@ -72,8 +72,8 @@ def test_warnings_and_missing_targets_are_said(make_run):
     comparison = compare([a, b])
     assert [t.name for t in comparison.targets] == ["lfw", "cfp_fp", "agedb_30"]
     shown = printed(comparison, 200)
-    assert "Warning: cfp_fp: not compared: b has no result for it" in shown
-    assert "Warning: agedb_30: not compared: a has no result for it" in shown
+    assert "Warning: cfp_fp: not compared: b has no result on it" in shown
+    assert "Warning: agedb_30: not compared: a has no result on it" in shown
     assert shown.count("not compared") == 4
 
 
