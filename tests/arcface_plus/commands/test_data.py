@@ -15,7 +15,14 @@ from arcface_plus.cli import app
 from data_prep.pairs import read_pairs
 
 ROOT = Path(__file__).parents[3]
-OF_OTHER_PROGRAMS = {"--always", "--dirty", "--abbrev", "--query-gpu", "--format"}
+OF_OTHER_PROGRAMS = {
+    "--always",
+    "--dirty",
+    "--abbrev",
+    "--show-toplevel",
+    "--query-gpu",
+    "--format",
+}
 
 
 def test_help_names_every_tool(capsys):

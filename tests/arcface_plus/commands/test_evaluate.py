@@ -165,7 +165,7 @@ def test_verifications_are_compared_and_grouped(command, models, synthetic, tmp_
     assert code == 0
     assert "two against one (2 and 2 runs)" in " ".join(shown.split())
     assert "Welch's t over seeds" in shown  # JSON files alone tell no seeds
-    assert "the use of mirror images (flip) is not the same" in " ".join(shown.split())
+    assert "the use of mirror images (flip) differs between runs" in " ".join(shown.split())
     content = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert content["groups"] == {"one": ["a0", "a1"], "two": ["ab0", "ab1"]}
     needed = content["targets"]["synth_age"]["differences"][0]["needed"]
