@@ -22,13 +22,11 @@ from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.lock import locked
 from arcface_plus.run_directory.manifest import write_manifest
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.run_directory.training_state import Conditions, load_training
 from arcface_plus.training import assembly
 from arcface_plus.training.assembly import build_recognizer
-from arcface_plus.training.dry_run import rehearse
 from arcface_plus.training.errors import Diverged
 from arcface_plus.training.run import execute
 from data_prep.errors import DataError, UserError
@@ -316,15 +314,3 @@ def test_initial_weights_are_a_function_of_the_seed_alone(tiny_settings):
     other = build_recognizer(configured(tiny_settings, "run.seed=1"), 6)
     assert torch.equal(one.classifier.weight, two.classifier.weight)
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
-
-
-def test_a_second_run_is_refused_and_a_rehearsal_is_not(tiny_settings, tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    with locked(run):
-        with pytest.raises(UserError, match=f"another run is using it .process {os.getpid()} on"):
-            execute(configured(tiny_settings), run)
-        assert any(
-            "would train" in line for line in rehearse(configured(tiny_settings), run, False)
-        )
-    assert list(run.iterdir()) == []
