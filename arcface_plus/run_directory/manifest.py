@@ -1,7 +1,7 @@
 """`manifest.json`: the files of a checkpoint by size and hash, so that damage is seen at load.
 
 It is written last, into the folder that is about to be renamed: where a checkpoint has its name,
-the manifest and all files that it lists are on the disk. Checkpoints of versions before 0.2 have
+the manifest and all files that it lists are on the disk. Checkpoints of older versions have
 none and are read without it.
 """
 
