@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import stat
@@ -82,6 +83,18 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
         file.write(data)
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """`target` becomes a copy of its own, whole or not at all and on the disk; see `replacing`."""
+    with open(source, "rb") as file, replacing(target) as copy:
+        shutil.copyfileobj(file, copy, 2**20)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def publish(partial: Path, final: Path, *, durable: bool = True) -> None:
     """Give a finished file or folder its final name; with `durable` the renaming lasts.
 
@@ -94,6 +107,16 @@ def publish(partial: Path, final: Path, *, durable: bool = True) -> None:
         os.replace(partial, final)
         if durable:
             sync_folder(final.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are absent; they outlast a power cut."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

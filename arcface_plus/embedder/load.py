@@ -25,6 +25,7 @@ from arcface_plus.embedder.state_dict_model import (
 )
 from arcface_plus.embedder.torch_file import read_torch_file
 from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.intact import check_model
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, ModelCard, load_weights
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
@@ -121,8 +122,11 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedMode
             "give the run, checkpoint, .safetensors or state dict that it was exported from"
         )
     if path.suffix == ".safetensors":
-        state, described = load_weights(path), _card_beside(path, backbone)
-        source = path.with_suffix(".json")
+        checked = path.name == MODEL_WEIGHTS and check_model(path.parent)
+        described = _card_beside(path, backbone)
+        if described is not None and not checked:
+            described.check_weights(path)
+        state, source = load_weights(path), path.with_suffix(".json")
     elif path.suffix in TORCH_SUFFIXES:
         state, text = read_torch_file(path)
         described = None if text is None or backbone is not None else ModelCard.parse(text, path)
@@ -135,7 +139,7 @@ def load_model(path: Path, backbone: BackboneChoice | None = None) -> LoadedMode
     else:
         raise DataError(f"{path}: no such checkpoint or model file")
     if described is not None:
-        return model_from_card(state, described, path, str(source))
+        return model_from_card(state, described.alone(), path, str(source))
     return model_from_tensors(state, path, backbone)
 
 

@@ -4,7 +4,9 @@ A checkpoint is a directory `step_00038000/` with the backbone (`model.safetenso
 `model.json`, which says how to build and feed it) and `training.pt`: class weights, what the
 regulariser remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and
 dropout are pure functions of (seed, step), so the step is all there is to say about them. It is
-written under another name and renamed.
+written under another name, with a manifest of sizes and hashes, and renamed when all of it is on
+the disk; only then older checkpoints go. RUN/model.* are copies of the last one's files: with a
+link, whoever writes over RUN/model.safetensors would destroy the checkpoint.
 """
 
 from __future__ import annotations
@@ -19,15 +21,21 @@ from pathlib import Path
 import torch
 
 from arcface_plus.run_directory.finished import read_accuracies
+from arcface_plus.run_directory.manifest import check_files, write_manifest
 from arcface_plus.run_directory.model_file import (
     MODEL_CARD,
     MODEL_WEIGHTS,
     ModelCard,
     write_model,
 )
-from arcface_plus.run_directory.training_state import TRAINING_STATE, Training, write_training
+from arcface_plus.run_directory.training_state import (
+    TRAINING_STATE,
+    Training,
+    load_training,
+    write_training,
+)
 from data_prep.errors import DataError
-from data_prep.files import publish
+from data_prep.files import copy_file, make_folder, publish, sync_folder
 
 _NAME = re.compile(r"step_(\d{8,})")
 _LEFTOVER = re.compile(r"\.step_\d{8,}\.(partial|removed)")  # of a save that was cut short
@@ -78,15 +86,24 @@ class Checkpoints:
     def save(
         self, training: Training, backbone: Mapping[str, torch.Tensor], card: ModelCard
     ) -> Path:
-        """Write one checkpoint, let it appear, update RUN/model.*, drop the oldest."""
+        """Write one checkpoint, let it appear, update RUN/model.*, drop the oldest.
+
+        A good one of the same step and run stays as it is: its state is the same, and there is no
+        moment without a checkpoint.
+        """
         final = self.folder / f"step_{training.step:08d}"
+        if _holds(final, training):
+            self.tidy()
+            return final
         partial = self.folder / f".{final.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        make_folder(partial)
         try:
             write_model(partial / MODEL_WEIGHTS, backbone, card, training.identity)
             write_training(partial / TRAINING_STATE, training)
-            if final.exists():  # the same step again, after a resume: bits are equal
+            names = (MODEL_WEIGHTS, MODEL_CARD, TRAINING_STATE)
+            write_manifest(partial, training.step, training.run_id, names)
+            if final.exists():  # damaged, or of another run
                 _remove(final)
             publish(partial, final)
         finally:
@@ -97,8 +114,8 @@ class Checkpoints:
     def tidy(self) -> None:
         """Let RUN/model.* be the last checkpoint's, drop the oldest; again after a kill."""
         found = self.all()
-        for name in (MODEL_WEIGHTS, MODEL_CARD) if found else ():
-            _replace_by_link(found[-1] / name, self._run / name)
+        if found:
+            _copy_model(found[-1], self._run)
         best = self.best()
         for old in found[: -self._keep]:
             if best is None or old != best[0]:
@@ -119,17 +136,34 @@ def _remove(checkpoint: Path) -> None:
     hidden = checkpoint.with_name(f".{checkpoint.name}.removed")
     shutil.rmtree(hidden, ignore_errors=True)
     os.replace(checkpoint, hidden)
+    sync_folder(hidden.parent)
     shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _replace_by_link(source: Path, target: Path) -> None:
-    """`target` becomes `source` at no cost in space; a copy where links are not possible."""
-    partial = target.with_name(f".{target.name}.partial")
-    if target.exists() and os.path.samefile(source, target):
-        return
-    partial.unlink(missing_ok=True)
+def _holds(checkpoint: Path, training: Training) -> bool:
+    """Whether a checkpoint is there, of the same run and step, and undamaged."""
+    if not checkpoint.is_dir():
+        return False
     try:
-        os.link(source, partial)
-    except OSError:
-        shutil.copyfile(source, partial)
-    os.replace(partial, target)
+        check_files(checkpoint)
+        return load_training(checkpoint).identity == training.identity != ""
+    except (DataError, OSError):
+        return False
+
+
+def _copy_model(checkpoint: Path, run: Path) -> None:
+    """Let RUN/model.* be a checkpoint's, unless they are; the card last, it vouches for both."""
+    sources = [checkpoint / name for name in (MODEL_WEIGHTS, MODEL_CARD)]
+    targets = [run / source.name for source in sources]
+    if not all(map(_is_copy, sources, targets)):
+        for source, target in zip(sources, targets, strict=True):
+            copy_file(source, target)
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Whether the target is a file of its own with the source's size and, if small, its content."""
+    if not target.is_file() or os.path.samefile(source, target):  # older versions made links
+        return False
+    if source.name == MODEL_CARD:
+        return source.read_bytes() == target.read_bytes()
+    return source.stat().st_size == target.stat().st_size

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 
-from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES
-from data_prep.files import partial_name
+from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES, LOCK_FILE
+from data_prep.files import partial_name, publish, sync_folder
 
 DISCARDED = ".discarded"
 """The name of config.yaml while its run is being deleted."""
@@ -24,7 +23,7 @@ _WRITTEN = {
 def discard(run: Path) -> None:
     """Remove what a run has written, and nothing else; can be repeated after a kill."""
     if (run / CONFIG_FILE).is_file():
-        os.replace(run / CONFIG_FILE, run / DISCARDED)
+        publish(run / CONFIG_FILE, run / DISCARDED)
     for name in ENTRIES:
         entry = run / name
         if name in _WRITTEN and entry.is_dir():
@@ -32,8 +31,9 @@ def discard(run: Path) -> None:
         else:
             entry.unlink(missing_ok=True)
     for entry in run.iterdir():
-        if is_leftover(entry.name) and entry.name != DISCARDED:
+        if is_leftover(entry.name) and entry.name not in (DISCARDED, LOCK_FILE):
             entry.unlink(missing_ok=True)
+    sync_folder(run)  # a power cut must not bring back entries without the mark
     (run / DISCARDED).unlink(missing_ok=True)
 
 
@@ -51,4 +51,6 @@ def _discard_written(folder: Path, written: re.Pattern[str]) -> None:
 
 def is_leftover(name: str) -> bool:
     """Whether a killed run leaves files of this name: those that it had begun to write."""
-    return name == DISCARDED or name in {partial_name(Path(entry)).name for entry in ENTRIES}
+    return name in (DISCARDED, LOCK_FILE) or name in {
+        partial_name(Path(entry)).name for entry in ENTRIES
+    }

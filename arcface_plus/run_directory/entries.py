@@ -9,6 +9,7 @@ from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 SUMMARY_FILE = "summary.json"
+LOCK_FILE = ".lock"  # while a run uses the directory; see lock.py
 ENTRIES = (
     CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, "tb", "checkpoints", MODEL_WEIGHTS, MODEL_CARD,
     "eval", NEAREST_CLASSES, SUMMARY_FILE, "diverged.json",

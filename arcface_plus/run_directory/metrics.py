@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from arcface_plus.console import console, new_bar, say
 from data_prep.errors import printable
-from data_prep.files import write_text
+from data_prep.files import sync_folder, write_text
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -36,6 +37,7 @@ class Metrics:
 
     def _open_lines(self) -> None:
         self._lines = open(self._lines_file, "a", encoding="utf-8")  # noqa: SIM115
+        sync_folder(self._lines_file.parent)
 
     def _open_board(self, first_step: int) -> None:
         self._board = SummaryWriter(str(self._board_folder), purge_step=first_step + 1)
@@ -53,6 +55,10 @@ class Metrics:
         if not console.is_terminal:
             say(f"step {step}  {self._note}  lr {values['lr']:g}")
 
+    def sync(self) -> None:
+        """Let the lines so far outlast a power cut: they must not lag behind a checkpoint."""
+        self._attempt(self._lines_file, self._sync_lines)
+
     def log_verification(self, step: int, accuracies: Mapping[str, float]) -> None:
         """Accuracies in [0, 1] by target."""
         self._attempt(self._board_folder, lambda: self._add_scalars("eval", step, accuracies))
@@ -63,6 +69,9 @@ class Metrics:
 
     def _flush_board(self) -> None:
         self._board.flush()
+
+    def _sync_lines(self) -> None:
+        os.fsync(self._lines.fileno())
 
     def _close_lines(self) -> None:
         self._lines.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save
 
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, first_line
-from data_prep.files import write_bytes, write_text
+from data_prep.files import sha256_of, write_bytes, write_text
 from data_prep.json_file import parse_json
 from data_prep.validation_errors import first_misfit
 
@@ -26,7 +27,11 @@ _IDENTITY = "checkpoint"  # key of the .safetensors metadata
 
 @dataclass(frozen=True)
 class ModelCard:
-    """`model.json`: how to build the backbone and what to feed it."""
+    """`model.json`: how to build the backbone and what to feed it.
+
+    weights_sha256: of the .safetensors that the card lies beside (schema 2); None in cards of
+        older versions, and in those that belong to no such file.
+    """
 
     backbone: StrictStr
     parameters: dict[str, Any]
@@ -37,7 +42,8 @@ class ModelCard:
     channel_order: Literal["RGB", "BGR"] = "RGB"
     mean: Annotated[float, Field(allow_inf_nan=False)] = 127.5
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 127.5
-    schema: Literal[1] = 1
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    schema: Literal[1, 2] = 1
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
@@ -57,7 +63,7 @@ class ModelCard:
         if not isinstance(content, dict):
             raise DataError(f"{path}: not a model card")
         schema = content.get("schema", 1)
-        if isinstance(schema, int) and schema > 1:
+        if isinstance(schema, int) and schema > 2:
             raise DataError(
                 f"{path}: model card of schema {schema}, from a newer version of arcface-plus; "
                 "update it to read this model"
@@ -76,8 +82,28 @@ class ModelCard:
     def at(self, step: int) -> ModelCard:
         return replace(self, step=step)
 
+    def beside(self, sha256: str) -> ModelCard:
+        """The card as it lies beside weights of this hash."""
+        return replace(self, weights_sha256=sha256, schema=2)
+
+    def alone(self) -> ModelCard:
+        """The card of the network, whatever file it is in."""
+        return replace(self, weights_sha256=None, schema=1)
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        content = asdict(self)
+        if self.weights_sha256 is None:
+            del content["weights_sha256"]
+        return json.dumps(content, indent=2) + "\n"
+
+    def check_weights(self, path: Path) -> None:
+        """Raise DataError if a .safetensors file is not the one that this card lies beside."""
+        if self.weights_sha256 is not None and sha256_of(path) != self.weights_sha256:
+            raise DataError(
+                f"{path}: damaged or replaced: its SHA-256 is not the one in "
+                f"{path.with_suffix('.json').name}; export it again, copy both files again, or "
+                "give the run or checkpoint that it is from"
+            )
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -104,7 +130,9 @@ def read_identity(path: Path) -> str:
 def write_model(
     path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard, identity: str = ""
 ) -> None:
-    """`path` (.safetensors) and its card beside it, each appearing whole."""
+    """`path` (.safetensors) and its card beside it, which holds its hash; each appears whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    write_bytes(path, save(tensors, {_IDENTITY: identity} if identity else None))
-    write_text(path.with_suffix(".json"), card.to_json())
+    data = save(tensors, {_IDENTITY: identity} if identity else None)
+    write_bytes(path, data)
+    described = card.beside(hashlib.sha256(data).hexdigest())
+    write_text(path.with_suffix(".json"), described.to_json())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import arcface_plus
@@ -9,7 +11,9 @@ from arcface_plus.config.tree import RunConfig, validate
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.discard import DISCARDED, discard, is_leftover
 from arcface_plus.run_directory.entries import CONFIG_FILE, ENVIRONMENT_FILE
+from arcface_plus.run_directory.lock import locked
 from data_prep.errors import DataError, UserError
+from data_prep.files import make_folder
 from data_prep.json_file import read_json_mapping
 from data_prep.yaml_file import read_yaml
 
@@ -17,6 +21,19 @@ from data_prep.yaml_file import read_yaml
 # Precision and memory format change results: `load_fitting` compares them as they were resolved.
 _FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache", "data.threads",
          "data.train")  # fmt: skip
+
+
+@contextlib.contextmanager
+def claimed(run: Path, config: RunConfig, fresh: bool) -> Iterator[Path | None]:
+    """Hold RUN's lock, make RUN ready, and give what `prepare` returns.
+
+    UserError if another run holds it, or as `prepare` raises; then nothing is written.
+    """
+    if not (run / DISCARDED).is_file():
+        check_usable(run, config, fresh)
+    make_folder(run)
+    with locked(run):
+        yield prepare(run, config, fresh)
 
 
 def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
@@ -29,7 +46,7 @@ def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
     check_usable(run, config, fresh)
     if fresh and _is_run(run):
         discard(run)
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     return Checkpoints(run, keep=1).last()
 
 
@@ -77,7 +94,9 @@ def _check_same_run(run: Path, config: RunConfig) -> None:
     try:
         before = read_yaml(run / CONFIG_FILE)
     except DataError as error:
-        raise UserError(f"{error}; restore it, or use --fresh to discard the run") from None
+        raise UserError(
+            f"{error}; restore it, or use --fresh to discard the run and its checkpoints"
+        ) from None
     old = flattened(_with_defaults(before))
     new = flattened(config.model_dump(mode="json"))
     changed = [

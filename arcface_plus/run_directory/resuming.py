@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
-from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, read_identity
+from arcface_plus.run_directory.checkpoint import step_of
+from arcface_plus.run_directory.intact import check_checkpoint, newest_intact_before
+from arcface_plus.run_directory.manifest import UnusableState
+from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, read_identity
 from arcface_plus.run_directory.training_state import (
     TRAINING_STATE,
     Conditions,
     Training,
-    UnusableState,
     load_training,
 )
 from data_prep.errors import DataError, UserError
@@ -20,6 +21,7 @@ def load_fitting(checkpoint: Path, now: Conditions) -> Training:
     """The training state of a checkpoint; UserError if it was made under other conditions."""
     try:
         training = load_training(checkpoint)
+        check_checkpoint(checkpoint, (MODEL_WEIGHTS, MODEL_CARD))
         _check_identity(checkpoint, training)
     except UnusableState as error:
         raise DataError(f"{error}{_way_back(checkpoint)}") from None
@@ -62,11 +64,7 @@ def _check_identity(checkpoint: Path, training: Training) -> None:
 
 def _way_back(checkpoint: Path) -> str:
     """What to do about a checkpoint that cannot be used, given those before it."""
-    older = [
-        path
-        for path in Checkpoints(checkpoint.parent.parent, keep=1).all()
-        if path.name < checkpoint.name
-    ]
-    if not older:
-        return f"; remove {checkpoint} and start again"
-    return f"; move {checkpoint} away to continue from {older[-1].name}"
+    older = newest_intact_before(checkpoint)
+    if older is None:
+        return "; no older checkpoint is good: restore it, or use --fresh to start again"
+    return f"; move {checkpoint} away to continue from {older.name}"

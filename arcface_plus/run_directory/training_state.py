@@ -9,11 +9,12 @@ from typing import IO, Any, cast
 
 import torch
 
+from arcface_plus.run_directory.manifest import MANIFEST, UnusableState, check_files
 from data_prep.errors import DataError, first_line
 from data_prep.files import replacing
 
 TRAINING_STATE = "training.pt"
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Training:
 
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.
-    Checkpoints of schema 1 have neither run_id, data_digest, precision nor channels_last.
+    Checkpoints of schema 1 have neither run_id, data_digest, precision nor channels_last; from
+    schema 3 on a manifest lies beside the file.
     """
 
     step: int
@@ -61,18 +63,15 @@ class Training:
         return f"{self.run_id} step {self.step}" if self.run_id else ""
 
 
-class UnusableState(DataError):
-    """The file is damaged or no such file; another checkpoint of the run may be good."""
-
-
 def load_training(checkpoint: Path) -> Training:
-    """The training state of a checkpoint directory, on the CPU.
+    """The training state of a checkpoint directory, on the CPU; compared with its manifest.
 
     Raises:
         UnusableState: absent, damaged, or not written by this program.
         DataError: written by a newer version.
     """
     file = checkpoint / TRAINING_STATE
+    manifest = check_files(checkpoint, (TRAINING_STATE,))
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -90,9 +89,16 @@ def load_training(checkpoint: Path) -> Training:
             f"up to {SCHEMA}); update arcface-plus to continue this run"
         )
     try:
-        return Training(**content)
+        training = Training(**content)
     except TypeError:
         raise UnusableState(f"{file}: not a checkpoint of this program") from None
+    if manifest is None and isinstance(schema, int) and schema >= 3:
+        raise UnusableState(f"{checkpoint / MANIFEST}: no such file")
+    if manifest and (manifest.run_id, manifest.step) != (training.run_id, training.step):
+        raise UnusableState(
+            f"{checkpoint / MANIFEST}: is not of the same checkpoint as {file.name}"
+        )
+    return training
 
 
 def write_training(path: Path, training: Training) -> None:

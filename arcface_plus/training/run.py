@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.entries import SUMMARY_FILE
 from arcface_plus.run_directory.environment import describe
 from arcface_plus.run_directory.finished import is_finished
-from arcface_plus.run_directory.prepare import prepare
+from arcface_plus.run_directory.prepare import claimed
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.runtime import Processes, resolve_device
 from arcface_plus.training.assembly import (
@@ -31,10 +32,15 @@ from data_prep.files import write_text
 
 def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
     """Train `config` in the directory `run`, from its last checkpoint if it has one."""
-    run = Path(run)
     ground = lay_groundwork(config)
+    with contextlib.ExitStack() as held:
+        checkpoint = _prepared(config, Path(run), fresh, ground.processes, held)
+        _execute(config, Path(run), ground, checkpoint)
+
+
+def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
+    """Train in a directory that is ready and ours."""
     processes = ground.processes
-    checkpoint = _prepared(config, run, fresh, processes)
     training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
     step = training.step if training else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
@@ -85,13 +91,18 @@ def _begins(step: int) -> str:
     return f"resumes at step {step}" if step else "starts"
 
 
-def _prepared(config: RunConfig, run: Path, fresh: bool, processes: Processes) -> Path | None:
-    """Make the run directory ready; the checkpoint to continue from, if there is one."""
+def _prepared(
+    config: RunConfig, run: Path, fresh: bool, processes: Processes, held: contextlib.ExitStack
+) -> Path | None:
+    """Make the run directory ready; the checkpoint to continue from, if there is one.
+
+    The first process locks the directory until `held` closes.
+    """
     checkpoints = Checkpoints(run, config.checkpoint.keep)
     if config.model.init and (fresh or checkpoints.last() is None):
         load_initial_weights(config.model.build_backbone(), config)  # before anything is written
     if processes.first:
-        prepare(run, config, fresh)
+        held.enter_context(claimed(run, config, fresh))
     processes.barrier()
     return checkpoints.last()
 

@@ -109,7 +109,7 @@ class Trainer:
             yield from self.loader.batches(self.step, self.plan.steps)
         except ValueError:
             if self.step and self.processes.first and self._divergence.all_finite():
-                self._saving.save(self.step)
+                self._write()
             raise
 
     def _update(self, batch: Batch, measure: bool) -> Update:
@@ -136,7 +136,13 @@ class Trainer:
         """Collective: all processes call it at the same step; all raise Diverged if one does."""
         self._divergence.check_before_saving(self.step)
         if self.processes.first:
-            self._saving.save(self.step)
+            self._write()
+
+    def _write(self) -> None:
+        """In the first process: the checkpoint, and before it the lines that lead up to it."""
+        if self.metrics is not None:
+            self.metrics.sync()
+        self._saving.save(self.step)
 
     @property
     def _is_last(self) -> bool:

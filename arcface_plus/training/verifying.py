@@ -12,6 +12,7 @@ from torch import nn
 from arcface_plus.run_directory.finished import verification_file, verified
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.training.compilation import uncompiled
+from data_prep.files import make_folder
 
 
 class Verification(Protocol):
@@ -49,7 +50,7 @@ class Verifying:
             result = self.verify(backbone)
         backbone.train()
         file = verification_file(self.run, step)
-        file.parent.mkdir(exist_ok=True)
+        make_folder(file.parent)
         result.write(file, file.stem)
         self.accuracies = result.accuracies
         if self.metrics is not None:

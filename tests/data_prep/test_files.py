@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -16,11 +17,14 @@ from data_prep.errors import DataError, UserError
 from data_prep.files import (
     check_folder_writable,
     check_writable,
+    copy_file,
     is_stdout,
     is_stream,
+    make_folder,
     publish,
     read_file,
     replacing,
+    sha256_of,
     write_bytes,
     write_text,
 )
@@ -198,3 +202,23 @@ def test_a_full_disk_is_found_before_the_work(
     with pytest.raises(UserError, match=r"pictures: cannot write in .*: No space left on device"):
         check_folder_writable(tmp_path / "pictures")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0" * 3_000_000)
+    os.link(tmp_path / "a", tmp_path / "b")
+    copy_file(tmp_path / "a", tmp_path / "b")
+    assert not os.path.samefile(tmp_path / "a", tmp_path / "b")
+    assert sha256_of(tmp_path / "b") == hashlib.sha256(b"0" * 3_000_000).hexdigest()
+
+
+def test_folders_are_made_and_each_new_name_is_synced(tmp_path, monkeypatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    for _ in range(2):
+        make_folder(tmp_path / "a/b")
+    assert (tmp_path / "a/b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="file"):
+        make_folder(tmp_path / "file")

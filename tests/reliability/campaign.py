@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -53,6 +54,7 @@ SETTINGS = (
     "eval.targets=[synth_frontal]", "eval.every=2", "checkpoint.every=2", "checkpoint.keep=2",
     "logging.every=1",
 )  # fmt: skip
+RECIPE = ROOT / "configs/demo_arcface_plus.yaml"
 STEPS = 5
 PATIENCE = 120  # seconds after which a command hangs
 
@@ -76,6 +78,17 @@ class Scene:
 
 
 SCENES = (Scene("train", 0), Scene("resume", 3), Scene("fresh", STEPS, ("--fresh",)))
+
+
+def settings_for(data: Path, steps: int) -> list[str]:
+    """What `--set` makes of RECIPE: a network of next to nothing, trained for `steps` on `data`."""
+    return [*SETTINGS, f"data.train={data}", f"optimizer.steps={steps}"]
+
+
+def train_words(run: Path, settings: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The command line that trains RECIPE with `settings` in `run`."""
+    words = ["train", str(RECIPE), "--out", str(run), *options]
+    return words + [word for setting in settings for word in ("--set", setting)]
 
 
 class Campaign:
@@ -109,9 +122,7 @@ class Campaign:
         decide: Break = no_break,
         killed_after: float | None = None,
     ) -> Ending:
-        settings = (*SETTINGS, f"data.train={self._data}", f"optimizer.steps={steps}")
-        words = ["train", str(ROOT / "configs/demo_arcface_plus.yaml"), "--out", str(run), *options]
-        words += [word for setting in settings for word in ("--set", setting)]
+        words = train_words(run, settings_for(self._data, steps), options)
         return forked(words, run, decide, killed_after)
 
     def trial(self, decide: Break = no_break, killed_after: float | None = None) -> str | None:
@@ -145,11 +156,16 @@ def _wrong_ending(ended: Ending, run: Path) -> str | None:
 
 
 def forked(
-    words: Sequence[str], folder: Path, decide: Break, killed_after: float | None = None
+    words: Sequence[str],
+    folder: Path,
+    decide: Break = no_break,
+    killed_after: float | None = None,
+    record: Path | None = None,
 ) -> Ending:
     """The command line in a fork of this process; `decide` breaks its changes below `folder`.
 
-    `killed_after`: seconds until SIGKILL, if it has not ended by then.
+    `killed_after`: seconds until SIGKILL, if it has not ended by then. `record`: where to pickle
+    all operations with their details.
     """
     from arcface_plus.cli import main
 
@@ -169,6 +185,10 @@ def forked(
                 main(words)
             except SystemExit as left:
                 status = int(left.code or 0)
+            if record is not None:
+                record.write_bytes(
+                    pickle.dumps(list(zip(watcher.seen, watcher.details, strict=True)))
+                )
             lines = "".join(f"{name}\t{file}\n" for name, file in watcher.seen)
             counted.write_text(lines, errors="surrogateescape")
         finally:

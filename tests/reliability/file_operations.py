@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _CHANGES = ("mkdir", "rmdir", "unlink", "remove", "rename", "replace", "link", "fsync", "truncate")
+_RENAMING = ("rename", "replace", "link")
 _DATA = ("open", "write", "mkdir", "link", "fsync")  # what needs space, or reports that it lacked
 
 
@@ -62,6 +63,7 @@ class Watcher:
         self._folder, self._decide = str(folder.resolve()), decide
         self._paths: dict[int, str] = {}  # by descriptor, for fsync
         self.seen: list[Operation] = []
+        self.details: list[Any] = []  # mode, (offset, bytes) or new name, of the operations `seen`
 
     def install(self) -> None:
         for name in _CHANGES:
@@ -73,7 +75,7 @@ class Watcher:
             inside = self._inside(file)
             if inside is None or not set(mode) & set("wax+"):
                 return real_open(file, mode, *rest, **options)
-            self._note("open", inside, file)
+            self._note("open", inside, file, detail=mode)
             return self._counted_file(file, inside, mode, *rest, **options)
 
         def opening_descriptor(path: Any, *rest: Any, **options: Any) -> int:
@@ -88,7 +90,8 @@ class Watcher:
         def call(first: Any, *rest: Any, **options: Any) -> Any:
             inside = self._of(first, options.get("dir_fd"))
             if inside:
-                self._note(name, inside, None if isinstance(first, int) else first)
+                target = self._inside(rest[0]) if name in _RENAMING else None
+                self._note(name, inside, None if isinstance(first, int) else first, detail=target)
             return real(first, *rest, **options)
 
         return call
@@ -107,11 +110,17 @@ class Watcher:
         return os.path.relpath(whole, self._folder) if whole.startswith(self._folder) else None
 
     def _note(
-        self, name: str, file: str, path: Any = None, halfway: Callable[[], Any] | None = None
+        self,
+        name: str,
+        file: str,
+        path: Any = None,
+        halfway: Callable[[], Any] | None = None,
+        detail: Any = None,
     ) -> None:
         """Count an operation and break it if it is due; `path` as the system would name it."""
         number, operation = len(self.seen), Operation(name, file)
         self.seen.append(operation)
+        self.details.append(detail)
         broken = self._decide(number, operation)
         if broken is None:
             return
@@ -138,7 +147,8 @@ class Watcher:
             def write(self, data: Any, /) -> int:
                 half = memoryview(data)[: len(data) // 2]
                 write = super().write
-                watcher._note("write", inside, halfway=lambda: write(half))
+                detail = (self.tell(), bytes(data))
+                watcher._note("write", inside, halfway=lambda: write(half), detail=detail)
                 return write(data)
 
         raw = Raw(file, mode.replace("b", "").replace("t", ""))

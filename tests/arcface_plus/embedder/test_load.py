@@ -7,12 +7,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from checkpoints import training
 from networks import assert_close, naive, settled
 from safetensors.torch import save_file
 
-from arcface_plus.embedder.load import load_embedder
+from arcface_plus.embedder.load import load_embedder, load_model
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.backbones import IResNet, Tiny
+from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import ModelCard
 from data_prep.errors import DataError, UserError
 
 
@@ -65,8 +68,8 @@ def test_weights_of_another_architecture_say_which(exported, tmp_path):
     [
         ({"parameters": []}, "parameters: expected keys and values, got []"),
         ({"scale": "x"}, 'scale: expected a number, got "x"'),
-        ({"schema": 2}, "model card of schema 2, from a newer version of arcface-plus; update it"),
-        ({"schema": "1"}, 'schema: expected 1, got "1"'),
+        ({"schema": 3}, "model card of schema 3, from a newer version of arcface-plus; update it"),
+        ({"schema": "1"}, 'schema: expected 1 or 2, got "1"'),
         ({"input_size": 224}, "input_size: expected a list, got 224"),
         ({"input_size": [224, 224]}, "input_size 224×224: only 112×112 is supported"),
         ({"embedding_dim": 10**400}, "embedding_dim: expected a number less than"),
@@ -128,3 +131,44 @@ def test_a_card_that_claims_a_giant_is_refused_without_building_it(exported, tmp
     path.with_suffix(".json").write_text(json.dumps(card | {"embedding_dim": 10**12}))
     with pytest.raises(DataError, match="another shape of"):
         load_embedder(path)
+
+
+@pytest.mark.parametrize("changed", ["weights", "card"])
+def test_damaged_or_exchanged_weights_are_refused(exported, tmp_path, changed):
+    """Any bit; a card of an older version does not say what the weights are."""
+    path = tmp_path / "m.safetensors"
+    data, card = (
+        bytearray(exported.read_bytes()),
+        json.loads(exported.with_suffix(".json").read_text()),
+    )
+    if changed == "weights":
+        data[len(data) // 2] ^= 4
+    else:
+        card["weights_sha256"] = "0" * 64
+    path.write_bytes(data)
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(DataError, match=r"m\.safetensors: damaged or replaced: .*export it again"):
+        load_embedder(path)
+    del card["weights_sha256"]
+    path.with_suffix(".json").write_text(json.dumps(card | {"schema": 1}))
+    load_embedder(path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+def test_a_damaged_checkpoint_is_refused_and_the_older_named(small, tmp_path, name):
+    card = ModelCard(backbone="mobilefacenet", parameters={"width": 0.25}, embedding_dim=24)
+    for step in (2, 4):
+        Checkpoints(tmp_path, 9).save(training(step), small.state_dict(), card.at(step))
+    file = tmp_path / "checkpoints/step_00000004" / name
+    load_embedder(tmp_path)
+    data = bytearray(file.read_bytes())
+    data[-9] ^= 1
+    file.write_bytes(data)
+    for path in (tmp_path, file.parent, file.with_name("model.safetensors")):
+        with pytest.raises(DataError, match=rf"{name}: damaged.* good: .*step_00000002$"):
+            load_embedder(path)
+    load_embedder(tmp_path / "model.safetensors")  # a copy
+
+
+def test_a_card_of_a_network_does_not_vouch_for_another_file(exported):
+    assert load_model(exported).card.weights_sha256 is None

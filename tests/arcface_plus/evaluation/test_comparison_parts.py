@@ -38,6 +38,7 @@ def runs(tmp_path):
         weight = torch.tensor(np.stack([np.cos(turn), np.sin(turn)], 1))
         training = Training(
             step=step, seed=0, elapsed_seconds=1.0, classes=4, samples=9, optimizer={}, scaler={},
+            schema=2,  # an older version's, without a manifest
             classifier={"weight": torch.cat([weight, torch.zeros(1, 2)])},
         )  # fmt: skip
         folder = tmp_path / "a" / "checkpoints" / f"step_{step:08d}"

@@ -20,7 +20,7 @@ def names(folder) -> list[str]:
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
     path = save(tmp_path, 4)
-    assert names(path) == ["model.json", "model.safetensors", "training.pt"]
+    assert names(path) == ["manifest.json", "model.json", "model.safetensors", "training.pt"]
     found = load_training(path)
     assert (found.step, found.run_id, found.elapsed_seconds) == (4, "run", 1.5)
     assert found.classifier["weight"].tolist() == [[4.0, 4.0]] * 3
@@ -35,7 +35,7 @@ def test_the_oldest_go_and_the_model_is_the_last_ones(tmp_path):
     assert found.last() == tmp_path / "checkpoints/step_00000010"
     assert names(tmp_path / "checkpoints") == ["step_00000004", "step_00000010"]
     for name in ("model.safetensors", "model.json"):
-        assert os.path.samefile(tmp_path / name, found.all()[-1] / name)
+        assert (tmp_path / name).read_bytes() == (found.all()[-1] / name).read_bytes()
 
 
 def test_other_files_are_no_checkpoints_and_stay(tmp_path):
@@ -82,14 +82,29 @@ def test_tidying_completes_what_a_kill_cut_short(tmp_path):
     assert load_weights(tmp_path / "model.safetensors")["fc.weight"][0, 0] == 4
 
 
-def test_where_links_are_not_possible_the_model_is_copied(tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(os, "link", refuse)
+def test_writing_over_the_runs_model_leaves_the_checkpoint_alone(tmp_path):
+    """Also where an older version made links."""
     path = save(tmp_path, 2)
-    assert (tmp_path / "model.json").read_bytes() == (path / "model.json").read_bytes()
-    assert not os.path.samefile(tmp_path / "model.json", path / "model.json")
+    for name in ("model.safetensors", "model.json"):
+        (tmp_path / name).unlink()
+        os.link(path / name, tmp_path / name)
+    Checkpoints(tmp_path, 1).tidy()
+    for name in ("model.safetensors", "model.json"):
+        whole = (path / name).read_bytes()
+        with open(tmp_path / name, "r+b") as file:
+            file.write(b"over")
+        assert (path / name).read_bytes() == whole
+
+
+def test_a_good_checkpoint_is_not_written_again_and_a_damaged_one_is(tmp_path):
+    """A signal or a broken record right after a checkpoint saves the same step."""
+    path = save(tmp_path, 3)
+    number = path.stat().st_ino
+    save(tmp_path, 3)
+    assert path.stat().st_ino == number
+    (path / "training.pt").write_bytes(b"damaged")
+    save(tmp_path, 3)
+    assert load_training(path).step == 3
 
 
 def test_steps_are_read_off_names(tmp_path):
@@ -116,7 +131,8 @@ def test_the_best_on_a_target_stays_beside_the_newest(tmp_path):
     assert kept.best() == (tmp_path / "checkpoints/step_00000002", 0.9)
     assert kept.best_facts() == {"best": {"target": "lfw", "step": 2, "accuracy": 0.9}}
     assert kept.last() == tmp_path / "checkpoints/step_00000004"
-    assert os.path.samefile(tmp_path / "model.json", kept.last() / "model.json")
+    last = kept.last() / "model.json"
+    assert (tmp_path / "model.json").read_bytes() == last.read_bytes()
 
 
 def test_without_a_usable_verification_there_is_no_best(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import threading
 
 import pytest
@@ -134,3 +135,13 @@ def test_json_has_no_nan():
 
 def test_no_file_is_no_last_step(tmp_path):
     assert last_logged(tmp_path) == {}
+
+
+def test_synced_lines_are_on_the_disk(tmp_path, monkeypatch):
+    """And a disk that fails at it is a sink that fails: it warns, and training continues."""
+    synced = []
+    metrics = Metrics(tmp_path, 0, 4)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    metrics.sync()
+    metrics.close()
+    assert synced == [(tmp_path / "metrics.jsonl").stat().st_ino]

@@ -14,6 +14,7 @@ from arcface_plus.run_directory.model_file import (
     write_model,
 )
 from data_prep.errors import DataError
+from data_prep.files import sha256_of
 
 CARD = ModelCard("tiny", {"width": 0.5}, 32)
 
@@ -24,7 +25,9 @@ def test_both_files_are_read_as_they_were_written(tmp_path):
     write_model(path, weights, CARD.at(7), "run step 7")
     found = load_weights(path)
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
-    assert ModelCard.read(tmp_path / "m.json") == CARD.at(7)
+    card = ModelCard.read(tmp_path / "m.json")
+    assert card.alone() == CARD.at(7)
+    assert (card.schema, card.weights_sha256) == (2, sha256_of(path))
     assert read_identity(path) == "run step 7"
     write_model(path, weights, CARD)
     assert read_identity(path) == ""
@@ -33,13 +36,14 @@ def test_both_files_are_read_as_they_were_written(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"schema": 2}, "model card of schema 2, from a newer version"),
+        ({"schema": 3}, "model card of schema 3, from a newer version"),
         ({"input_size": [224, 224]}, "input_size 224×224: only 112×112 is supported"),
         ({"input_size": 224}, "not a model card: input_size"),
         ({"parameters": []}, "not a model card: parameters"),
         ({"scale": "x"}, "not a model card: scale"),
         ({"scale": 0}, "not a model card: scale"),
         ({"backbone": 3}, "not a model card: backbone"),
+        ({"weights_sha256": "12ab"}, "not a model card: weights_sha256"),
         ({"colour": "RGB"}, "unknown key 'colour'"),
     ],
 )
@@ -61,3 +65,16 @@ def test_files_that_are_none(tmp_path):
             read(tmp_path / "m.safetensors")
         with pytest.raises(DataError, match="no such file"):
             read(tmp_path / "gone.safetensors")
+
+
+def test_a_card_knows_its_weights(tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_model(path, {"a": torch.ones(3)}, CARD)
+    card = ModelCard.read(tmp_path / "m.json")
+    card.check_weights(path)
+    CARD.check_weights(tmp_path / "gone")  # a card of an older version has no hash
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"m\.safetensors: damaged or replaced: .* in m\.json"):
+        card.check_weights(path)

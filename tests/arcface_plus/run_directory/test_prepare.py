@@ -11,9 +11,10 @@ import yaml
 from checkpoints import save
 
 from arcface_plus.config.tree import validate
+from arcface_plus.run_directory import prepare as module
 from arcface_plus.run_directory.discard import DISCARDED
 from arcface_plus.run_directory.environment import describe
-from arcface_plus.run_directory.prepare import flattened, prepare
+from arcface_plus.run_directory.prepare import claimed, flattened, prepare
 from data_prep.errors import UserError
 
 
@@ -116,3 +117,37 @@ def test_flattened_keys_are_dotted():
     assert flattened({"a": {"b": {"c": 1}, "d": [2]}, "e": None}) == {
         "a.b.c": 1, "a.d": [2], "e": None
     }  # fmt: skip
+
+
+def test_a_directory_in_use_is_refused_and_untouched(run):
+    before = sorted(p for p in run.rglob("*"))
+    with claimed(run, config(), fresh=False) as checkpoint:
+        assert checkpoint == run / "checkpoints/step_00000004"
+        for fresh in (True, False):
+            with (
+                pytest.raises(UserError, match=rf"another run is using it \(process {os.getpid()}"),
+                claimed(run, config(), fresh),
+            ):
+                pass
+    assert sorted(p for p in run.rglob("*")) == before
+
+
+def test_what_is_no_run_is_not_even_locked(tmp_path, monkeypatch):
+    (tmp_path / "thesis.tex").write_text("…")
+    monkeypatch.setattr(module, "locked", lambda _: pytest.fail("locked"))
+    with pytest.raises(UserError, match="not a run"), claimed(tmp_path, config(), fresh=True):
+        pass
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_a_fresh_run_keeps_its_lock(run):
+    with claimed(run, config(), fresh=True) as checkpoint:
+        assert checkpoint is None
+        assert os.listdir(run) == [".lock"]
+    assert os.listdir(run) == []
+
+
+def test_a_killed_runs_lock_file_is_no_foreign_file(tmp_path):
+    (tmp_path / ".lock").write_text('{"pid": 1')
+    with claimed(tmp_path, config(), fresh=False) as checkpoint:
+        assert checkpoint is None

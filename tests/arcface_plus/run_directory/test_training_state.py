@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from checkpoints import save, training
+from checkpoints import old, save, training
 
+from arcface_plus.run_directory.manifest import UnusableState
 from arcface_plus.run_directory.training_state import (
     SCHEMA,
-    UnusableState,
     load_training,
     write_training,
 )
@@ -20,7 +20,8 @@ from data_prep.errors import DataError
 
 @pytest.fixture
 def checkpoint(tmp_path) -> Path:
-    return save(tmp_path, 4)
+    """Without a manifest, so that the file itself has to tell."""
+    return old(save(tmp_path, 4, schema=2))
 
 
 def test_what_is_damaged_is_unusable(checkpoint):
@@ -42,7 +43,7 @@ def test_what_is_damaged_is_unusable(checkpoint):
 def test_a_newer_version_is_not_called_damage(checkpoint):
     content = vars(training(4)) | {"schema": SCHEMA + 1, "new": 1}
     torch.save(content, checkpoint / "training.pt")
-    with pytest.raises(DataError, match=r"newer version .*\(schema 3.* update") as caught:
+    with pytest.raises(DataError, match=r"newer version .*\(schema 4.* update") as caught:
         load_training(checkpoint)
     assert not isinstance(caught.value, UnusableState)
 
@@ -54,6 +55,12 @@ def test_a_state_of_schema_1_is_read(checkpoint):
     torch.save(content, checkpoint / "training.pt")
     found = load_training(checkpoint)
     assert (found.identity, found.data_digest, found.channels_last) == ("", "", None)
+
+
+def test_from_schema_3_on_a_manifest_is_needed(tmp_path):
+    checkpoint = old(save(tmp_path, 4))
+    with pytest.raises(UnusableState, match=r"manifest\.json: no such file"):
+        load_training(checkpoint)
 
 
 def test_no_code_is_run(checkpoint, tmp_path):

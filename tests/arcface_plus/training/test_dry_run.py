@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from arcface_plus.config.tree import load
+from arcface_plus.run_directory.lock import locked
 from arcface_plus.training.dry_run import rehearse
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
@@ -64,3 +67,13 @@ def test_errors_of_a_run_are_found_by_the_dry_run(settings, tmp_path):
         rehearse(load("smoke", settings), tmp_path / "mine", fresh=False)
     with pytest.raises(UserError, match="no such pair file"):
         rehearse(load("smoke", [*settings, "eval.targets=[lfw]"]), tmp_path / "run", fresh=False)
+
+
+def test_a_directory_in_use_can_be_rehearsed_but_not_run(settings, tmp_path):
+    run, config = tmp_path / "run", load("smoke", settings)
+    run.mkdir()
+    with locked(run):
+        with pytest.raises(UserError, match=rf"another run is using it \(process {os.getpid()} on"):
+            execute(config, run)
+        assert "would train" in rehearse(config, run, fresh=False)[0]
+    assert list(run.iterdir()) == []

@@ -10,6 +10,7 @@ import pytest
 import torch
 from runs import configured
 
+from arcface_plus.run_directory.manifest import write_manifest
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 from data_prep.recordio import RecordReader
@@ -119,7 +120,9 @@ def test_files_of_two_checkpoints_are_not_mixed(run, settings):
     shutil.copyfile(
         run / name.format(2, "model.safetensors"), run / name.format(4, "model.safetensors")
     )
-    with pytest.raises(UserError, match=r"of different checkpoints; move .*step_00000004 away to "):
+    with pytest.raises(
+        UserError, match=r"model\.safetensors: damaged.*; move .*step_00000004 away to "
+    ):
         execute(configured(settings, "optimizer.steps=6"), run)
 
 
@@ -127,7 +130,7 @@ def test_training_state_of_another_step_is_refused(run, settings):
     shutil.copyfile(
         run / "checkpoints/step_00000002/training.pt", run / "checkpoints/step_00000004/training.pt"
     )
-    with pytest.raises(UserError, match=r"training\.pt is of step 2; move .* step_00000002"):
+    with pytest.raises(UserError, match=r"training\.pt: damaged.*; move .* step_00000002"):
         execute(configured(settings, "optimizer.steps=6"), run)
 
 
@@ -135,6 +138,7 @@ def test_a_checkpoint_of_a_newer_version_is_not_called_broken(run, settings):
     file = run / "checkpoints/step_00000004/training.pt"
     content = torch.load(file, weights_only=True)
     torch.save(content | {"schema": 9, "new": 1}, file)
+    write_manifest(file.parent, 4, content["run_id"], ("model.safetensors", "training.pt"))
     with pytest.raises(UserError, match=r"newer version of arcface-plus \(schema 9"):
         execute(configured(settings, "optimizer.steps=6"), run)
 
@@ -142,7 +146,9 @@ def test_a_checkpoint_of_a_newer_version_is_not_called_broken(run, settings):
 def test_a_corrupt_newest_checkpoint_names_the_older_good_one(run, settings):
     file = run / "checkpoints/step_00000004/training.pt"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"unreadable .*; move .*04 away to continue from step_0"):
+    with pytest.raises(
+        UserError, match=r"has 1000 bytes .*; move .*04 away to continue from step_0"
+    ):
         execute(configured(settings, "optimizer.steps=6"), run)
 
 

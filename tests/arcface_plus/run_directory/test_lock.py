@@ -1,0 +1,77 @@
+"""A run directory has one run at a time, and a killed run leaves no lock."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from arcface_plus.run_directory.lock import locked
+from data_prep.errors import UserError
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from arcface_plus.run_directory.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_second_is_refused_by_name_until_the_first_is_killed(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == "held\n"
+            said = f"another run is using it \\(process {first.pid} on {socket.gethostname()}\\)"
+            with pytest.raises(UserError, match=said), locked(tmp_path):
+                pass
+        finally:
+            first.send_signal(signal.SIGKILL)
+    assert (tmp_path / ".lock").is_file()
+    with locked(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_let_go_after_an_error(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path), pytest.raises(UserError), locked(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_unlinked_meanwhile_does_not_count(tmp_path, monkeypatch):
+    """The first unlinks its file when it ends, maybe after the second has opened it."""
+    real, calls = fcntl.flock, []
+
+    def flock(file, how):
+        real(file, how)
+        if not calls:
+            (tmp_path / ".lock").unlink()
+        calls.append(how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path):
+        assert len(calls) == 2
+        assert (tmp_path / ".lock").is_file()
+
+
+def test_where_there_are_no_locks_the_run_warns_and_goes_on(tmp_path, monkeypatch, capsys):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path):
+        pass
+    assert "cannot be locked here (No locks available)" in " ".join(capsys.readouterr().err.split())
