@@ -21,6 +21,8 @@ class WeightsAndBiases(Sink):
     needs = ("wandb",)
 
     def __init__(self, facts: RunFacts) -> None:
+        # Seconds until a figure is in the file: what comes later is lost when the run is killed.
+        os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")
         import wandb
 
         known = tracked_id(facts.run, "wandb")
@@ -37,6 +39,9 @@ class WeightsAndBiases(Sink):
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", disable_git=True),
         )
+        # W&B's own step would hold figures back until the next step has some.
+        for group in ("train", "eval"):
+            self._run.define_metric(f"{group}/*", step_metric="step")
         config = {**facts.config, "environment": dict(facts.environment)}
         self._run.config.update(config, allow_val_change=True)
 
@@ -56,4 +61,4 @@ class WeightsAndBiases(Sink):
 
     def _log_group(self, group: str, step: int, values: Mapping[str, float]) -> None:
         figures = {f"{group}/{name}": value for name, value in values.items() if name != "step"}
-        self._run.log(figures, step=step)
+        self._run.log({"step": step, **figures})

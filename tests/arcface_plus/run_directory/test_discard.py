@@ -32,7 +32,8 @@ def test_nothing_of_a_run_is_left(tmp_path):
 def test_what_the_user_put_there_stays(tmp_path):
     run_in(tmp_path)
     mine = {"notes.txt", "eval/lfw.json", "tb/notes.txt", "wandb/notes.txt",
-            "checkpoints/best/model.safetensors", "checkpoints/step_2_copy/training.pt"}  # fmt: skip
+            "checkpoints/best/model.safetensors",
+            "checkpoints/step_2_copy/training.pt"}  # fmt: skip
     for name in mine:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine")

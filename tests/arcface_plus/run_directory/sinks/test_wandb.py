@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sink_facts import VALUES, facts
@@ -16,12 +20,13 @@ from wandb.proto.wandb_internal_pb2 import Record
 from arcface_plus.run_directory.discard import discard
 from arcface_plus.run_directory.sinks.wandb import WeightsAndBiases
 
+ROOT = Path(__file__).parents[4]
 _BLOCK = 32 * 1024
 
 
 @pytest.fixture(autouse=True)
 def _as_nobody_chose(monkeypatch):
-    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_DIR"):
+    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -55,7 +60,7 @@ def curve(part: list[Record], tag: str) -> list[tuple[int, float]]:
         if record.WhichOneof("record_type") == "history":
             items = {i.key or i.nested_key[0]: i.value_json for i in record.history.item}
             if tag in items:
-                points.append((int(items["_step"]), json.loads(items[tag])))
+                points.append((int(items["step"]), json.loads(items[tag])))
     return points
 
 
@@ -86,6 +91,25 @@ def test_a_resumed_run_keeps_its_id_and_logs_no_step_twice(tmp_path):
     assert "optimizer.lr" in text
     assert "abc123" in text  # the git revision
     assert "final/lfw" in str(resumed)
+
+
+def test_a_killed_run_has_its_figures(tmp_path):
+    code = f"""
+import os, time
+from pathlib import Path
+from sink_facts import facts
+from arcface_plus.run_directory.sinks.wandb import WeightsAndBiases
+sink = WeightsAndBiases(facts(Path({str(tmp_path)!r})))
+sink.log(1, {{"loss": 1.0}})
+time.sleep(4)
+os.kill(os.getpid(), 9)
+"""
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "helpers")))
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
+    assert done.returncode == -9
+    (part,) = records(tmp_path)
+    assert curve(part, "train/loss") == [(1, 1)]
 
 
 def test_fresh_removes_what_it_wrote(tmp_path):
