@@ -15,6 +15,7 @@ from sink_facts import VALUES, facts
 
 pytest.importorskip("wandb.sdk", reason="needs `pip install arcface-plus[wandb]`")
 
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record
 
 from arcface_plus.run_directory.discard import discard
@@ -32,8 +33,9 @@ def _as_nobody_chose(monkeypatch):
 
 def records(run) -> list[list[Record]]:
     """Of each part of the run, in order."""
+    wandb.teardown()  # waits for W&B's process, which writes after `finish` has returned
     parts = []
-    for file in sorted((run / "wandb").glob("offline-run-*/*.wandb")):
+    for file in sorted((run / "wandb").glob("offline-run-*/*.wandb"), key=lambda f: f.parts):
         parts.append([Record.FromString(data) for data in logged(file.read_bytes())])
     return parts
 
@@ -117,5 +119,6 @@ def test_fresh_removes_what_it_wrote(tmp_path):
     sink = WeightsAndBiases(facts(tmp_path))
     sink.log(1, VALUES)
     sink.close()
+    wandb.teardown()
     discard(tmp_path)
     assert list(tmp_path.iterdir()) == []
