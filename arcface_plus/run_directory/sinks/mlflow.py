@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcface_plus.run_directory.sinks.sink import RunFacts, Sink
@@ -40,6 +43,8 @@ class MLflow(Sink):
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         beside = facts.run.resolve().parent
         uri = os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri:
+            _make_database(beside / DATABASE)
         self._client = MlflowClient(uri or f"sqlite:///{beside / DATABASE}")
         self._finished = False
         known = tracked_id(facts.run, "mlflow")
@@ -106,6 +111,23 @@ class MLflow(Sink):
             if name != "step"
         ]
         self._client.log_batch(self._id, metrics=figures)
+
+
+def _make_database(path: Path) -> None:
+    """An empty one, whole or not at all; nothing if it is there.
+
+    MLflow makes its tables one by one. A run that is killed meanwhile, or two that begin together,
+    would leave a file that no run can use.
+    """
+    from mlflow.tracking import MlflowClient
+
+    if path.exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as private:
+        made = Path(private) / path.name
+        MlflowClient(f"sqlite:///{made}")
+        with contextlib.suppress(FileExistsError):  # another run was faster
+            os.link(made, path)
 
 
 def _experiment(client: MlflowClient, artifacts: str | None) -> str:

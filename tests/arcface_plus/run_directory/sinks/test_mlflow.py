@@ -93,6 +93,26 @@ def test_a_sink_that_is_added_later_takes_every_step_from_then_on(run):
     assert curve(client, found, "train/loss") == [(3, 3)]
 
 
+def test_a_database_is_made_whole_or_not_at_all(run, monkeypatch):
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.link", killed)
+    with pytest.raises(KeyboardInterrupt):
+        MLflow(facts(run))
+    assert [p.name for p in run.parent.iterdir()] == ["a"]
+
+    def slower(made, path) -> None:
+        path.write_bytes(made.read_bytes())  # another run's
+        raise FileExistsError(path)
+
+    monkeypatch.setattr("os.link", slower)
+    MLflow(facts(run)).close()
+    _, found = tracked(run)
+    assert len(found) == 1
+    assert {p.name for p in run.parent.iterdir()} == {"a", DATABASE}
+
+
 def test_more_settings_than_mlflow_takes_at_once(run):
     config = {f"key{i}": i for i in range(230)} | {"long": "x" * 10_000}
     MLflow(facts(run, config=config)).close()
