@@ -34,9 +34,21 @@ def output(line: str) -> None:
     print(printable(line), flush=True)
 
 
+class _Bar(Progress):
+    """Rich before 14 prints an empty line where it stops a bar that was never drawn."""
+
+    def start(self) -> None:
+        if not self.disable:
+            super().start()
+
+    def stop(self) -> None:
+        if not self.disable:
+            super().stop()
+
+
 def new_bar(*columns: TextColumn) -> Progress:
     """A bar with count, `columns`, elapsed and remaining time; draws nothing without a terminal."""
-    return Progress(
+    return _Bar(
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),

@@ -53,7 +53,7 @@ def write_scores(path: Path, scores: Mapping[str, PairScores]) -> None:
         arrays[target + DISTANCES] = found.distances
         arrays[target + SAME] = found.same
     with replacing(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # not allow_pickle
 
 
 def read_scores(path: Path) -> dict[str, PairScores]:

@@ -101,5 +101,5 @@ def _takes(schema: Mapping[str, Any]) -> str:
         items = schema.get("items") or {"anyOf": schema.get("prefixItems", [])}
         return f"list of {_takes(items)}"
     kind = schema.get("type", "")
-    bounds = [text.format(schema[word]) for word, text in _BOUNDS.items() if word in schema]
+    bounds = [text.format(f"{schema[word]:g}") for word, text in _BOUNDS.items() if word in schema]
     return " ".join([_TYPES.get(kind, kind), *bounds])

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal, cast
 
 import torch
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import nn
 
+from arcface_plus.config.complaints import unknown_name
 from arcface_plus.config.components import Choice, ComponentSection, OneOf, Section
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.regularizers import REGULARIZERS
+from arcface_plus.run_directory.sinks import SINKS
 from arcface_plus.training.optimizers import OPTIMIZERS
 from arcface_plus.training.schedules import SCHEDULES, Schedule
 
@@ -20,6 +22,17 @@ Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Switch = bool | Literal["auto"]
+
+
+def _known_sink(name: str) -> str:
+    if name not in SINKS:
+        raise ValueError(unknown_name("sink", name, SINKS))
+    return name
+
+
+SinkName = Annotated[
+    str, AfterValidator(_known_sink), Field(json_schema_extra={"enum": list(SINKS)})
+]
 
 
 class Run(Section):
@@ -179,6 +192,10 @@ class Eval(Section):
 
 class Logging(Section):
     every: Annotated[Positive, Field(description="steps between two lines of metrics.jsonl")] = 50
+    sinks: Annotated[
+        tuple[SinkName, ...],
+        Field(strict=False, description="trackers, beside metrics.jsonl and TensorBoard"),
+    ] = ()
 
 
 HEAD = OneOf(Head, Choice(HEADS, "arcface"))

@@ -77,7 +77,7 @@ def write(
     if source.same is not None:
         arrays["same"] = source.same
     with replacing(out) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # mypy takes them for allow_pickle
     return list(arrays)
 
 

@@ -17,6 +17,7 @@ _WRITTEN = {
     "checkpoints": re.compile(r"\.?step_\d{8,}(\.partial|\.removed)?"),
     "eval": re.compile(r"\.?step_\d{8,}\.(json|npz)(\.partial)?"),
     "tb": re.compile(r"events\.out\.tfevents\..*"),
+    "wandb": re.compile(r"(offline-)?run-.*|latest-run|debug(-internal)?\.log"),
 }
 
 

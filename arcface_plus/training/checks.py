@@ -9,6 +9,7 @@ import numpy as np
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.sources import Source, open_source
+from arcface_plus.run_directory.sinks import SINKS
 from arcface_plus.training.accumulation import part_sizes
 from data_prep.errors import UserError
 
@@ -25,6 +26,9 @@ def check_settings(config: RunConfig, processes: int) -> None:
             "runtime.compile: true and runtime.activation_checkpointing: true cannot be combined; "
             "set one of them to false"
         )
+    for name in config.logging.sinks:
+        if not SINKS[name].is_installed():
+            raise UserError(f"logging.sinks: {name} needs `pip install arcface-plus[{name}]`")
     share = config.data.batch_size // processes
     if share < 2:
         raise UserError(

@@ -6,16 +6,20 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from arcface_plus.data.loader import Batch, Loader
-from arcface_plus.run_directory.metrics import Metrics, last_logged, plain
+from arcface_plus.run_directory.metrics import Metrics
+from arcface_plus.run_directory.sinks.jsonl import last_logged, plain
 from arcface_plus.runtime import peak_memory
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.stopwatch import Stopwatch
 from arcface_plus.training.update import Update, Updater
 
 _SUMMARY = ("loss", "loss_margin", "loss_regularizer", "min_angle_deg", "mean_min_angle_deg")
+Measured = TypeVar("Measured")
 _MEASURED = ("images_per_second", "peak_memory_mb", "peak_reserved_memory_mb")
 
 
@@ -67,7 +71,7 @@ class StepLog:
             "loss_regularizer": float(update.losses.regularizer),
             "accuracy": float(update.losses.accuracy),
             "lr": self._updater.schedule.at(step - 1),
-            "grad_norm": _known(update.grad_norm),
+            "grad_norm": float(_known(update.grad_norm)),
             "images_per_second": window.images / seconds,
             "data_wait_fraction": window.waited / seconds,
             **_angles(update),
@@ -78,7 +82,7 @@ class StepLog:
         if (scale := self._updater.loss_scale) is not None:
             self.last["loss_scale"] = scale
         if self._metrics is not None:
-            self._metrics.log(self.last)
+            self._metrics.log(self.last, _nearest_deg(update))
             if line := self._waiting.after(self.last["data_wait_fraction"]):
                 self._metrics.warn(line)
         self.begin_window()
@@ -99,15 +103,21 @@ class StepLog:
         return found | {"images_per_second": None} | measured
 
 
-def _known(norm: Any) -> float:
-    assert norm is not None, "a logged step is a measured one"
-    return float(norm)
+def _known(measured: Measured | None) -> Measured:
+    assert measured is not None, "a logged step is a measured one"
+    return measured
+
+
+def _nearest_deg(update: Update) -> np.ndarray:
+    """From each class weight that counts, before the update: degrees to its nearest other one."""
+    angles = _known(update.angles)
+    nearest: np.ndarray = np.degrees(angles.angle[angles.counted].cpu().numpy())
+    return nearest
 
 
 def _angles(update: Update) -> dict[str, float]:
     """Of the class weights before the update: degrees to the nearest other class."""
-    angles = update.angles
-    assert angles is not None, "a logged step is a measured one"
+    angles = _known(update.angles)
     figures = {"min_angle_deg": angles.smallest(), "mean_min_angle_deg": angles.mean()}
     for percent in (1, 10, 50):
         figures[f"min_angle_deg_p{percent:02}"] = angles.quantile(percent / 100)

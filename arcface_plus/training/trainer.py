@@ -80,7 +80,10 @@ class Trainer:
                     self._log.begin_window()
                 if self.processes.any(interrupts.received is not None):
                     self._leave(interrupts.received)
-        return self._summary()
+        summary = self._summary()
+        if self.metrics is not None:
+            self.metrics.finish(self._verifying.accuracies)
+        return summary
 
     def close(self) -> None:
         """Release threads and files."""

@@ -24,14 +24,22 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"data_prep.crop_size"},
     "training.optimizers": set(),
     "training.schedules": set(),
-    "config": {"data_prep", "models", "arcface_plus", "training.optimizers", "training.schedules"},
+    "run_directory.sinks": {"data_prep"},
+    "config": {
+        "data_prep", "models", "arcface_plus", "training.optimizers", "training.schedules",
+        "run_directory.sinks",
+    },
     "data": {"data_prep", "runtime"},
-    "run_directory": {"data_prep", "runtime", "console", "config", "models", "arcface_plus"},
+    "run_directory": {
+        "data_prep", "runtime", "console", "config", "models", "arcface_plus",
+        "run_directory.sinks",
+    },
     "embedder": {"data_prep", "config", "models", "data", "run_directory"},
     "evaluation": {"data_prep", "eval", "models", "data", "run_directory", "embedder"},
     "training": {
         "data_prep", "signals", "runtime", "console", "models", "config", "data", "run_directory",
         "embedder", "evaluation", "training.optimizers", "training.schedules",
+        "run_directory.sinks",
     },
     "bench": {
         "data_prep", "eval", "runtime", "models", "config", "data", "run_directory", "embedder",

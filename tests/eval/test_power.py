@@ -66,8 +66,9 @@ def test_power_of_the_paired_t(seeds):
         if np.isnan(expected):
             expected = 1.0
         assert power(0.3 * effect, paired(0.3, seeds)) == pytest.approx(expected, abs=1e-6)
-    effect = theirs.solve_power(nobs=seeds, alpha=0.05, power=0.8)
-    assert resolved(paired(0.3, seeds)) == pytest.approx(0.3 * effect, rel=1e-4)
+    if seeds > 2:  # at one degree of freedom SciPy's noncentral t, on which theirs rests, is NaN
+        effect = theirs.solve_power(nobs=seeds, alpha=0.05, power=0.8)
+        assert resolved(paired(0.3, seeds)) == pytest.approx(0.3 * effect, rel=1e-4)
 
 
 def test_seeds_needed_in_pairs():

@@ -78,6 +78,7 @@ def test_shipped_configs_fit(path):
         {"optimizer": {"milestones": [5], "gamma": 0.5, "momentum": 0}},
         {"model": {"backbone": {"name": "mobilefacenet", "width": 0.5}, "init": "b.pth"}},
         {"head": {"name": "arcface", "margin_gradient": "straight_through"}},
+        {"logging": {"sinks": ["mlflow", "wandb"]}},
     ],
 )
 def test_what_a_run_takes_fits(tree):
@@ -100,6 +101,7 @@ def test_what_a_run_takes_fits(tree):
         {"optimizer": {"steps": True}},
         {"data": {"batch_size": 1}},
         {"optimiser": {}},
+        {"logging": {"sinks": ["tensorflow"]}},
     ],
 )
 def test_what_a_run_refuses_does_not_fit(tree):

@@ -71,6 +71,11 @@ def test_sections_build_what_they_name():
         ({"model": {"dropout": 1.0}}, r"model\.dropout: expected a number less than 1"),
         ({"regularizer": {"weight": -1.0}}, r"regularizer\.weight: expected .* at least 0"),
         ({"head": {"name": "arcface", "scale": -1.0}}, r"head.*scale"),
+        (
+            {"logging": {"sinks": ["mlfow"]}},
+            r'sinks\.0: unknown sink "mlfow" \(did you mean mlflow\? known: mlflow, wandb\)',
+        ),
+        ({"logging": {"sinks": "mlflow"}}, r'logging\.sinks: expected a list, got "mlflow"'),
         ({"model": {"backbone": {"name": "tiny", "width": 9.0}}}, r"model.*width"),
     ],
 )

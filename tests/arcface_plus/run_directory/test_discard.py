@@ -11,8 +11,10 @@ def run_in(folder):
     save(folder, 2)
     for name in ("config.yaml", "environment.json", "metrics.jsonl", "summary.json",
                  ".config.yaml.partial", "eval/step_00000002.json", "eval/step_00000002.npz",
-                 "eval/.step_00000004.json.partial", "tb/events.out.tfevents.1.host"):  # fmt: skip
-        (folder / name).parent.mkdir(exist_ok=True)
+                 "eval/.step_00000004.json.partial", "tb/events.out.tfevents.1.host",
+                 "tracking.json", ".tracking.json.partial", "wandb/offline-run-1-a/run-a.wandb",
+                 "wandb/latest-run", "wandb/debug.log", "wandb/debug-internal.log"):  # fmt: skip
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text("x")
     (folder / "checkpoints/.step_00000004.partial").mkdir()
     return folder
@@ -29,7 +31,8 @@ def test_nothing_of_a_run_is_left(tmp_path):
 
 def test_the_users_own_files_stay(tmp_path):
     run_in(tmp_path)
-    mine = {"notes.txt", "eval/lfw.json", "tb/notes.txt", "checkpoints/best/model.safetensors",
+    mine = {"notes.txt", "eval/lfw.json", "tb/notes.txt", "wandb/notes.txt",
+            "checkpoints/best/model.safetensors",
             "checkpoints/step_2_copy/training.pt"}  # fmt: skip
     for name in mine:
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arcface_plus.config.tree import RunConfig, load
+from arcface_plus.run_directory.sinks import SINKS, Sink
 from arcface_plus.training.checks import check_settings, checked_source
 from data_prep.errors import UserError
 from data_prep.training_set import TrainingSetWriter
@@ -30,6 +31,13 @@ def config(*settings: str) -> RunConfig:
 def test_settings_that_do_not_fit(settings, processes, words):
     with pytest.raises(UserError, match=words):
         check_settings(config(*settings), processes)
+
+
+def test_a_tracker_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(SINKS, "mlflow", type("Absent", (Sink,), {"needs": ("no_such_library",)}))
+    with pytest.raises(UserError) as caught:
+        check_settings(config("logging.sinks=[mlflow]"), 1)
+    assert str(caught.value) == "logging.sinks: mlflow needs `pip install arcface-plus[mlflow]`"
 
 
 def test_settings_that_fit():

@@ -14,7 +14,7 @@ from arcface_plus.config.tree import load, shipped
 from arcface_plus.models.backbones import MobileFaceNet
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
-from arcface_plus.run_directory.metrics import METRICS_FILE
+from arcface_plus.run_directory.sinks.jsonl import METRICS_FILE
 from arcface_plus.runtime import autocast
 from arcface_plus.training import assembly
 from arcface_plus.training.compilation import compile_in_place, uncompiled

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.manifest import write_manifest
 from arcface_plus.run_directory.resuming import load_fitting
+from arcface_plus.run_directory.sinks import SINKS, RunFacts, Sink
 from arcface_plus.run_directory.training_state import Conditions, load_training
 from arcface_plus.training import assembly
 from arcface_plus.training.assembly import build_recognizer
@@ -66,6 +68,55 @@ def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
     assert summary["steps"] == 2
     assert json.loads((run / "environment.json").read_text())["seed"] == 0
     assert json.loads((run / "model.json").read_text())["step"] == 2
+
+
+class Recorder(Sink):
+    """What a tracker is told of whole runs, one list a part."""
+
+    parts: ClassVar[list[tuple[RunFacts, list[tuple]]]] = []
+
+    def __init__(self, facts: RunFacts) -> None:
+        self._calls: list[tuple] = []
+        self.parts.append((facts, self._calls))
+
+    def log(self, step, values) -> None:
+        self._calls.append(("log", step))
+
+    def log_angles(self, step, degrees) -> None:
+        self._calls.append(("angles", len(degrees)))
+
+    def log_verification(self, step, accuracies) -> None:
+        self._calls.append(("verification", step, dict(accuracies)))
+
+    def finish(self, accuracies) -> None:
+        self._calls.append(("finish", dict(accuracies)))
+
+    def close(self) -> None:
+        self._calls.append(("close",))
+
+
+def test_a_tracker_is_told_of_the_whole_run_and_of_its_continuation(
+    tiny_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(SINKS, "mlflow", Recorder)
+    monkeypatch.setattr(Recorder, "parts", [])
+    run = tmp_path / "run"
+    execute(configured(tiny_settings, "logging.sinks=[mlflow]"), run)
+    execute(configured(tiny_settings, "logging.sinks=[mlflow]", "optimizer.steps=3"), run)
+    accuracy = json.loads((run / "summary.json").read_text())["accuracy"]
+    (begun, first), (continued, second) = Recorder.parts
+    assert first[:4] == [("log", 1), ("angles", 6), ("log", 2), ("angles", 6)]
+    assert [call[0] for call in first[4:]] == ["verification", "finish", "close"]
+    assert second == [
+        ("log", 3), ("angles", 6), ("verification", 3, accuracy), ("finish", accuracy), ("close",),
+    ]  # fmt: skip
+    assert (begun.first_step, begun.last_logged) == (0, 0)
+    assert (continued.first_step, continued.last_logged) == (2, 2)
+    assert begun.name == "demo_arcface_plus"
+    assert begun.config["optimizer.lr"] == 0.01
+    assert (begun.config["optimizer.steps"], continued.config["optimizer.steps"]) == (2, 3)
+    assert continued.environment == json.loads((run / "environment.json").read_text())
+    assert continued.config_yaml == (run / "config.yaml").read_text()
 
 
 def test_config_yaml_repeats_the_run(tiny_settings, tmp_path):

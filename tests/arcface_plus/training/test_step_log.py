@@ -19,9 +19,11 @@ class Steps:
 class Kept:
     def __init__(self) -> None:
         self.logged: list[dict] = []
+        self.angles: list = []
 
-    def log(self, values) -> None:
+    def log(self, values, angles) -> None:
         self.logged.append(dict(values))
+        self.angles.append(angles)
 
     def warn(self, line: str) -> None: ...
 
@@ -41,6 +43,10 @@ def test_the_log_holds_the_updates_results(tmp_path):
     assert math.radians(values["mean_min_angle_deg"]) == pytest.approx(-values["loss_regularizer"])
     percentiles = [values[f"min_angle_deg{p}"] for p in ("", "_p01", "_p10", "_p50")]
     assert percentiles == sorted(percentiles)
+    (angles,) = kept.angles
+    assert len(angles) == len(made.recognizer.classifier.weight)
+    assert angles.min() == pytest.approx(values["min_angle_deg"])
+    assert angles.mean() == pytest.approx(values["mean_min_angle_deg"])
     summary = log.summary(tmp_path, 3)
     assert summary["loss"] == pytest.approx(values["loss"], rel=1e-6)
     assert summary["images_per_second"] == pytest.approx(values["images_per_second"], abs=0.01)
