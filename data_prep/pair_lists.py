@@ -54,14 +54,14 @@ def read_pair_list(source: str | os.PathLike[str], kind: str = "auto") -> list[P
     """Pairs of any source, in fold order. DataError names the file and the line.
 
     kind: lfw (pairs.txt), cfp-fp or cfp-ff (CFP's Protocol folder, or the one it is in), list
-    (two paths and 1 or 0 per line, CSV or spaces, as AgeDB-30's), or auto: a file is recognised by
+    (two paths and 1 or 0 per line, CSV or spaces, as AgeDB-30's), or auto: a file is recognized by
     its first line, a folder is CFP's and needs its kind.
     """
     source = Path(source)
     if kind not in KINDS:
         raise UserError(f"--kind {kind!r} is not known; choose one of {', '.join(KINDS)}")
     if kind == "auto":
-        kind = _recognise(source)
+        kind = _recognize(source)
     if kind == "lfw":
         return read_lfw(source)
     if kind == "list":
@@ -69,7 +69,7 @@ def read_pair_list(source: str | os.PathLike[str], kind: str = "auto") -> list[P
     return read_cfp(source, kind.removeprefix("cfp-").upper())
 
 
-def _recognise(source: Path) -> str:
+def _recognize(source: Path) -> str:
     if source.is_dir():
         raise UserError(
             f"{source} is a folder: for CFP's Protocol give --kind cfp-fp (frontal and profile) or "

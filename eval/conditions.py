@@ -108,7 +108,7 @@ def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list
     others = _between(groups)
     if others:
         found.append(
-            "the configs differ in more than the regulariser, so the regulariser alone does not "
+            "the configs differ in more than the regularizer, so the regularizer alone does not "
             f"explain a difference: {', '.join(others)}"
         )
     conditions: dict[str, list[object]] = {
@@ -151,7 +151,7 @@ def _within(group: Group) -> list[str]:
 
 
 def _between(groups: Sequence[Group]) -> list[str]:
-    """Keys that matter and differ from group to group, beyond regulariser and seeds."""
+    """Keys that matter and differ from group to group, beyond regularizer and seeds."""
     runs = [run for group in groups for run in group.runs]
     several = any(len(group.runs) > 1 for group in groups)
     keys = []

@@ -158,7 +158,7 @@ def _check_labels(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], rows:
 
 
 def directions(faces: Faces, dimensions: int | None) -> NDArray[np.float32]:
-    """All rows (n, d), normalised to length 1."""
+    """All rows (n, d), normalized to length 1."""
     parts: list[NDArray[np.float32]] = []
     done = 0
     for rows in faces.blocks(4096):
@@ -171,7 +171,7 @@ def directions(faces: Faces, dimensions: int | None) -> NDArray[np.float32]:
 def unit_rows(
     faces: Faces, rows: NDArray[np.floating], start: int, dimensions: int
 ) -> NDArray[np.float32]:
-    """A block's rows as float32 of length 1; UserError for a row that cannot be normalised."""
+    """A block's rows as float32 of length 1; UserError for a row that cannot be normalized."""
     if rows.shape[1] != dimensions:
         raise UserError(
             f"{faces.name}: {rows.shape[1]}-d embeddings among {dimensions}-d ones; embed all with "
@@ -187,7 +187,7 @@ def unit_rows(
         if not np.isfinite(row).all():
             what = "is not finite (NaN or infinity)"
         else:
-            what = "is zero" if not row.any() else "is too large or too small to be normalised"
+            what = "is zero" if not row.any() else "is too large or too small to be normalized"
         raise UserError(
             f"{faces.name}: the embedding of {faces.row(start + int(bad[0]))} {what}; check the "
             "network and its input, or leave the image out"

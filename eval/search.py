@@ -66,7 +66,7 @@ def search(
         (t,) counts.
 
     Raises:
-        UserError: a distractor that cannot be normalised, or of another dimension.
+        UserError: a distractor that cannot be normalized, or of another dimension.
     """
     groups = _groups(probes, probe_rows, limits, library)
     ahead = np.zeros(len(probe_rows), np.int64)

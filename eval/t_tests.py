@@ -97,7 +97,7 @@ class SeedDifference:
 def welch(first: ArrayLike, second: ArrayLike) -> SeedDifference | None:
     """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
 
-    For runs without common seeds. It does not assume equal spreads, because a regulariser may
+    For runs without common seeds. It does not assume equal spreads, because a regularizer may
     change the spread.
 
     Args:

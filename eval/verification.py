@@ -1,7 +1,7 @@
 """The field's 10-fold verification protocol, digit for digit, and the ROC figures of the pairs.
 
 The protocol comes from LFW (Huang et al. 2007, image-restricted) in the form shared by the scripts
-of FaceNet, SphereFace and InsightFace: squared Euclidean distance between L2-normalised embeddings,
+of FaceNet, SphereFace and InsightFace: squared Euclidean distance between L2-normalized embeddings,
 400 thresholds, the best on nine folds applied to the tenth. Those scripts make folds × thresholds
 passes over the pairs; here one cumulative count per fold gives the same integers, and so the same
 digits.
@@ -90,7 +90,7 @@ class VerificationResult:
         Args:
             images: number of images in the pair file.
             unique_images: number of different images among them.
-            embedding_norm_mean: mean length of the embeddings before normalisation.
+            embedding_norm_mean: mean length of the embeddings before normalization.
         """
         return {
             "pairs": self.pairs,
@@ -119,18 +119,18 @@ class VerificationResult:
 def verify(a: ArrayLike, b: ArrayLike, same: ArrayLike, folds: int = 10) -> VerificationResult:
     """Run the protocol on pairs of embeddings: row i of a against row i of b.
 
-    Float32 embeddings are normalised and compared in float32, float64 ones in float64.
+    Float32 embeddings are normalized and compared in float32, float64 ones in float64.
     (InsightFace's script stores the network's float32 output in float64 arrays before it adds the
     mirror image's; pass float64 sums to reproduce that.)
 
     Args:
-        a, b: (n, d) embeddings; they need not be normalised.
+        a, b: (n, d) embeddings; they need not be normalized.
         same: (n,) booleans (or 0/1), whether pair i shows the same person.
         folds: contiguous folds in the order of the pairs, sizes differing by at most one.
 
     Raises:
         UserError: mismatched shapes, fewer pairs than folds, or an embedding that cannot be
-            normalised (not finite, zero, or too large or small for its precision); the message
+            normalized (not finite, zero, or too large or small for its precision); the message
             names the pair, counted from 0.
     """
     truth = _truth(same)
@@ -159,7 +159,7 @@ def verify(a: ArrayLike, b: ArrayLike, same: ArrayLike, folds: int = 10) -> Veri
 
 
 def pair_distances(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
-    """(n,) squared Euclidean distances between the L2-normalised rows of a and b, both (n, d).
+    """(n,) squared Euclidean distances between the L2-normalized rows of a and b, both (n, d).
 
     Raises:
         UserError: as `verify`.
@@ -246,7 +246,7 @@ def _truth(same: ArrayLike) -> Booleans:
 
 
 def _directions(rows: NDArray[Any], precision: np.dtype[Any], which: str) -> NDArray[np.floating]:
-    """Rows normalised by scikit-learn; UserError if a result is not a unit vector.
+    """Rows normalized by scikit-learn; UserError if a result is not a unit vector.
 
     scikit-learn leaves rows of (nearly) zero length unchanged, and rows whose length overflows
     become zero: both would silently give a distance.
@@ -263,7 +263,7 @@ def _directions(rows: NDArray[Any], precision: np.dtype[Any], which: str) -> NDA
         elif not row.any():
             what = "is zero"
         else:
-            what = f"is too large or too small to be normalised in {precision}"
+            what = f"is too large or too small to be normalized in {precision}"
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise UserError(
             f"pair {bad[0]}: the embedding of its {which} image {what}{more}; "

@@ -2,7 +2,7 @@
 
 The baseline is the loader of common PyTorch scripts, DataLoader with worker processes, restated in
 `bench/mxnet_like.py`. For a GPU, our path ends with a uint8 batch in a reused buffer (mirroring and
-normalising run on the GPU at almost no cost); for a CPU with a new float batch. Both are shown. The
+normalizing run on the GPU at almost no cost); for a CPU with a new float batch. Both are shown. The
 baseline without worker processes, which is not used for training, shows how much of the time goes
 into moving batches between processes. If ARCFACE_PLUS_MXNET_PYTHON names an environment with MXNet,
 MXNet is measured too.

@@ -1,7 +1,7 @@
 """The data path of common PyTorch scripts, restated; and MXNet itself if available.
 
 `MXFaceDataset` of arcface_torch reads a record, decodes it with MXNet to an array, converts that to
-a PIL image, mirrors it at random, converts it to a float tensor and normalises it; DataLoader
+a PIL image, mirrors it at random, converts it to a float tensor and normalizes it; DataLoader
 stacks 128 of them in a worker process and passes them through shared memory. Here our reader and
 OpenCV read and decode, in a third of the time of MXNet (whose engine uses a separate thread).
 """

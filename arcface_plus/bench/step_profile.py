@@ -135,7 +135,7 @@ def _in_phases(step: OurStep) -> None:
             loss.backward()
         with _phase(trace.NETWORK, device):
             embeddings.backward(cut.grad)
-    with _phase("regulariser", device):
+    with _phase("regularizer", device):
         term = recognizer.regularizer(recognizer.classifier.weight)
         (recognizer.regularizer_weight * term).backward()
     with _phase("optimizer", device):

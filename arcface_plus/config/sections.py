@@ -109,7 +109,7 @@ class Head(ComponentSection):
 
 
 class Regularizer(ComponentSection):
-    # No default: a requested regulariser must not silently have weight 0.
+    # No default: a requested regularizer must not silently have weight 0.
     weight: Annotated[NonNegativeFloat, Field(description="λ: factor of this term in the loss")]
 
     @model_validator(mode="before")

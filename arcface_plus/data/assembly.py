@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.data.images import flip, mirror, normalise, normalise_into
+from arcface_plus.data.images import flip, mirror, normalize, normalize_into
 from arcface_plus.data.pixels import CHUNK, Pixels
 from arcface_plus.data.workers import Workers
 from data_prep.crop_size import SIDE
@@ -36,7 +36,7 @@ class Assembly(Protocol):
 
 
 class CpuAssembly:
-    """Decodes or copies, mirrors and normalises a few images at a time, within the CPU's cache."""
+    """Decodes or copies, mirrors and normalizes a few images at a time, within the CPU's cache."""
 
     def __init__(self, pixels: Pixels, workers: Workers, channels_last: bool) -> None:
         self._pixels, self._workers, self._channels_last = pixels, workers, channels_last
@@ -51,7 +51,7 @@ class CpuAssembly:
             pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
             self._pixels.read(share.indices[start:stop], pixels)
             mirror(pixels, share.flips[start:stop])
-            normalise_into(pixels, rows[start:stop])
+            normalize_into(pixels, rows[start:stop])
 
         self._workers.each_chunk(work, len(share.indices), CHUNK)
         labels = torch.from_numpy(share.labels)
@@ -62,7 +62,7 @@ class GpuAssembly:
     """Sends uint8 pixels from pinned memory on a separate stream; the GPU does the rest.
 
     The trainer's thread neither copies nor waits: it makes its stream wait for the copies and
-    queues the kernels that mirror and normalise.
+    queues the kernels that mirror and normalize.
     """
 
     def __init__(
@@ -112,5 +112,5 @@ class GpuAssembly:
         for tensor in sent:  # allocated on the other stream, which must not reuse it too early
             tensor.record_stream(stream)
         pixels, labels, *flips = sent
-        images = normalise(flip(pixels, flips[0]) if flips else pixels)
+        images = normalize(flip(pixels, flips[0]) if flips else pixels)
         return images.contiguous(memory_format=self._format), labels

@@ -1,4 +1,4 @@
-"""The only way from encoded bytes to network input: decode, RGB, normalise, flip.
+"""The only way from encoded bytes to network input: decode, RGB, normalize, flip.
 
 Training, verification, export and matching all use it, so they cannot differ.
 """
@@ -50,7 +50,7 @@ def _other_size(width: int, height: int) -> UndecodableImage:
     )
 
 
-def normalise(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) -> torch.Tensor:
+def normalize(images: torch.Tensor, mean: float = MEAN, scale: float = SCALE) -> torch.Tensor:
     """(n, 112, 112, 3) uint8 → (n, 3, 112, 112) float32, by default in [−1, 1]; same device.
 
     The result has channels_last strides; the caller decides whether to copy it. Only third-party
@@ -70,8 +70,8 @@ def mirror(images: NDArray[np.uint8], which: NDArray[np.bool_]) -> None:
         cv2.flip(images[place], 1, images[place])
 
 
-def normalise_into(images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-    """Bit-identical to `normalise`, into (n, 112, 112, 3) float32 of any strides.
+def normalize_into(images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+    """Bit-identical to `normalize`, into (n, 112, 112, 3) float32 of any strides.
 
     For a few images, both passes work within the processor's cache; for a whole batch they do not.
     """

@@ -26,7 +26,7 @@ PREFETCH = 4  # batches in flight
 
 @dataclass(frozen=True)
 class Batch:
-    """This process's share of one step, on the device, flipped and normalised."""
+    """This process's share of one step, on the device, flipped and normalized."""
 
     images: torch.Tensor  # (n, 3, 112, 112) float32
     labels: torch.Tensor  # (n,) int64

@@ -70,7 +70,7 @@ def write(checkpoint: Path, format: str, out: Path, backbone: BackboneChoice | N
 
 
 def state_dict_file(network: nn.Module, card: ModelCard | None) -> bytes:
-    """A plain state dict, serialised by `torch.save`.
+    """A plain state dict, serialized by `torch.save`.
 
     The card is stored in the dict's metadata, where PyTorch keeps the module versions. So the
     tensors are the only entries, and any program can load them with ``strict=True``.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from arcface_plus.data.images import MEAN, SCALE, normalise
+from arcface_plus.data.images import MEAN, SCALE, normalize
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
 
@@ -45,7 +45,7 @@ class Feeding:
         """(n, 112, 112, 3) uint8 RGB → (n, 3, side, side) float32, the network's input."""
         fitting = images if self.side == SIDE else _resized(images, self.side)
         ordered = fitting if self.channel_order == "RGB" else fitting.flip(-1)
-        return normalise(ordered, self.mean, self.scale)
+        return normalize(ordered, self.mean, self.scale)
 
     def __str__(self) -> str:
         shifted = f"(x − {self.mean:g})" if self.mean else "x"

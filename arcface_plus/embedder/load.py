@@ -36,7 +36,7 @@ TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".tar")
 class Embedder:
     """``embedder(images)``: (n, 112, 112, 3) uint8 RGB → (n, d) float32, the network's raw output.
 
-    The output is not normalised and does not include the mirror image: the verification protocol
+    The output is not normalized and does not include the mirror image: the verification protocol
     adds both. ``feeding``: the network's input format; ``doubt``: why that may be wrong, "" if it
     is known.
     """

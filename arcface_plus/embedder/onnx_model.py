@@ -2,7 +2,7 @@
 
 The input format comes from the file. Our exports state it in their metadata (`channel_order`,
 `mean`, `scale`). InsightFace's convention is in the graph: if it starts with a subtraction and a
-multiplication, the network normalises its input itself and takes RGB from 0 to 255; otherwise the
+multiplication, the network normalizes its input itself and takes RGB from 0 to 255; otherwise the
 input is (x − 127.5)/127.5.
 """
 
@@ -32,7 +32,7 @@ _INPUT_TYPES: dict[str, type[np.number[Any]]] = {
 _SIDES = (32, 512)  # smallest and largest side of the images that recognition networks take
 _LARGEST_BATCH = 1024
 _LARGEST = 20.0
-"""No network takes larger values of normalised pixels: if they would be larger with pixels from 0
+"""No network takes larger values of normalized pixels: if they would be larger with pixels from 0
 to 255, the network expects pixels from 0 to 1."""
 
 
@@ -185,10 +185,10 @@ def stated_feeding(path: Path, metadata: Mapping[str, str]) -> tuple[Feeding, st
         return Feeding(), "the file does not state its input format"
     values = [value for *_, value in steps]
     if any(value is None for value in values) or _reach(steps, 255.0) <= _LARGEST:
-        return _RAW, "its graph normalises its input"
+        return _RAW, "its graph normalizes its input"
     if _reach(steps, 1.0) <= _LARGEST:
-        return _UNIT, "its graph normalises its input, from 0 to 1"
-    return _RAW, "its graph normalises its input"
+        return _UNIT, "its graph normalizes its input, from 0 to 1"
+    return _RAW, "its graph normalizes its input"
 
 
 Step = tuple[str, str, NDArray[Any] | None]

@@ -1,7 +1,7 @@
 """Build the network that a state dict belongs to, and load the tensors into it.
 
 Our exports describe their network. arcface_torch's networks (IResNet of any depth, mbf) and
-AdaFace's (IR) are recognised by the names and shapes of their tensors, with any prefix that a
+AdaFace's (IR) are recognized by the names and shapes of their tensors, with any prefix that a
 trainer has added. For anything else the user names the backbone.
 """
 
@@ -78,7 +78,7 @@ def model_from_card(
 def model_from_tensors(
     state: Mapping[str, torch.Tensor], path: Path, choice: BackboneChoice | None = None
 ) -> LoadedModel:
-    """The network recognised by tensor names, or chosen by the user; DataError otherwise."""
+    """The network recognized by tensor names, or chosen by the user; DataError otherwise."""
     state = unwrapped(state)
     if choice is not None:
         card = ModelCard(choice.name, dict(choice.parameters), _embedding_dim(state, path))

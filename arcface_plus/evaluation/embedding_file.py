@@ -34,7 +34,7 @@ def embed_source(
 ) -> UnitEmbeddings:
     """Embed every image; with `flip`, as the protocol does, image and mirror image are summed.
 
-    The sum is taken in float64 and normalised, so that a dot product of two rows is their cosine
+    The sum is taken in float64 and normalized, so that a dot product of two rows is their cosine
     and 2 − 2·cosine the distance of the verification protocol. `norms` are the lengths of the
     images' own embeddings before all that: blurred faces tend to have short ones.
     """
@@ -44,7 +44,7 @@ def embed_source(
         part = source.part(start, min(start + _CHUNK, len(source)))
         shown = None if progress is None else _shifted(progress, start, len(source))
         found = embed_encoded(embedder, part, batch_size, part.name, shown, flip=flip)
-        unit = found.normalised(part.name)
+        unit = found.normalized(part.name)
         if rows is None:
             rows = np.empty((len(source), unit.shape[1]), np.float32)
         rows[start : start + len(part)] = unit

@@ -27,7 +27,7 @@ number, and verification results must not. The last block is padded."""
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """summed: (n, d) float64, image and mirror image (or the image alone), not normalised.
+    """summed: (n, d) float64, image and mirror image (or the image alone), not normalized.
 
     norms: (n,) float32, the length of the network's output for the image alone.
     """
@@ -35,7 +35,7 @@ class Embeddings:
     summed: NDArray[np.float64]
     norms: NDArray[np.float32]
 
-    def normalised(self, name: Callable[[int], str]) -> NDArray[np.float64]:
+    def normalized(self, name: Callable[[int], str]) -> NDArray[np.float64]:
         """`summed` with rows of length 1; the DataError names the first zero or NaN row."""
         lengths = np.linalg.norm(self.summed, axis=1, keepdims=True)
         wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))

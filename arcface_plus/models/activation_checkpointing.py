@@ -62,7 +62,7 @@ def _recomputed_forward(unit: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def _running_statistics_spared(unit: nn.Module) -> Iterator[None]:
-    """Batch norm in training mode normalises by the batch as usual, but updates copies.
+    """Batch norm in training mode normalizes by the batch as usual, but updates copies.
 
     Copies rather than ``track_running_stats = False``: autograd saves the statistics too, and the
     second pass must save the same tensors as the first.

@@ -1,4 +1,4 @@
-"""Code that must run without autocast: the last layers, the head, the loss and the regulariser."""
+"""Code that must run without autocast: the last layers, the head, the loss and the regularizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network that is trained: backbone, classifier and weighted regulariser."""
+"""The network that is trained: backbone, classifier and weighted regularizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Losses(NamedTuple):
     margin: Tensor
     """Cross entropy over the head's logits."""
     regularizer: Tensor
-    """The regulariser, not multiplied by its weight; 0 where that weight is 0; detached."""
+    """The regularizer, not multiplied by its weight; 0 where that weight is 0; detached."""
     accuracy: Tensor
     """Share of the batch nearest to its own class, without margin; detached."""
 
@@ -28,12 +28,12 @@ class Recognizer(nn.Module):
     """``forward``: images (n, 3, 112, 112) and labels (n,) int64 → ``Losses``.
 
     With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
-    losses and gradients are bit-identical to a run without regulariser. ``state_dict`` names:
-    ``backbone.*``, ``classifier.weight`` and the regulariser's own state.
+    losses and gradients are bit-identical to a run without regularizer. ``state_dict`` names:
+    ``backbone.*``, ``classifier.weight`` and the regularizer's own state.
 
     A batch may be split into parts, whose losses and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
-    ``closing`` marks the last part, which adds the regulariser. The weights must not change between
+    ``closing`` marks the last part, which adds the regularizer. The weights must not change between
     parts.
     """
 
@@ -47,7 +47,7 @@ class Recognizer(nn.Module):
         super().__init__()
         if not (regularizer_weight >= 0.0 and math.isfinite(regularizer_weight)):
             raise ValueError(
-                f"the regulariser's weight must be finite and at least 0, not {regularizer_weight}"
+                f"the regularizer's weight must be finite and at least 0, not {regularizer_weight}"
             )
         self.backbone = backbone
         self.classifier = classifier
@@ -74,9 +74,9 @@ class Recognizer(nn.Module):
     def class_angles(self) -> NearestAngles:
         """Angles (radians) between each class weight and its nearest.
 
-        Between ``forward`` and the optimizer's step this is free with a regulariser that has
+        Between ``forward`` and the optimizer's step this is free with a regularizer that has
         already found them (its ``last``); otherwise they are computed now. Call it there, so that
-        runs with and without regulariser report the same quantity.
+        runs with and without regularizer report the same quantity.
         """
         last = getattr(self.regularizer, "last", None)
         if self._regularized and isinstance(last, NearestAngles):
@@ -84,6 +84,6 @@ class Recognizer(nn.Module):
         return self._watch.angles(self.classifier.weight)
 
     def regularizer_report(self) -> dict[str, float]:
-        """The regulariser's own metrics, if it is in use and has any."""
+        """The regularizer's own metrics, if it is in use and has any."""
         report = getattr(self.regularizer, "report", None)
         return dict(report()) if self._regularized and report is not None else {}

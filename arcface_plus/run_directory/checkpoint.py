@@ -2,7 +2,7 @@
 
 A checkpoint is a directory `step_00038000/` with the backbone (`model.safetensors`, and
 `model.json`, which says how to build and feed it) and `training.pt`: class weights, what the
-regulariser remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and
+regularizer remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and
 dropout are pure functions of (seed, step), so the step is all there is to say about them. It is
 written under another name, with a manifest of sizes and hashes, and renamed when all of it is on
 the disk; only then older checkpoints go. RUN/model.* are copies of the last one's files: with a

@@ -1,6 +1,6 @@
 """Gradient accumulation: a batch in several parts, with the memory of one part.
 
-Each part's mean loss is weighted by its share of the batch. The regulariser, which depends only on
+Each part's mean loss is weighted by its share of the batch. The regularizer, which depends only on
 the weights, is added to the last part; with several processes, only that part synchronizes
 gradients. Losses and gradients equal those of the whole batch, with two exceptions: batch norm sees
 the part, not the batch, and on a GPU dropout draws different masks (equally random).

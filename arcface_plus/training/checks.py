@@ -33,12 +33,12 @@ def check_settings(config: RunConfig, processes: int) -> None:
     if share < 2:
         raise UserError(
             f"data.batch_size {config.data.batch_size} leaves one image to each of the "
-            f"{processes} processes, which batch norm cannot normalise; make it larger"
+            f"{processes} processes, which batch norm cannot normalize; make it larger"
         )
     if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
         raise UserError(
             f"data.micro_batch_size {config.data.micro_batch_size} makes a micro-batch of one "
-            "image, which batch norm cannot normalise; make it larger"
+            "image, which batch norm cannot normalize; make it larger"
         )
 
 

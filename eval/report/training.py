@@ -43,7 +43,7 @@ def _training(groups: Sequence[Group], targets: Sequence[str], logged: Logged) -
                 _of(verified, target), NO_VERIFICATIONS, scale=100, dots=True)
         for target in targets
     ]  # fmt: skip
-    margin = _course(groups, "Loss without the regulariser", "margin loss, nats",
+    margin = _course(groups, "Loss without the regularizer", "margin loss, nats",
                      _of(logged, "loss_margin"), NO_METRICS)  # fmt: skip
     batches = _course(groups, "Accuracy on training batches", "correctly classified, %",
                       _of(logged, "accuracy"), NO_METRICS, scale=100)  # fmt: skip
@@ -67,7 +67,7 @@ def _angles(
     ]
     about = (
         "The angle between the weights of a class and those of the class nearest to it. "
-        "Enlarging it is what the MMA regulariser is for. In the histogram the runs of a group are "
+        "Enlarging it is what the MMA regularizer is for. In the histogram the runs of a group are "
         "pooled."
     )
     return section("Angles between classes", drawn, about)

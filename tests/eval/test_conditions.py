@@ -11,7 +11,7 @@ from eval.conditions import matters
 from eval.report.markdown import comparison_to_markdown
 
 
-def test_more_than_the_regulariser_differs(make_run):
+def test_more_than_the_regularizer_differs(make_run):
     a = make_run("a", {"lfw": target(ARCFACE)}, config=BASE)
     other = PLUS | {"head": {"name": "arcface", "margin": 0.4}, "optimizer": {"lr": 0.1}}
     b = make_run("b", {"lfw": target(BETTER)}, config=other, step=200, flip=False, protocol="p")
@@ -53,7 +53,7 @@ def test_a_recipe_that_varies_within_its_group_is_warned_of(groups, seeded_run):
     comparison = compare(groups={**groups, "arcface": [*groups["arcface"], odd]})
     text = "\n".join(comparison.warnings)
     assert "arcface: its runs differ in more than the seed" in text
-    assert "differ in more than the regulariser" in text
+    assert "differ in more than the regularizer" in text
     assert text.count("optimizer.lr") == 2
 
 

@@ -134,7 +134,7 @@ def test_over_a_drift_the_remembered_neighbours_stay_near_the_truth(device, mode
     assert loss == pytest.approx(true, abs=3e-3)
 
 
-def test_the_search_without_regulariser_gives_the_same(device):
+def test_the_search_without_regularizer_gives_the_same(device):
     weight = rows(1000, 64).float().to(device)
     here, there = nearest_angles(weight), nearest_angles(weight.cpu())
     assert float(here.mean()) == pytest.approx(float(there.mean()), abs=1e-6)

@@ -1,4 +1,4 @@
-"""References for the regularisers: naive float64 versions, and difficult rows."""
+"""References for the regularizers: naive float64 versions, and difficult rows."""
 
 import math
 

@@ -1,7 +1,7 @@
 """Backbones by name: callables ``(embedding_dim=512, dropout=0.0, …) -> nn.Module``.
 
 The module maps images (n, 3, 112, 112), floating point, to embeddings (n, embedding_dim), float32
-(not normalised). A new backbone is one new file and one line in ``BACKBONES``; with a method
+(not normalized). A new backbone is one new file and one line in ``BACKBONES``; with a method
 ``units()`` it can checkpoint its activations.
 """
 

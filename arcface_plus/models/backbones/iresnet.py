@@ -79,7 +79,7 @@ class IResNet(nn.Module):
         self.dropout = nn.Dropout(p=dropout)
         self.fc = nn.Linear(_WIDTHS[3] * _FINAL_SIDE**2, embedding_dim)
         self.features = nn.BatchNorm1d(embedding_dim, eps=_BN_EPS)
-        # Embeddings are normalised, so their scale has no effect: it stays at 1.
+        # Embeddings are normalized, so their scale has no effect: it stays at 1.
         self.features.weight.requires_grad_(False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Normalised softmax: the baseline without a margin."""
+"""Normalized softmax: the baseline without a margin."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def nearest_neighbours(weight: Tensor, block: int | None = None) -> Neighbours:
     On a CPU the search runs in float32, on a GPU in float16 with the best four compared again in
     float32; for float64 rows in float64. ``block``: side of a tile, a multiple of 32; by default
     chosen for the device. Raises ``ValueError`` for other shapes or dtypes. A row with NaN or inf
-    gets an arbitrary index; callers recognise it by its angle, which is NaN.
+    gets an arbitrary index; callers recognize it by its angle, which is NaN.
     """
     check_rows(weight)
     weight = at_least_float32(weight.detach())

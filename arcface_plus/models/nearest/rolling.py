@@ -18,7 +18,7 @@ class Rolling:
 
     The search of a step costs 2·n²·d/steps operations. It compares these rows with all others: a
     sample of columns would be biased, since the nearest row in a sample is further away (by 1.6°
-    to 7.8° where measured), and the regulariser would push the wrong pairs.
+    to 7.8° where measured), and the regularizer would push the wrong pairs.
     """
 
     def __init__(self, rows: int, count: int, steps: int) -> None:

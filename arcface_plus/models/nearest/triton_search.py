@@ -246,7 +246,7 @@ if triton is not None:
         b = unit + tl.minimum(columns, count - 1).to(tl.int64)[None, :] * WIDTH + depth[:, None]
         row_penalty = tl.load(penalty + rows, mask=rows < last, other=-float("inf"))
         column_penalty = tl.load(penalty + columns, mask=columns < count, other=-float("inf"))
-        # Initialise the sums with the penalties, and with −inf beyond the last row.
+        # Initialize the sums with the penalties, and with −inf beyond the last row.
         tile = row_penalty[:, None] + column_penalty[None, :]
         for start in range(0, WIDTH, DEPTH):
             left = tl.load(a, mask=depth[None, :] < WIDTH - start, other=0.0)

@@ -1,4 +1,4 @@
-"""Angles of one weight matrix, measured occasionally: the log of runs without a regulariser."""
+"""Angles of one weight matrix, measured occasionally: the log of runs without a regularizer."""
 
 from __future__ import annotations
 

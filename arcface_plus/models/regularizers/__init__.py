@@ -1,6 +1,6 @@
-"""Regularisers by name: ``regularizer(weight (C, d)) -> scalar``, at least float32.
+"""Regularizers by name: ``regularizer(weight (C, d)) -> scalar``, at least float32.
 
-A new regulariser is one new file and one line in ``REGULARIZERS``.
+A new regularizer is one new file and one line in ``REGULARIZERS``.
 """
 
 from collections.abc import Callable

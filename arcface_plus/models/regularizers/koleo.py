@@ -1,4 +1,4 @@
-"""KoLeo: spread the rows of a weight matrix by maximising their differential entropy."""
+"""KoLeo: spread the rows of a weight matrix by maximizing their differential entropy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cosine loss: minimise the maximal cosine between the rows of a weight matrix."""
+"""The cosine loss: minimize the maximal cosine between the rows of a weight matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MMA: maximise the minimal angle between the rows of a weight matrix."""
+"""MMA: maximize the minimal angle between the rows of a weight matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No regulariser: plain ArcFace, plain softmax."""
+"""No regularizer: plain ArcFace, plain softmax."""
 
 from __future__ import annotations
 

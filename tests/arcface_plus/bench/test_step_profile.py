@@ -21,7 +21,7 @@ def test_a_trace_is_written_and_its_groups_are_reported(tmp_path):
         assert json.load(file)["traceEvents"]
     names = {row["name"] for row in groups["rows"]}
     assert {"convolution", "batch norm", "PReLU and elementwise", "fully connected"} <= names
-    assert {"head and cross entropy", "regulariser", "optimizer"} <= names
+    assert {"head and cross entropy", "regularizer", "optimizer"} <= names
     (row,) = rates["rows"]
     assert row["tflop_per_second"] == pytest.approx(row["tflop_per_step"] / 2e-3)
     assert row["fraction_of_matmul"] == pytest.approx(

@@ -83,7 +83,7 @@ def test_a_run_that_was_not_verified_yet_has_its_curves(report, run):
     assert code == 0
     assert "not verified yet" in said
     page = (run / "report.html").read_text()
-    assert "<figcaption>Loss without the regulariser</figcaption>" in page
+    assert "<figcaption>Loss without the regularizer</figcaption>" in page
     assert "Not verified yet" in (run / "report.md").read_text()
 
 

@@ -20,7 +20,7 @@ def share(indices: list[int], flips: list[bool]) -> Share:
 
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_images_mirrored_normalised_and_in_order(channels_last, threads):
+def test_images_mirrored_normalized_and_in_order(channels_last, threads):
     workers = Workers(threads)
     assembly = CpuAssembly(Memory(PIXELS), workers, channels_last)
     indices, flips = [7, 0, 3, 3, 8], [True, False, True, False, False]

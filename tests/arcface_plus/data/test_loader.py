@@ -12,8 +12,8 @@ from arcface_plus.data.images import (
     decode,
     flip,
     mirror,
-    normalise,
-    normalise_into,
+    normalize,
+    normalize_into,
 )
 from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.order import batch_flips, batch_indices
@@ -33,7 +33,7 @@ def source(synthetic):
     return open_source(synthetic)
 
 
-def test_images_are_decoded_rgb_flipped_and_normalised(source):
+def test_images_are_decoded_rgb_flipped_and_normalized(source):
     batch = next(loader(source).batches(3, 4))
     indices, flips = batch_indices(2, 3, 10, len(source)), batch_flips(2, 3, 10)
     assert flips.any()
@@ -48,7 +48,7 @@ def test_images_are_decoded_rgb_flipped_and_normalised(source):
 def test_without_flip_nothing_is_mirrored(source):
     batch = next(loader(source, flip=False).batches(0, 1))
     pixels = torch.from_numpy(np.stack([source.image(i) for i in batch.indices]))
-    assert torch.equal(batch.images, normalise(pixels))
+    assert torch.equal(batch.images, normalize(pixels))
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_a_truncated_jpeg_is_refused_not_filled_with_grey(source):
         decode(whole[: len(whole) // 2])
 
 
-def test_normalise_and_flip_to_the_formula():
+def test_normalize_and_flip_to_the_formula():
     pixels = torch.arange(2 * 112 * 112 * 3).reshape(2, 112, 112, 3).to(torch.uint8)
-    images = normalise(pixels)
+    images = normalize(pixels)
     assert torch.allclose(images, (pixels.permute(0, 3, 1, 2).double() / 127.5 - 1).float())
-    mirrored = normalise(flip(pixels, torch.tensor([True, False])))
+    mirrored = normalize(flip(pixels, torch.tensor([True, False])))
     assert torch.equal(mirrored[0], images[0].flip(-1))
     assert torch.equal(mirrored[1], images[1])
 
@@ -141,9 +141,9 @@ def test_normalise_and_flip_to_the_formula():
 def test_the_in_place_functions_give_the_same_bits(channels_last):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     which = np.array([True, False, False, True, True])
-    expected = normalise(flip(torch.from_numpy(pixels), torch.from_numpy(which)))
+    expected = normalize(flip(torch.from_numpy(pixels), torch.from_numpy(which)))
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     found = torch.empty_like(expected, memory_format=memory_format)
     mirror(pixels, which)
-    normalise_into(pixels, found.permute(0, 2, 3, 1).numpy())
+    normalize_into(pixels, found.permute(0, 2, 3, 1).numpy())
     assert torch.equal(found, expected)

@@ -39,7 +39,7 @@ def adaface_names(network: IResNet) -> dict[str, torch.Tensor]:
 
 
 def adaface_by_hand(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-    """AdaFace's forward pass, up to the normalisation at its end, by functions."""
+    """AdaFace's forward pass, up to the normalization at its end, by functions."""
 
     def norm(x, name):
         weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")

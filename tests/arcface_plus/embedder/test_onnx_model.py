@@ -96,11 +96,11 @@ PER_CHANNEL = np.array([123.7, 116.3, 103.5]).reshape(1, 3, 1, 1)
         ([("Div", [255.0]), ("Sub", [0.5]), ("Div", [0.5])], Feeding(0.0, 1.0)),
         ([("Add", [-127.5]), ("Mul", [0.0078125])], Feeding(0.0, 1.0)),
         ([("Sub", [0.5]), ("Div", [0.5])], Feeding(0.0, 255.0)),  # wants pixels from 0 to 1
-        ([SUB], Feeding()),  # one alone is no normalisation
+        ([SUB], Feeding()),  # one alone is no normalization
         ([("Relu", None), SUB, ("Mul", [0.0078125])], Feeding()),  # not at the beginning
     ],
 )
-def test_a_graph_that_normalises_by_itself(images, tmp_path, steps, feeding):
+def test_a_graph_that_normalizes_by_itself(images, tmp_path, steps, feeding):
     embedder = load_embedder(model(tmp_path / "m.onnx", steps))
     assert embedder.feeding == feeding
     assert embedder.doubt

@@ -48,7 +48,7 @@ def test_arcface_torch_state_dicts_of_any_depth(shallow, images, tmp_path):
     [((2, 2, 2, 2), "r18"), ((3, 4, 6, 3), "r34"), ((3, 4, 14, 3), "r50"), ((3, 13, 30, 3), "r100"),
      ((6, 26, 60, 6), "r200"), ((1, 1, 1, 1), "r10")],
 )  # fmt: skip
-def test_depths_are_recognised(layers, name, tmp_path, monkeypatch):
+def test_depths_are_recognized(layers, name, tmp_path, monkeypatch):
     """On the meta device, where half a gigabyte takes no space."""
     with torch.device("meta"):
         state = IResNet(layers).state_dict()

@@ -103,5 +103,5 @@ def test_memory_is_the_result_and_little_more():
 def test_a_row_without_direction_is_named():
     found = Embeddings(np.array([[3.0, 4], [0, 0]]), np.ones(2, np.float32))
     with pytest.raises(DataError, match="picture 1: its embedding is zero or not finite"):
-        found.normalised("picture {}".format)
-    assert Embeddings(found.summed[:1], found.norms[:1]).normalised(str).tolist() == [[0.6, 0.8]]
+        found.normalized("picture {}".format)
+    assert Embeddings(found.summed[:1], found.norms[:1]).normalized(str).tolist() == [[0.6, 0.8]]

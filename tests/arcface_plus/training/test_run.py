@@ -60,7 +60,7 @@ def test_a_run_directory_holds_what_the_design_says(tiny_settings, tmp_path):
     assert pairs[0].startswith("class_a,class_b,angle_deg")
     assert 3 <= len(pairs) - 1 <= 6  # of six classes
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step_00000002"]
-    assert set(lines(run)[0]) >= METRICS  # and what the regulariser reports
+    assert set(lines(run)[0]) >= METRICS  # and what the regularizer reports
     verified = json.loads((run / "eval" / "step_00000002.json").read_text())
     summary = json.loads((run / "summary.json").read_text())
     mean = verified["targets"]["synth_frontal"]["accuracy"]["mean"]

@@ -1,4 +1,4 @@
-"""Whole runs: the regulariser's state, its metrics and the nearest classes."""
+"""Whole runs: the regularizer's state, its metrics and the nearest classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_prep.extract import extract
 
 
 class Remembering(nn.Module):
-    """A regulariser whose gradient depends on how often it was called."""
+    """A regularizer whose gradient depends on how often it was called."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ def test_the_table_of_verdicts_comes_first(full):
 def test_everything_is_there(full):
     page = full.read_text()
     for caption in (
-        "Accuracy on lfw", "ROC on lfw", "Scores on lfw: arcface", "Loss without the regulariser",
+        "Accuracy on lfw", "ROC on lfw", "Scores on lfw: arcface", "Loss without the regularizer",
         "Verification accuracy on lfw", "Accuracy on training batches", "Learning rate",
         "Nearest-neighbour angles of the class weights", "Mean nearest-neighbour angle",
         "Smallest nearest-neighbour angle",
@@ -125,7 +125,7 @@ def test_what_is_missing_is_said(seeded_run, log, tmp_path):
     page = (tmp_path / "out" / "compare.html").read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == HEADINGS
     for what, why in (
-        ("Loss without the regulariser", "metrics.jsonl is missing"),
+        ("Loss without the regularizer", "metrics.jsonl is missing"),
         ("Learning rate", "metrics.jsonl is missing"),
         ("Mean nearest-neighbour angle", "metrics.jsonl is missing"),
         ("Verification accuracy on lfw", "no run directory"),

@@ -61,7 +61,7 @@ def test_a_run_that_was_not_verified_has_its_curves(run, tmp_path):
         file.unlink()
     page = page_of(read_unverified_run(run), tmp_path)
     assert "This run has not been verified" in page
-    assert "<figcaption>Loss without the regulariser</figcaption>" in page
+    assert "<figcaption>Loss without the regularizer</figcaption>" in page
     assert "<h2>ROC</h2>" not in page
     assert "<h2>Worst pairs</h2>" not in page
 

@@ -22,13 +22,13 @@ def groups(seeded_run):
     return compare(runs).groups
 
 
-def test_the_loss_is_drawn_without_the_regularisers_part(groups):
+def test_the_loss_is_drawn_without_the_regularizers_part(groups):
     training, _ = training_sections(groups, ["lfw"], {})
-    loss = next(chart for chart in training.charts if chart.title == "Loss without the regulariser")
+    loss = next(chart for chart in training.charts if chart.title == "Loss without the regularizer")
     (line,) = loss.lines
     assert (line.name, line.colour) == ("a", 0)
     assert (line.x[1], line.y[1]) == (20, 4.5)  # not 3.5, which is the sum
-    assert "Loss without the regulariser: nothing from b (metrics.jsonl is missing or does not " \
+    assert "Loss without the regularizer: nothing from b (metrics.jsonl is missing or does not " \
            "hold it)." in training.remarks  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Normalised softmax: the scale, and no margin."""
+"""Normalized softmax: the scale, and no margin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watch over angles of runs without a regulariser."""
+"""The watch over angles of runs without a regularizer."""
 
 from __future__ import annotations
 
