@@ -25,7 +25,7 @@ def complaint(tree: dict) -> str:
             ["unknown key optimizer.learning_rate", "known: name, schedule, lr"],
         ),
         ({"optimizer": {"weight_decy": 1}}, ["did you mean optimizer.weight_decay?"]),
-        ({"optimizer": {"lr": 1}}, ["unknown key optimizer", "did you mean optimizer?"]),
+        ({"optimiser": {"lr": 1}}, ["unknown key optimiser", "did you mean optimizer?"]),
         ({"batch_size": 3}, ["unknown key batch_size", "did you mean data.batch_size?"]),
         ({"data": {"batch_size": "many"}}, ["data.batch_size", "whole number", '"many"']),
         ({"data": {"batch_size": 0}}, ["data.batch_size: expected a number of at least 2, got 0"]),

@@ -100,7 +100,7 @@ def test_what_a_run_takes_fits(tree):
         {"optimizer": {"schedule": "cosine", "gamma": 0.1}},
         {"optimizer": {"steps": True}},
         {"data": {"batch_size": 1}},
-        {"optimizer": {}},
+        {"optimiser": {}},
         {"logging": {"sinks": ["tensorflow"]}},
     ],
 )
