@@ -49,11 +49,12 @@ def test_the_help_of_all_three_is_one(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "220")
     shown = [options_in(arcface_plus(capsys, *command, "-h").out) for command in COMMANDS]
     assert shown[0] == shown[1] == shown[2]
-    assert "<yunet>" in shown[0]["--detector"]
-    assert "<central-and-large|largest|central|best>" in shown[0]["--pick"]
+    # Older versions of Typer put [] around choices, newer ones <>.
+    assert shown[0]["--detector"][1:].startswith("yunet")
+    assert "central-and-large|largest|central|best" in shown[0]["--pick"]
     assert "Default: central-and-large." in shown[0]["--pick"]
     assert f"Default: {detector_options.MIN_SCORE}." in shown[0]["--min-score"]
-    assert "<none|center>" in shown[0]["--fallback"]
+    assert "none|center" in shown[0]["--fallback"]
     assert shown[0].keys() >= {"--model", "--min-score"}
 
 

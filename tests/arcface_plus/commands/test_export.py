@@ -77,7 +77,7 @@ def test_formats_are_choices_and_options_are_short(command, bare, tmp_path, caps
     monkeypatch.setenv("COLUMNS", "120")
     with pytest.raises(SystemExit):
         main(["export", "-h"])
-    assert "<safetensors|onnx|torch>" in capsys.readouterr().out
+    assert "safetensors|onnx|torch" in capsys.readouterr().out
     code, errors = command("-c", bare, "-f", "pickle", "-o", tmp_path / "m.pt")
     assert code == 2
     assert "'safetensors', 'onnx', 'torch'" in errors
