@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from data_prep.errors import DataError, UserError
-from data_prep.images import decode_rgb
+from data_prep.image_header import image_header
+from data_prep.images import decode_rgb, encode_as
 from data_prep.pack_pairs import find_image, pack_pairs
 from data_prep.pairs import read_pairs
 
@@ -84,3 +86,107 @@ def test_names_stay_below_the_folder_and_may_have_another_suffix(root: Path) -> 
     assert find_image(root, "../Data/p1/1.jpg", 1) == root / "p1/1.jpg"
     assert find_image(root / "p0", "../p1/1.jpg", 0) is None
     assert find_image(root, "p1/1.jpg", 2) is None
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+MIXED = [(f"a/{k}.jpg", f"b/{k}.jpg", k % 4 < 2) for k in range(40)]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    folder = tmp_path / "crops"
+    for k, (a, b, _) in enumerate(MIXED):
+        for name in (a, b):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(crop(k))
+    return folder
+
+
+def mixed_csv(tmp_path: Path) -> Path:
+    return write(tmp_path / "p.csv", "".join(f"{a},{b},{int(s)}\n" for a, b, s in MIXED))
+
+
+def test_bin_holds_the_bytes_in_order(tmp_path: Path, mixed: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    out = tmp_path / "new" / "mixed.bin"
+    made = pack_pairs(
+        mixed_csv(tmp_path), mixed, out, progress=lambda done, total: calls.append((done, total))
+    )
+    assert (made.pairs, made.same, made.images, made.encoded, made.usable) == (40, 20, 80, 0, True)
+    assert calls[-1] == (40, 40)
+    wanted = [(mixed / name).read_bytes() for a, b, _ in MIXED for name in (a, b)]
+    images, same = read_pairs(out)
+    assert images == wanted
+    assert same.tolist() == [truth for _, _, truth in MIXED]
+    with out.open("rb") as file:  # as InsightFace's verification.py reads it
+        bins, issame_list = pickle.load(file, encoding="bytes")
+    assert bins == wanted
+    assert issame_list == same.tolist()
+    assert decode_rgb(bins[0]).shape == (112, 112, 3)
+
+
+def test_an_image_of_many_pairs_is_stored_once(tmp_path: Path, mixed: Path) -> None:
+    lines = [f"a/0.jpg,a/{k}.jpg,{k % 2}" for k in range(1, 31)]
+    made = pack_pairs(write(tmp_path / "p.csv", "\n".join(lines)), mixed, tmp_path / "x.bin")
+    assert made.images == 31
+    assert (tmp_path / "x.bin").stat().st_size < 33 * len(crop(0))
+
+
+def test_missing_and_unfit_images_are_named(tmp_path: Path, mixed: Path) -> None:
+    source, out = mixed_csv(tmp_path), tmp_path / "x.bin"
+    target = mixed / "b" / "1.jpg"
+    whole = target.read_bytes()
+    target.write_bytes(crop(1, 250))
+    with pytest.raises(
+        DataError, match=r"p\.csv: line 2: .*b/1.jpg is jpeg 250x250, not a 112x112"
+    ):
+        pack_pairs(source, mixed, out)
+    target.write_bytes(b"text")
+    with pytest.raises(
+        DataError, match=r"line 2: .* is no image we can read, not a 112x112 JPEG: align"
+    ):
+        pack_pairs(source, mixed, out)
+    target.write_bytes(whole[:2000])
+    with pytest.raises(DataError, match=r"line 2: .*truncated or corrupt JPEG"):
+        pack_pairs(source, mixed, out)
+    target.unlink()
+    with pytest.raises(
+        DataError, match=r"p\.csv: 1 of 80 images .* b/1.jpg \(line 2\); .*--fallback"
+    ):
+        pack_pairs(source, mixed, out)
+    assert not out.exists()
+
+
+def test_encode_mends_size_and_format(tmp_path: Path, mixed: Path) -> None:
+    square = decode_rgb(crop(0))
+    (mixed / "a/0.jpg").unlink()
+    (mixed / "a/0.png").write_bytes(encode_as(".png", square))  # the list says .jpg
+    (mixed / "b/0.jpg").write_bytes(crop(5, 250))
+    made = pack_pairs(mixed_csv(tmp_path), mixed, tmp_path / "x.bin", encode=True, quality=100)
+    assert made.encoded == 2
+    images, _ = read_pairs(tmp_path / "x.bin")
+    assert [image_header(image) for image in images] == [("jpeg", 112, 112)] * 80
+    assert np.abs(decode_rgb(images[0]).astype(int) - square).mean() < 35  # noise, chroma halved
+    assert images[2] == (mixed / "a/1.jpg").read_bytes()
+
+
+def test_never_overwrites_and_never_leaves_the_root(tmp_path: Path, mixed: Path) -> None:
+    out = write(tmp_path / "x.bin", "precious")
+    with pytest.raises(UserError, match=r"x\.bin is there already"):
+        pack_pairs(mixed_csv(tmp_path), mixed, out)
+    assert out.read_text() == "precious"
+    (tmp_path / "secret.jpg").write_bytes(crop(0))
+    source = write(tmp_path / "q.csv", "../secret.jpg,a/0.jpg,1\n")
+    with pytest.raises(DataError, match=r"not in .*: \.\./secret.jpg \(line 1\)"):
+        pack_pairs(source, mixed, tmp_path / "y.bin")
+    with pytest.raises(DataError, match="no such folder of images"):
+        pack_pairs(source, tmp_path / "none", tmp_path / "y.bin")
+
+
+def test_too_few_pairs_are_written_and_reported(tmp_path: Path, mixed: Path) -> None:
+    source = write(tmp_path / "q.csv", "a/0.jpg,b/0.jpg,1\na/1.jpg,b/2.jpg,0\n")
+    assert not pack_pairs(source, mixed, tmp_path / "y.bin").usable

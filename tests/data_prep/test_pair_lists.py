@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 import random
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from sklearn.model_selection import KFold
 
 from data_prep.align.landmarks import tidy_name
 from data_prep.errors import DataError, UserError
-from data_prep.image_header import image_header
-from data_prep.images import decode_rgb, encode_as, encode_jpeg
+from data_prep.images import encode_jpeg
 from data_prep.pack_pairs import pack_pairs
 from data_prep.pair_lists import (
     KINDS,
@@ -28,7 +26,6 @@ from data_prep.pair_lists import (
     read_list,
     read_pair_list,
 )
-from data_prep.pairs import read_pairs
 
 
 def plain(pairs: list[Pair]) -> list[tuple[str, str, bool]]:
@@ -245,16 +242,6 @@ def jpeg(seed: int, size: int = 112) -> bytes:
     return encode_jpeg(rng.integers(0, 256, (size, size, 3), np.uint8), 80)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "crops"
-    for k, (a, b, _) in enumerate(MIXED):
-        for name in (a, b):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(jpeg(k))
-    return folder
-
-
 NAME = (  # as the system gives them, also where their bytes are not UTF-8
     (st.text(max_size=6).map(lambda text: text.encode("utf-8", "ignore")) | st.binary(max_size=6))
     .map(lambda name: name.decode("utf-8", "surrogateescape"))
@@ -285,36 +272,6 @@ def test_a_name_that_no_list_can_hold_is_refused(name: str) -> None:
         list_text([("b/1.jpg", name, False)] * 10)
 
 
-def mixed_csv(tmp_path: Path) -> Path:
-    return write(tmp_path / "p.csv", "".join(f"{a},{b},{int(s)}\n" for a, b, s in MIXED))
-
-
-def test_bin_holds_the_bytes_in_order(tmp_path: Path, root: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    out = tmp_path / "new" / "mixed.bin"
-    made = pack_pairs(
-        mixed_csv(tmp_path), root, out, progress=lambda done, total: calls.append((done, total))
-    )
-    assert (made.pairs, made.same, made.images, made.encoded, made.usable) == (40, 20, 80, 0, True)
-    assert calls[-1] == (40, 40)
-    wanted = [(root / name).read_bytes() for a, b, _ in MIXED for name in (a, b)]
-    images, same = read_pairs(out)
-    assert images == wanted
-    assert same.tolist() == [truth for _, _, truth in MIXED]
-    with out.open("rb") as file:  # as InsightFace's verification.py reads it
-        bins, issame_list = pickle.load(file, encoding="bytes")
-    assert bins == wanted
-    assert issame_list == same.tolist()
-    assert decode_rgb(bins[0]).shape == (112, 112, 3)
-
-
-def test_an_image_of_many_pairs_is_stored_once(tmp_path: Path, root: Path) -> None:
-    lines = [f"a/0.jpg,a/{k}.jpg,{k % 2}" for k in range(1, 31)]
-    made = pack_pairs(write(tmp_path / "p.csv", "\n".join(lines)), root, tmp_path / "x.bin")
-    assert made.images == 31
-    assert (tmp_path / "x.bin").stat().st_size < 33 * len(jpeg(0))
-
-
 def test_cfp_paths_are_found_wherever_the_tree_was_aligned(cfp: Path, tmp_path: Path) -> None:
     for root in (tmp_path / "r1" / "Data" / "Images", tmp_path / "r2"):
         for n in range(1, 21):
@@ -331,62 +288,6 @@ def test_cfp_paths_are_found_wherever_the_tree_was_aligned(cfp: Path, tmp_path: 
     ):
         pack_pairs(cfp, tmp_path / "r2", tmp_path / "no.bin", kind="cfp-fp")
     assert not (tmp_path / "no.bin").exists()
-
-
-def test_missing_and_unfit_images_are_named(tmp_path: Path, root: Path) -> None:
-    source, out = mixed_csv(tmp_path), tmp_path / "x.bin"
-    target = root / "b" / "1.jpg"
-    whole = target.read_bytes()
-    target.write_bytes(jpeg(1, 250))
-    with pytest.raises(
-        DataError, match=r"p\.csv: line 2: .*b/1.jpg is jpeg 250x250, not a 112x112"
-    ):
-        pack_pairs(source, root, out)
-    target.write_bytes(b"text")
-    with pytest.raises(
-        DataError, match=r"line 2: .* is no image we can read, not a 112x112 JPEG: align"
-    ):
-        pack_pairs(source, root, out)
-    target.write_bytes(whole[:2000])
-    with pytest.raises(DataError, match=r"line 2: .*truncated or corrupt JPEG"):
-        pack_pairs(source, root, out)
-    target.unlink()
-    with pytest.raises(
-        DataError, match=r"p\.csv: 1 of 80 images .* b/1.jpg \(line 2\); .*--fallback"
-    ):
-        pack_pairs(source, root, out)
-    assert not out.exists()
-
-
-def test_encode_mends_size_and_format(tmp_path: Path, root: Path) -> None:
-    square = decode_rgb(jpeg(0))
-    (root / "a/0.jpg").unlink()
-    (root / "a/0.png").write_bytes(encode_as(".png", square))  # the list says .jpg
-    (root / "b/0.jpg").write_bytes(jpeg(5, 250))
-    made = pack_pairs(mixed_csv(tmp_path), root, tmp_path / "x.bin", encode=True, quality=100)
-    assert made.encoded == 2
-    images, _ = read_pairs(tmp_path / "x.bin")
-    assert [image_header(image) for image in images] == [("jpeg", 112, 112)] * 80
-    assert np.abs(decode_rgb(images[0]).astype(int) - square).mean() < 35  # noise, chroma halved
-    assert images[2] == (root / "a/1.jpg").read_bytes()
-
-
-def test_never_overwrites_and_never_leaves_the_root(tmp_path: Path, root: Path) -> None:
-    out = write(tmp_path / "x.bin", "precious")
-    with pytest.raises(UserError, match=r"x\.bin is there already"):
-        pack_pairs(mixed_csv(tmp_path), root, out)
-    assert out.read_text() == "precious"
-    (tmp_path / "secret.jpg").write_bytes(jpeg(0))
-    source = write(tmp_path / "q.csv", "../secret.jpg,a/0.jpg,1\n")
-    with pytest.raises(DataError, match=r"not in .*: \.\./secret.jpg \(line 1\)"):
-        pack_pairs(source, root, tmp_path / "y.bin")
-    with pytest.raises(DataError, match="no such folder of images"):
-        pack_pairs(source, tmp_path / "none", tmp_path / "y.bin")
-
-
-def test_too_few_pairs_are_written_and_reported(tmp_path: Path, root: Path) -> None:
-    source = write(tmp_path / "q.csv", "a/0.jpg,b/0.jpg,1\na/1.jpg,b/2.jpg,0\n")
-    assert not pack_pairs(source, root, tmp_path / "y.bin").usable
 
 
 FIELD = st.one_of(
