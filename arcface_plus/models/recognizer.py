@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.regularizers import NearestAngles, NoRegularizer, Watch
+from arcface_plus.models.regularizers import NearestAngles, Regularizer, Watch
 
 
 class Losses(NamedTuple):
@@ -41,7 +41,7 @@ class Recognizer(nn.Module):
         self,
         backbone: nn.Module,
         classifier: Classifier,
-        regularizer: nn.Module,
+        regularizer: Regularizer,
         regularizer_weight: float = 0.0,
     ) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Recognizer(nn.Module):
 
     @property
     def _regularized(self) -> bool:
-        return self.regularizer_weight > 0.0 and not isinstance(self.regularizer, NoRegularizer)
+        return self.regularizer_weight > 0.0 and self.regularizer.acts
 
     def forward(
         self, images: Tensor, labels: Tensor, share: float = 1.0, closing: bool = True
@@ -78,12 +78,10 @@ class Recognizer(nn.Module):
         already found them (its ``last``); otherwise they are computed now. Call it there, so that
         runs with and without regularizer report the same quantity.
         """
-        last = getattr(self.regularizer, "last", None)
-        if self._regularized and isinstance(last, NearestAngles):
-            return last
+        if self._regularized and self.regularizer.last is not None:
+            return self.regularizer.last
         return self._watch.angles(self.classifier.weight)
 
     def regularizer_report(self) -> dict[str, float]:
         """The regularizer's own metrics, if it is in use and has any."""
-        report = getattr(self.regularizer, "report", None)
-        return dict(report()) if self._regularized and report is not None else {}
+        return self.regularizer.report() if self._regularized else {}

@@ -5,8 +5,6 @@ A new regularizer is one new file and one line in ``REGULARIZERS``.
 
 from collections.abc import Callable
 
-from torch import nn
-
 from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.models.regularizers.koleo import KoLeo
@@ -14,8 +12,9 @@ from arcface_plus.models.regularizers.maximal_cosine import MaximalCosine
 from arcface_plus.models.regularizers.mma import MMA
 from arcface_plus.models.regularizers.neighbour_loss import NeighbourLoss
 from arcface_plus.models.regularizers.none import NoRegularizer
+from arcface_plus.models.regularizers.regularizer import Regularizer
 
-REGULARIZERS: dict[str, Callable[..., nn.Module]] = {
+REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "none": NoRegularizer,
     "mma": MMA,
     "koleo": KoLeo,
@@ -30,6 +29,7 @@ __all__ = [
     "NearestAngles",
     "NeighbourLoss",
     "NoRegularizer",
+    "Regularizer",
     "Watch",
     "nearest_angles",
 ]

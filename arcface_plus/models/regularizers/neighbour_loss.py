@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Annotated, Any, Literal, Protocol, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcface_plus.models.nearest.angles import mean_of_angles
 from arcface_plus.models.nearest.cached import Cached
@@ -21,6 +21,8 @@ from arcface_plus.models.nearest.rows import check_rows
 from arcface_plus.models.nearest.tile_search import GROUP
 from arcface_plus.models.nearest.watch import EXACT_UP_TO
 from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.regularizers.regularizer import Regularizer
+from arcface_plus.models.shards import Shards
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
 
@@ -39,7 +41,7 @@ class Finder(Protocol):
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-class NeighbourLoss(nn.Module, ABC):
+class NeighbourLoss(Regularizer):
     """The mean over the rows of a weight matrix of a term of the angle to the nearest other row.
 
     O(n·d) memory, at least float32 with autocast off, and no synchronization with a GPU. The
@@ -86,7 +88,7 @@ class NeighbourLoss(nn.Module, ABC):
             raise ValueError(f"ignore_below must be in [0, 180) degrees, not {ignore_below}")
         self.mode, self.candidates, self.max_drift = mode, candidates, float(max_drift)
         self.rolling_steps, self.ignore_below = rolling_steps, float(ignore_below)
-        self.last: NearestAngles | None = None
+        self.last = None
         self._finder: Finder | None = None
         self._restored: dict[str, Any] | None = None
 
@@ -95,8 +97,9 @@ class NeighbourLoss(nn.Module, ABC):
         """Of angles (n,), radians, float64: each row's term and its derivative by the angle."""
 
     @torch.compiler.disable
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``."""
+        assert shards is None or shards.count == 1, "the search over shards is yet to come"
         check_rows(weight)
         with without_autocast(weight):
             row, counted = self._finder_for(weight).find(at_least_float32(weight.detach()))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from arcface_plus.models.regularizers.regularizer import Regularizer
+from arcface_plus.models.shards import Shards
 
 
-class NoRegularizer(nn.Module):
+class NoRegularizer(Regularizer):
     """Zero, and not part of the graph: the loss is bit-identical to one without it."""
 
-    def forward(self, weight: Tensor) -> Tensor:
+    acts = False
+
+    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
         """Weight (C, d) → 0, float32, without gradient."""
         return torch.zeros((), device=weight.device)
-
-    def report(self) -> dict[str, float]:
-        """Its entries in metrics.jsonl: none."""
-        return {}
