@@ -11,9 +11,9 @@ from torch import nn
 
 from arcface_plus.config.complaints import unknown_name
 from arcface_plus.config.components import Choice, ComponentSection, OneOf, Section
+from arcface_plus.models import regularizers
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
-from arcface_plus.models import regularizers
 from arcface_plus.models.regularizers import REGULARIZERS
 from arcface_plus.run_directory.sinks import SINKS
 from arcface_plus.training.optimizers import OPTIMIZERS
