@@ -6,6 +6,7 @@ A new head is one new file and one line in ``HEADS``; a ``MarginHead`` needs the
 from collections.abc import Callable
 
 from arcface_plus.models.heads.arcface import ArcFace
+from arcface_plus.models.heads.cosface import CosFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
@@ -13,12 +14,14 @@ from arcface_plus.models.heads.softmax import NormalizedSoftmax
 HEADS: dict[str, Callable[..., Head]] = {
     "arcface": ArcFace,
     "softmax": NormalizedSoftmax,
+    "cosface": CosFace,
 }
 
 __all__ = [
     "HEADS",
     "ArcFace",
     "Classes",
+    "CosFace",
     "Head",
     "MarginHead",
     "NormalizedSoftmax",
