@@ -6,6 +6,7 @@ A new head is one new file and one line in ``HEADS``; a ``MarginHead`` needs the
 from collections.abc import Callable
 
 from arcface_plus.models.heads.arcface import ArcFace
+from arcface_plus.models.heads.combined_margin import CombinedMargin
 from arcface_plus.models.heads.cosface import CosFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
 from arcface_plus.models.heads.margin_head import MarginHead
@@ -15,12 +16,14 @@ HEADS: dict[str, Callable[..., Head]] = {
     "arcface": ArcFace,
     "softmax": NormalizedSoftmax,
     "cosface": CosFace,
+    "combined_margin": CombinedMargin,
 }
 
 __all__ = [
     "HEADS",
     "ArcFace",
     "Classes",
+    "CombinedMargin",
     "CosFace",
     "Head",
     "MarginHead",
