@@ -11,12 +11,15 @@ from arcface_plus.models.heads.cosface import CosFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
+from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
 
 HEADS: dict[str, Callable[..., Head]] = {
     "arcface": ArcFace,
     "softmax": NormalizedSoftmax,
     "cosface": CosFace,
     "combined_margin": CombinedMargin,
+    "sphereface": SphereFace,
+    "lsoftmax": LSoftmax,
 }
 
 __all__ = [
@@ -26,7 +29,9 @@ __all__ = [
     "CombinedMargin",
     "CosFace",
     "Head",
+    "LSoftmax",
     "MarginHead",
     "NormalizedSoftmax",
     "Samples",
+    "SphereFace",
 ]
