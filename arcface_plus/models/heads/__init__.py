@@ -9,6 +9,7 @@ from arcface_plus.models.heads.arcface import ArcFace
 from arcface_plus.models.heads.combined_margin import CombinedMargin
 from arcface_plus.models.heads.cosface import CosFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
+from arcface_plus.models.heads.linear_softmax import LinearSoftmax
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
 from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
@@ -16,6 +17,7 @@ from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
 HEADS: dict[str, Callable[..., Head]] = {
     "arcface": ArcFace,
     "softmax": NormalizedSoftmax,
+    "linear_softmax": LinearSoftmax,
     "cosface": CosFace,
     "combined_margin": CombinedMargin,
     "sphereface": SphereFace,
@@ -30,6 +32,7 @@ __all__ = [
     "CosFace",
     "Head",
     "LSoftmax",
+    "LinearSoftmax",
     "MarginHead",
     "NormalizedSoftmax",
     "Samples",
