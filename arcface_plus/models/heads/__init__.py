@@ -13,6 +13,7 @@ from arcface_plus.models.heads.linear_softmax import LinearSoftmax
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
 from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
+from arcface_plus.models.heads.subcenter_arcface import SubCenterArcFace
 
 HEADS: dict[str, Callable[..., Head]] = {
     "arcface": ArcFace,
@@ -22,6 +23,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "combined_margin": CombinedMargin,
     "sphereface": SphereFace,
     "lsoftmax": LSoftmax,
+    "subcenter_arcface": SubCenterArcFace,
 }
 
 __all__ = [
@@ -37,4 +39,5 @@ __all__ = [
     "NormalizedSoftmax",
     "Samples",
     "SphereFace",
+    "SubCenterArcFace",
 ]
