@@ -5,6 +5,7 @@ A new head is one new file and one line in ``HEADS``; a ``MarginHead`` needs the
 
 from collections.abc import Callable
 
+from arcface_plus.models.heads.adaface import AdaFace
 from arcface_plus.models.heads.arcface import ArcFace
 from arcface_plus.models.heads.combined_margin import CombinedMargin
 from arcface_plus.models.heads.cosface import CosFace
@@ -23,11 +24,13 @@ HEADS: dict[str, Callable[..., Head]] = {
     "combined_margin": CombinedMargin,
     "sphereface": SphereFace,
     "lsoftmax": LSoftmax,
+    "adaface": AdaFace,
     "subcenter_arcface": SubCenterArcFace,
 }
 
 __all__ = [
     "HEADS",
+    "AdaFace",
     "ArcFace",
     "Classes",
     "CombinedMargin",
