@@ -11,6 +11,7 @@ from arcface_plus.models.heads.combined_margin import CombinedMargin
 from arcface_plus.models.heads.cosface import CosFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
 from arcface_plus.models.heads.linear_softmax import LinearSoftmax
+from arcface_plus.models.heads.magface import MagFace
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
 from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
@@ -25,6 +26,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "sphereface": SphereFace,
     "lsoftmax": LSoftmax,
     "adaface": AdaFace,
+    "magface": MagFace,
     "subcenter_arcface": SubCenterArcFace,
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "Head",
     "LSoftmax",
     "LinearSoftmax",
+    "MagFace",
     "MarginHead",
     "NormalizedSoftmax",
     "Samples",
