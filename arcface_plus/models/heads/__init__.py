@@ -9,6 +9,7 @@ from arcface_plus.models.heads.adaface import AdaFace
 from arcface_plus.models.heads.arcface import ArcFace
 from arcface_plus.models.heads.combined_margin import CombinedMargin
 from arcface_plus.models.heads.cosface import CosFace
+from arcface_plus.models.heads.curricularface import CurricularFace
 from arcface_plus.models.heads.head import Classes, Head, Samples
 from arcface_plus.models.heads.linear_softmax import LinearSoftmax
 from arcface_plus.models.heads.magface import MagFace
@@ -27,6 +28,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "lsoftmax": LSoftmax,
     "adaface": AdaFace,
     "magface": MagFace,
+    "curricularface": CurricularFace,
     "subcenter_arcface": SubCenterArcFace,
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "Classes",
     "CombinedMargin",
     "CosFace",
+    "CurricularFace",
     "Head",
     "LSoftmax",
     "LinearSoftmax",
