@@ -87,7 +87,10 @@ def test_every_head_has_defaults(name):
         ({"head": {"name": "adaface", "momentum": 1.0}}, r"head.*momentum must be at least 0"),
         ({"head": {"name": "magface", "lower_norm": 200}}, r"head.*below upper_norm, not 200"),
         ({"head": {"name": "subcenter_arcface", "sub_centres": 0}}, r"head.*must be at least 1"),
-        ({"head": {"name": "linear_softmax", "scale": 64}}, r"unknown key head\.scale \(a parameter of arcface"),
+        (
+            {"head": {"name": "linear_softmax", "scale": 64}},
+            r"unknown key head\.scale \(a parameter of arcface",
+        ),
         (
             {"logging": {"sinks": ["mlfow"]}},
             r'sinks\.0: unknown sink "mlfow" \(did you mean mlflow\? known: mlflow, wandb\)',
