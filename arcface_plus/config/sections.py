@@ -11,7 +11,7 @@ from torch import nn
 
 from arcface_plus.config.complaints import unknown_name
 from arcface_plus.config.components import Choice, ComponentSection, OneOf, Section
-from arcface_plus.models import regularizers
+from arcface_plus.models import heads, regularizers
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.regularizers import REGULARIZERS
@@ -105,8 +105,8 @@ class Head(ComponentSection):
         self.build()
         return self
 
-    def build(self) -> nn.Module:
-        return cast(nn.Module, self.component()())
+    def build(self) -> heads.Head:
+        return cast(heads.Head, self.component()())
 
 
 class Regularizer(ComponentSection):
