@@ -26,6 +26,7 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
+from arcface_plus.commands.study import study
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.signals import Stopped, stop_at_signals
@@ -33,7 +34,7 @@ from arcface_plus.training.errors import Diverged, Interrupted
 from data_prep.errors import UserError, first_line
 
 _PANELS = {
-    "Train": ("demo", "train", "config"),
+    "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
     "Look and measure": ("angles", "bench"),
@@ -59,6 +60,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
+    "study": study,
     "report": report,
     "embed": embed,
     "match": match,
