@@ -16,11 +16,11 @@ from data_prep.errors import DataError
 from data_prep.files import read_file
 from data_prep.image_container import container_damage
 from data_prep.image_header import image_header
-from data_prep.images import decode_unchecked
+from data_prep.images import decode_rgb
 
 Split = Literal["train", "test"]
 Pixels = NDArray[np.uint8]
-_DECODING = 1  # increase when `_decode` changes the pixels
+_DECODING = 1  # increase when `_read` changes the pixels
 
 
 class LabelledImages(ABC):
@@ -153,17 +153,12 @@ class ImageFiles(LabelledImages):
         labels: NDArray[np.int64],
         class_names: dict[int, str],
     ) -> None:
-        header = image_header(read_file(path / names[0]))
-        size = (header.height, header.width) if header else (0, 0)
-        super().__init__(path, split, labels, class_names, size)
+        height, width, _ = _read(path / names[0]).shape
+        super().__init__(path, split, labels, class_names, (height, width))
         self._names = names
 
     def image(self, index: int) -> Pixels:
-        file = self.path / self._names[index]
-        try:
-            return _decode(read_file(file), self.size)
-        except _Damaged as error:
-            raise DataError(f"{file}: {error}") from None
+        return _read(self.path / self._names[index], self.size)
 
     def stamps(self) -> Iterator[bytes]:
         """Of the decoder, and of every file's name, size and time of change."""
@@ -209,24 +204,29 @@ class Subset(LabelledImages):
         yield np.ascontiguousarray(self._indices, "<i8").tobytes()
 
 
-class _Damaged(ValueError):
-    """Why an image cannot be used."""
+def _read(file: Path, size: tuple[int, int] | None = None) -> Pixels:
+    """(h, w, 3) RGB of any size or of `size`; DataError names the file.
 
-
-def _decode(encoded: bytes, size: tuple[int, int]) -> Pixels:
-    """(h, w, 3) RGB; an image that claims another size is refused before it is decoded."""
-    header = image_header(encoded)
-    if header is not None and (header.height, header.width) != size:
-        raise _Damaged(f"is {header.width}×{header.height}, the first image {size[1]}×{size[0]}")
-    damage = container_damage(encoded)
+    An image that claims another size is refused before it is decoded.
+    """
+    data = read_file(file)
+    header = image_header(data)
+    if header is not None and size is not None and {header.height, header.width} != set(size):
+        raise _of_other_size(file, (header.height, header.width), size)
+    damage = container_damage(data)
     if damage is not None:
-        raise _Damaged(f"cannot be decoded: {damage}")
-    image = decode_unchecked(encoded)
-    if image is None:
-        raise _Damaged("cannot be decoded: corrupt pixels")
-    if image.shape[:2] != size:  # turned upright
-        raise _Damaged(f"is {image.shape[1]}×{image.shape[0]}, the first image {size[1]}×{size[0]}")
+        raise DataError(f"{file}: cannot be decoded: {damage}")
+    try:
+        image = decode_rgb(data)
+    except DataError as error:
+        raise DataError(f"{file}: cannot be decoded: {error}") from None
+    if size is not None and image.shape[:2] != size:  # EXIF turns it to the other side
+        raise _of_other_size(file, image.shape[:2], size)
     return image
+
+
+def _of_other_size(file: Path, size: tuple[int, ...], wanted: tuple[int, int]) -> DataError:
+    return DataError(f"{file}: is {size[1]}×{size[0]}, the first image {wanted[1]}×{wanted[0]}")
 
 
 def _hash(size: int, parts: Iterator[bytes]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from pathlib import Path
 
 import cv2
@@ -50,6 +51,13 @@ def test_images_in_files(tmp_path: Path) -> None:
     assert np.array_equal(data.batch(np.array([1, 0])), images(4, 8, 3)[[1, 0]])
 
 
+def exif(jpeg: bytes) -> bytes:
+    """A JPEG that says it lies on its side (orientation 6)."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    body = b"Exif\0\0" + b"II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
 def jpeg_cut_short(folder: Path) -> None:
     data = cv2.imencode(".jpg", images(1, 8, 3)[0])[1].tobytes()
     (folder / "2.png").write_bytes(data[:-20])
@@ -71,6 +79,29 @@ def test_a_bad_file_is_named(tmp_path: Path, spoil: object, reason: str) -> None
     with pytest.raises(DataError, match=re.escape(f"{tmp_path}/2.png: {reason}")) as error:
         data.batch(np.arange(4))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"", b"<html>", png(images(1, 8, 3)[0])[:16] + b"\x0f" * 8 + png(images(1, 8, 3)[0])[24:]],
+)
+def test_a_bad_first_image_is_found_when_the_set_is_opened(tmp_path: Path, first: bytes) -> None:
+    """One that claims 252 million pixels a side would make every batch of that size."""
+    files(tmp_path)
+    (tmp_path / "0.png").write_bytes(first)
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path}/0.png: cannot be decoded: ")):
+        ImageFiles(tmp_path, "train", ["0.png"], np.zeros(1, np.int64), NAMES)
+
+
+def test_images_that_exif_turns(tmp_path: Path) -> None:
+    jpeg = cv2.imencode(".jpg", np.zeros((8, 12, 3), np.uint8))[1].tobytes()
+    (tmp_path / "0.jpg").write_bytes(exif(jpeg))
+    (tmp_path / "1.jpg").write_bytes(jpeg)
+    data = ImageFiles(tmp_path, "train", ["0.jpg", "1.jpg"], np.arange(2), NAMES)
+    assert data.size == (12, 8)
+    assert data.image(0).shape == (12, 8, 3)
+    with pytest.raises(DataError, match=r"1\.jpg: is 12×8, the first image 8×12"):
+        data.image(1)
 
 
 def test_a_subset_keeps_classes_and_order() -> None:
