@@ -21,7 +21,7 @@ from arcface_plus.models.nearest.rows import check_rows
 from arcface_plus.models.nearest.tile_search import GROUP
 from arcface_plus.models.nearest.watch import EXACT_UP_TO
 from arcface_plus.models.precision import at_least_float32, without_autocast
-from arcface_plus.models.regularizers.regularizer import Regularizer
+from arcface_plus.models.regularizers.regularizer import Moment, Regularizer
 from arcface_plus.models.shards import Shards
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
@@ -97,7 +97,9 @@ class NeighbourLoss(Regularizer):
         """Of angles (n,), radians, float64: each row's term and its derivative by the angle."""
 
     @torch.compiler.disable
-    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
+    def forward(
+        self, weight: Tensor, shards: Shards | None = None, moment: Moment | None = None
+    ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``."""
         assert shards is None or shards.count == 1, "the search over shards is yet to come"
         check_rows(weight)
