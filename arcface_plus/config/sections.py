@@ -171,6 +171,9 @@ class Runtime(Section):
         bool, Field(description="recompute activations in the backward pass to save memory")
     ] = False
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
+    timeout_seconds: Annotated[
+        float, Field(gt=0, description="how long a process waits for another one within a step")
+    ] = 600.0
 
 
 class Checkpoint(Section):
