@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.regularizers import NearestAngles, Regularizer, Watch
 
@@ -15,13 +17,15 @@ class Losses(NamedTuple):
     """Scalars on the device of the batch; ``total`` carries the gradient."""
 
     total: Tensor
-    """margin + regularizer_weight · regularizer."""
+    """margin + regularizer_weight · regularizer + auxiliary's weight · auxiliary."""
     margin: Tensor
     """The head's loss: the cross entropy over its logits, with its own terms if it has any."""
     regularizer: Tensor
     """The regularizer, not multiplied by its weight; 0 where that weight is 0; detached."""
     accuracy: Tensor
     """Share of the batch nearest to its own class, without margin; detached."""
+    auxiliary: Tensor = torch.zeros(())
+    """The auxiliary loss, not multiplied by its weight; 0 without one; detached."""
 
 
 class Recognizer(nn.Module):
@@ -29,7 +33,7 @@ class Recognizer(nn.Module):
 
     With ``regularizer_weight`` 0 or ``NoRegularizer``, ``total`` is ``margin`` itself, so that
     losses and gradients are bit-identical to a run without regularizer. ``state_dict`` names:
-    ``backbone.*``, ``classifier.weight`` and the regularizer's own state.
+    ``backbone.*``, ``classifier.*`` and the regularizer's and auxiliary's own state.
 
     A batch may be split into parts, whose losses and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
@@ -43,6 +47,7 @@ class Recognizer(nn.Module):
         classifier: Classifier,
         regularizer: Regularizer,
         regularizer_weight: float = 0.0,
+        auxiliary: AuxiliaryTerm | None = None,
     ) -> None:
         super().__init__()
         if not (regularizer_weight >= 0.0 and math.isfinite(regularizer_weight)):
@@ -53,6 +58,7 @@ class Recognizer(nn.Module):
         self.classifier = classifier
         self.regularizer = regularizer
         self.regularizer_weight = float(regularizer_weight)
+        self.auxiliary = auxiliary if auxiliary is not None and auxiliary.acts else None
         self._watch = Watch()
 
     @property
@@ -67,14 +73,26 @@ class Recognizer(nn.Module):
         closing: bool = True,
         step: int = 0,
     ) -> Losses:
-        margin, accuracy = self.classifier(self.backbone(images), labels, step, closing)
+        embeddings = self.backbone(images)
+        margin, accuracy = self.classifier(embeddings, labels, step, closing)
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         if not (self._regularized and closing):
-            return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+            losses = Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+            return self._with_auxiliary(losses, embeddings, labels, share, closing)
         regularizer = self.regularizer(self.classifier.rows())
         total = margin + self.regularizer_weight * regularizer
-        return Losses(total, margin.detach(), regularizer.detach(), accuracy)
+        losses = Losses(total, margin.detach(), regularizer.detach(), accuracy)
+        return self._with_auxiliary(losses, embeddings, labels, share, closing)
+
+    def _with_auxiliary(
+        self, losses: Losses, embeddings: Tensor, labels: Tensor, share: float, closing: bool
+    ) -> Losses:
+        if self.auxiliary is None:
+            return losses
+        value = share * self.auxiliary(embeddings, labels, closing)
+        total = losses.total + self.auxiliary.weight * value
+        return losses._replace(total=total, auxiliary=value.detach())
 
     def class_angles(self) -> NearestAngles:
         """Angles (radians) between each class weight and its nearest.

@@ -14,7 +14,7 @@ from data_prep.errors import DataError, first_line
 from data_prep.files import replacing
 
 TRAINING_STATE = "training.pt"
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Training:
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.
     Checkpoints of schema 1 have neither run_id, data_digest, precision nor channels_last; from
-    schema 3 on a manifest lies beside the file.
+    schema 3 on a manifest lies beside the file; before 4 there were no auxiliary losses.
     """
 
     step: int
@@ -51,6 +51,7 @@ class Training:
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     regularizer: Mapping[str, Any] = field(default_factory=dict)
+    auxiliary: Mapping[str, torch.Tensor] = field(default_factory=dict)
     run_id: str = ""
     data_digest: str = ""
     precision: str = ""

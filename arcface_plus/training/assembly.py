@@ -17,6 +17,7 @@ from arcface_plus.data.sources import Source
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
+from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.run_directory.checkpoint import Checkpoints
@@ -50,6 +51,9 @@ def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
         Classifier(config.model.embedding_dim, classes, config.head.build()),
         config.regularizer.build(),
         config.regularizer.weight,
+        AuxiliaryTerm(
+            config.auxiliary.build(), config.auxiliary.weight, classes, config.model.embedding_dim
+        ),
     )
 
 

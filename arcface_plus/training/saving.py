@@ -49,6 +49,8 @@ class Saving:
         recognizer.classifier.load_state_dict(training.classifier)
         if training.regularizer:
             recognizer.regularizer.load_state_dict(training.regularizer)
+        if recognizer.auxiliary is not None:
+            recognizer.auxiliary.load_state_dict(training.auxiliary)
         self._updater.restore(training.optimizer, training.scaler)
         self._run_id = training.run_id or self._run_id
         self._elapsed_before = training.elapsed_seconds
@@ -62,6 +64,7 @@ class Saving:
             elapsed_seconds=self.elapsed_seconds,
             classifier=recognizer.classifier.state_dict(),
             regularizer=recognizer.regularizer.state_dict(),
+            auxiliary=recognizer.auxiliary.state_dict() if recognizer.auxiliary else {},
             optimizer=state["optimizer"],
             scaler=state["scaler"],
             run_id=self._run_id,

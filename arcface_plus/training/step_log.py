@@ -69,6 +69,7 @@ class StepLog:
             "loss": float(update.losses.total),
             "loss_margin": float(update.losses.margin),
             "loss_regularizer": float(update.losses.regularizer),
+            **self._auxiliary(update),
             "accuracy": float(update.losses.accuracy),
             "lr": self._updater.schedule.at(step - 1),
             "grad_norm": float(_known(update.grad_norm)),
@@ -86,6 +87,11 @@ class StepLog:
             if line := self._waiting.after(self.last["data_wait_fraction"]):
                 self._metrics.warn(line)
         self.begin_window()
+
+    def _auxiliary(self, update: Update) -> dict[str, float]:
+        if self._updater.recognizer.auxiliary is None:
+            return {}
+        return {"loss_auxiliary": float(update.losses.auxiliary)}
 
     def summary(self, run: Path, step: int) -> dict[str, Any]:
         """The entries of summary.json for the last step, `step`, and for speed and memory.

@@ -43,14 +43,15 @@ def test_what_is_damaged_is_unusable(checkpoint):
 def test_a_newer_version_is_not_called_damage(checkpoint):
     content = vars(training(4)) | {"schema": SCHEMA + 1, "new": 1}
     torch.save(content, checkpoint / "training.pt")
-    with pytest.raises(DataError, match=r"newer version .*\(schema 4.* update") as caught:
+    with pytest.raises(DataError, match=r"newer version .*\(schema 5.* update") as caught:
         load_training(checkpoint)
     assert not isinstance(caught.value, UnusableState)
 
 
 def test_a_state_of_schema_1_is_read(checkpoint):
     content = vars(training(4, schema=1))
-    for key in ("run_id", "data_digest", "precision", "channels_last", "schema", "regularizer"):
+    new = ("run_id", "data_digest", "precision", "channels_last", "regularizer", "auxiliary")
+    for key in (*new, "schema"):
         del content[key]
     torch.save(content, checkpoint / "training.pt")
     found = load_training(checkpoint)
