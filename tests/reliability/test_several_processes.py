@@ -22,7 +22,8 @@ from data_prep.training_set import TrainingSetWriter, read_index
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
-    "data.batch_size=8", "data.threads=1", "model.backbone={name: tiny, width: 0.25}",
+    "data.batch_size=8", "data.threads=1", "data.cache=none",
+    "model.backbone={name: tiny, width: 0.25}",
     "model.embedding_dim=8", "model.dropout=0.2", "optimizer.lr=0.01", "runtime.precision=fp32",
     "runtime.device=cpu", "eval.targets=[synth_frontal]", "eval.every=100000",
     "checkpoint.every=4", "checkpoint.keep=100", "logging.every=1",
