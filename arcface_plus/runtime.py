@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +18,15 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that torchrun started, or the only one."""
+    """This process among those that torchrun started, or the only one.
+
+    group: the group of its collective calls; None is the one that torchrun's processes form.
+    """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    group: Any = None
 
     @property
     def first(self) -> bool:
@@ -32,12 +37,26 @@ class Processes:
         if self.count == 1:
             return flag
         shared = torch.tensor([float(flag)])
-        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        dist.all_reduce(shared, dist.ReduceOp.MAX, self.group)
         return bool(shared.item())
 
     def barrier(self) -> None:
         if self.count > 1:
-            dist.barrier()
+            dist.barrier(self.group)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of each process, by rank; what they are made of is pickled."""
+        values: list[Any] = [value] * self.count
+        if self.count > 1:
+            dist.all_gather_object(values, value, self.group)
+        return values
+
+    def apart(self) -> Processes:
+        """The same processes with a gloo group of their own, for another thread.
+
+        The calls of two threads in one group would be taken for each other. Collective.
+        """
+        return replace(self, group=dist.new_group(backend="gloo")) if self.count > 1 else self
 
 
 def join_processes() -> Processes:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from arcface_plus.models.heads import MarginHead
 from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.shards import Shards
 
 
 class Classified(NamedTuple):
@@ -37,6 +38,7 @@ class Classifier(nn.Module):
             raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         if classes < 2:
             raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+        self.shards = Shards(classes)
         self.weight = nn.Parameter(torch.empty(classes, embedding_dim))
         nn.init.normal_(self.weight, std=0.01)
         self.head = head

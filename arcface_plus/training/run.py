@@ -41,7 +41,7 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
-    training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
+    training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
     step = training.step if training else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
         if processes.first:

@@ -52,7 +52,7 @@ class Trainer:
         self.processes = updater.processes
         self.step = 0  # updates done
         self._updater, self._saving, self._verifying = updater, saving, verifying
-        self._divergence = DivergenceWatch(updater, loader, run, saving.checkpoints)
+        self._divergence = DivergenceWatch(updater, loader, run, saving.last)
         self._log = StepLog(updater, loader, metrics, plan.data_advice)
 
     def restore(self, checkpoint: Path, training: Training) -> None:
@@ -78,16 +78,18 @@ class Trainer:
                     self.metrics.advance(self.step)
                 if self._pause():
                     self._log.begin_window()
-                if self.processes.any(interrupts.received is not None):
+                if self.processes.any(interrupts.received is not None or self._saving.failed):
                     self._leave(interrupts.received)
+            self._saving.wait()
         summary = self._summary()
         if self.metrics is not None:
             self.metrics.finish(self._verifying.accuracies)
         return summary
 
     def close(self) -> None:
-        """Release threads and files."""
+        """Release threads and files; a checkpoint that is being written is completed."""
         self.loader.close()
+        self._saving.close()
         if self.metrics is not None:
             self.metrics.close()
 
@@ -95,24 +97,23 @@ class Trainer:
         """Complete what was due at the restored step but is absent after a kill."""
         if not self.step:
             return
-        if self.processes.first:
-            self._saving.complete()
-            if self._verification_due():
-                self._verifying.make_if_absent(self._updater.recognizer.backbone, self.step)
+        self._saving.complete()
+        if self.processes.first and self._verification_due():
+            self._verifying.make_if_absent(self._updater.recognizer.backbone, self.step)
         self.processes.barrier()
 
     def _batches(self) -> Iterator[Batch]:
         """The loader's batches; if a record cannot be read, the run is saved before it ends.
 
         With several processes, only one reads the record, so it must not make collective calls: the
-        others wait until torchrun ends them. If it is the first process, it saves the run;
-        otherwise the updates since the last checkpoint are lost.
+        others wait until torchrun ends them, and the updates since the last checkpoint are lost.
         """
         try:
             yield from self.loader.batches(self.step, self.plan.steps)
         except ValueError:
-            if self.step and self.processes.first and self._divergence.all_finite():
-                self._write()
+            if self.step and self.processes.count == 1 and self._divergence.all_finite():
+                self._save()
+                self._saving.wait()
             raise
 
     def _update(self, batch: Batch, measure: bool) -> Update:
@@ -130,19 +131,19 @@ class Trainer:
             self._save()
         if verifying and self.processes.first:
             self._verifying.make(self._updater.recognizer.backbone, self.step)
-            self._saving.checkpoints.tidy()  # the best checkpoint may have changed
+        if verifying and self.plan.keep_best:
+            self._saving.tidy()
         if saving or verifying:
             self.processes.barrier()
         return saving or verifying
 
     def _save(self) -> None:
-        """Collective: all processes call it at the same step; all raise Diverged if one does."""
-        self._divergence.check_before_saving(self.step)
-        if self.processes.first:
-            self._write()
+        """Collective: all processes call it at the same step; all raise Diverged if one does.
 
-    def _write(self) -> None:
-        """In the first process: the checkpoint, and before it the lines that lead up to it."""
+        Returns while the checkpoint is being written; lines that lead up to it are on the disk.
+        """
+        self._saving.wait()
+        self._divergence.check_before_saving(self.step)
         if self.metrics is not None:
             self.metrics.sync()
         self._saving.save(self.step)
@@ -160,9 +161,11 @@ class Trainer:
         return number % self.plan.log_every == 0 or number == self.plan.steps
 
     def _leave(self, signal_number: int | None) -> None:
-        """Save the run and raise Interrupted."""
+        """Save the run and raise Interrupted; or raise what a save has failed with."""
+        self._saving.wait()
         if self.step % self.plan.checkpoint_every and not self._is_last:
             self._save()
+            self._saving.wait()
         self.processes.barrier()
         raise Interrupted(
             signal_number or 15,
