@@ -18,17 +18,17 @@ def together(processes: Processes, action: Callable[[], Result]) -> list[Result]
     If it raises in one process, its error is raised in all of them, and none waits for another; of
     several errors it is that of the lowest rank.
     """
+    outcome: tuple[Result | None, Exception | None]
     try:
-        outcome = (True, action())
+        outcome = action(), None
     except Exception as error:
         if processes.count == 1:
             raise
-        outcome = (False, _portable(error))
+        outcome = None, _portable(error)
     outcomes = processes.gather(outcome)
-    for good, value in outcomes:
-        if not good:
-            raise value
-    return [value for _, value in outcomes]
+    for failure in (error for _, error in outcomes if error is not None):
+        raise failure
+    return [result for result, _ in outcomes]
 
 
 def in_first(processes: Processes, action: Callable[[], Result]) -> Result:

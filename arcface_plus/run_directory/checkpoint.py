@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from arcface_plus.run_directory.class_rows import ClassRows, Layout
+from arcface_plus.run_directory.class_files import ClassRows, Layout
 from arcface_plus.run_directory.finished import read_accuracies
 from arcface_plus.run_directory.manifest import Content, Manifest, check_files, write_manifest
 from arcface_plus.run_directory.model_file import (

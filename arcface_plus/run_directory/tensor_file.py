@@ -36,7 +36,7 @@ def write_tensors(
         file.write(header)
         for name in wide_first:
             data = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            content = memoryview(data.numpy())
+            content = memoryview(data.numpy())  # type: ignore[arg-type]
             file.write(content)
             digest.update(content)
             size += len(content)

@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 
 import torch
 
-from arcface_plus.run_directory.class_rows import WEIGHT, read_rows
+from arcface_plus.run_directory.class_files import WEIGHT, read_rows
 from arcface_plus.run_directory.manifest import (
     MANIFEST,
     Content,
@@ -43,7 +43,7 @@ class Conditions:
 class Training:
     """What a run needs to continue exactly, besides its backbone and what has a row per class.
 
-    classifier, optimizer, regularizer: what does not have a row per class (see `class_rows`);
+    classifier, optimizer, regularizer: what does not have a row per class (see `class_files`);
     up to schema 3, everything.
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.

@@ -51,7 +51,7 @@ class Groundwork:
 
 def lay_groundwork(config: RunConfig) -> Groundwork:
     """Check everything that can be checked before a run begins; UserError if something is wrong."""
-    processes = join_processes()
+    processes = join_processes(config.runtime.timeout_seconds)
     device = _chosen_device(config, processes)
     check_settings(config, processes.count)
     source = checked_source(config, processes.first)

@@ -80,8 +80,8 @@ def reunited(
         if part == "classifier":
             classifier[key] = value
         elif part == "optimizer":
-            number, _, key = key.partition(".")
-            state.setdefault(int(number), {})[key] = value
+            place, _, key = key.partition(".")
+            state.setdefault(int(place), {})[key] = value
         else:
             place, _, key = key.rpartition(".")
             kept = regularizer[place]

@@ -10,7 +10,7 @@ from pathlib import Path
 from arcface_plus.models.nearest.neighbours import NearestAngles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_rows import ClassRows, read_rows
+from arcface_plus.run_directory.class_files import ClassRows, read_rows
 from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard, load_weights
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
@@ -141,7 +141,7 @@ class Saving:
     def _nearest(self) -> NearestAngles | None:
         """Of the weights as they are saved, so that a resumed run writes the same."""
         classifier = self._updater.recognizer.classifier
-        return Watch().angles(classifier.weight) if self._writes else None
+        return Watch().angles(classifier.rows()) if self._writes else None
 
     def _write_nearest_classes(self, angles: NearestAngles | None) -> None:
         if angles is not None and self._updater.processes.first:

@@ -10,7 +10,7 @@ import torch
 
 from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_rows import WEIGHT, ClassRows, read_rows
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows, read_rows
 from arcface_plus.run_directory.manifest import (
     Content,
     Manifest,

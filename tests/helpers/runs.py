@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from arcface_plus.config.tree import RunConfig, load, shipped
-from arcface_plus.run_directory.class_rows import read_rows
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.model_file import load_weights
 from arcface_plus.run_directory.training_state import load_training
 

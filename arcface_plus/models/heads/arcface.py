@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 import torch
 from torch import Tensor
 
+from arcface_plus.models.heads.head import Samples
 from arcface_plus.models.heads.margin_head import MarginHead
 
 MarginGradient = Literal["exact", "straight_through"]
@@ -42,7 +43,8 @@ class ArcFace(MarginHead):
         self.margin = float(margin)
         self.margin_gradient = margin_gradient
 
-    def with_margin(self, cosine: Tensor) -> Tensor:
+    def with_margin(self, samples: Samples) -> Tensor:
+        cosine = samples.cosine
         shifted = add_angular_margin(cosine, self.margin)
         if self.margin_gradient == "straight_through":
             return shifted.detach() + (cosine - cosine.detach())

@@ -24,13 +24,17 @@ def check_cosine_and_labels(cosine: Tensor, labels: Tensor) -> None:
         raise ValueError(
             f"cosine must be floating point (n, C), not {cosine.dtype} {tuple(cosine.shape)}"
         )
-    if labels.shape != cosine.shape[:1] or labels.dtype != torch.int64:
+    check_labels(labels, *cosine.shape)
+
+
+def check_labels(labels: Tensor, count: int, classes: int) -> None:
+    """Raise ``ValueError`` unless ``labels`` is (count,) int64 in [0, classes); see above."""
+    if labels.shape != (count,) or labels.dtype != torch.int64:
         raise ValueError(
-            f"labels must be int64 ({cosine.shape[0]},), not {labels.dtype} {tuple(labels.shape)}"
+            f"labels must be int64 ({count},), not {labels.dtype} {tuple(labels.shape)}"
         )
     if labels.device.type == "cpu" and labels.numel():
         low, high = (int(bound) for bound in torch.aminmax(labels))
-        classes = cosine.shape[1]
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
             raise ValueError(

@@ -14,7 +14,7 @@ from arcface_plus.evaluation.layer_angles import labels, layer_names, measure, w
 from arcface_plus.models.backbones import IResNet, MobileFaceNet
 from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_rows import WEIGHT, ClassRows
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows
 from arcface_plus.run_directory.model_file import ModelCard, write_model
 from arcface_plus.run_directory.training_state import Training, load_class_weights
 from data_prep.errors import DataError

@@ -10,7 +10,7 @@ import pytest
 from checkpoints import save, training
 
 from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
-from arcface_plus.run_directory.class_rows import read_rows
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.model_file import load_weights
 from arcface_plus.run_directory.training_state import load_training
 

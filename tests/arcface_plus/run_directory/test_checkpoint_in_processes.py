@@ -15,7 +15,7 @@ from processes import in_processes
 from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory import checkpoint as module
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_rows import WEIGHT, ClassRows, read_rows
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows, read_rows
 from arcface_plus.run_directory.intact import check_checkpoint
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.runtime import Processes

@@ -23,7 +23,7 @@ from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_rows import read_rows
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.run_directory.sinks import SINKS, RunFacts, Sink
 from arcface_plus.run_directory.tensor_file import write_tensors

@@ -38,10 +38,15 @@ class OneOfTwo(Processes):
     count: int = 2
     fellow: bool = False
     asked: list[bool] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
 
     def any(self, flag: bool) -> bool:
         self.asked.append(flag)
         return flag or self.fellow
+
+    def largest(self, number: int) -> int:
+        self.told.append(number)
+        return number
 
     def barrier(self) -> None:
         self.asked.append(False)
@@ -129,8 +134,7 @@ def test_all_processes_save_or_none(trainer_of, rank, own, fellow):
 
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("finite", [True, False])
-def test_a_broken_record_makes_no_collective_call(trainer_of, rank, finite, monkeypatch):
-    """The others do not know about it, so they would never join the call or the save."""
+def test_a_broken_record_is_told_to_the_others_and_all_save(trainer_of, rank, finite, monkeypatch):
     processes = OneOfTwo(rank)
     trainer = trainer_of(processes)
     if not finite:  # found at the next logged step on a GPU, so not yet when the record is met
@@ -138,5 +142,23 @@ def test_a_broken_record_makes_no_collective_call(trainer_of, rank, finite, monk
     with pytest.raises(DataError, match="record 7 cannot be decoded"):
         trainer.run()
     assert trainer.step == 2
-    assert len(processes.asked) == trainer.loader.asked_before > 0
-    assert saved(trainer) == []
+    assert [number > 0 for number in processes.told] == [False, False, True]
+    assert saved(trainer) == (["step_00000002"] if rank == 0 and finite else [])
+
+
+def test_a_save_that_fails_in_the_background_ends_the_run_at_the_next_step(trainer_of, monkeypatch):
+    """The others are told, and get the same error from their own part of the save."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "training.pt")
+
+    processes = OneOfTwo(0)
+    trainer = trainer_of(processes)
+    monkeypatch.setattr(Checkpoints, "save", full)
+    trainer._saving.save(0)
+    trainer._saving.last()
+    with pytest.raises(OSError, match="No space left") as caught:
+        trainer.run()
+    assert caught.value.filename == "training.pt"
+    assert trainer.step == 0
+    assert [number > 0 for number in processes.told] == [True]

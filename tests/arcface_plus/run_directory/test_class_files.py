@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from arcface_plus.models.shards import Shards
-from arcface_plus.run_directory.class_rows import ClassRows, read_rows
+from arcface_plus.run_directory.class_files import ClassRows, read_rows
 from arcface_plus.run_directory.manifest import (
     Content,
     Manifest,
