@@ -30,6 +30,7 @@ from arcface_plus.run_directory.model_file import (
     ModelCard,
     write_model,
 )
+from arcface_plus.run_directory.together import in_first, together
 from arcface_plus.run_directory.training_state import (
     TRAINING_STATE,
     Training,
@@ -37,7 +38,6 @@ from arcface_plus.run_directory.training_state import (
     write_training,
 )
 from arcface_plus.runtime import Processes
-from arcface_plus.together import in_first, together
 from data_prep.errors import DataError
 from data_prep.files import copy_file, make_folder, publish, sync_folder
 

@@ -8,6 +8,7 @@ from arcface_plus.run_directory.checkpoint import step_of
 from arcface_plus.run_directory.intact import check_checkpoint, newest_intact_before
 from arcface_plus.run_directory.manifest import MANIFEST, UnusableState, check_files
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, read_identity
+from arcface_plus.run_directory.together import together
 from arcface_plus.run_directory.training_state import (
     TRAINING_STATE,
     Conditions,
@@ -15,7 +16,6 @@ from arcface_plus.run_directory.training_state import (
     load_training,
 )
 from arcface_plus.runtime import Processes
-from arcface_plus.together import together
 from data_prep.errors import DataError, UserError
 
 

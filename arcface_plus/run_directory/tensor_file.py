@@ -35,8 +35,11 @@ def write_tensors(
     with replacing(path) as file:
         file.write(header)
         for name in wide_first:
-            data = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            content = memoryview(data.numpy())  # type: ignore[arg-type]
+            data = tensors[name].detach().cpu().contiguous()
+            flat = data.as_strided(
+                (data.numel(),), (1,)
+            )  # of one element, any stride is contiguous
+            content = memoryview(flat.view(torch.uint8).numpy())  # type: ignore[arg-type]
             file.write(content)
             digest.update(content)
             size += len(content)

@@ -22,6 +22,7 @@ def tensors() -> dict[str, torch.Tensor]:
     return made | {
         "scalar": torch.tensor(7.5), "empty": torch.empty(0, 512), "ä \"quoted\"": torch.ones(1),
         "channels last": image, "transposed": torch.randn(3, 5).T,
+        "one of a column": torch.randn(5, 4)[3:4, 0],
         "not a number": torch.tensor([float("nan"), -0.0, float("inf")]),
     }  # fmt: skip
 

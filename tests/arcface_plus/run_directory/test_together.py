@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from processes import in_processes
 
+from arcface_plus.run_directory.together import in_first, together
 from arcface_plus.runtime import Processes
-from arcface_plus.together import in_first, together
 from data_prep.errors import DataError
 
 
