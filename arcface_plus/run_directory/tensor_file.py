@@ -36,9 +36,8 @@ def write_tensors(
         file.write(header)
         for name in wide_first:
             data = tensors[name].detach().cpu().contiguous()
-            flat = data.as_strided(
-                (data.numel(),), (1,)
-            )  # of one element, any stride is contiguous
+            # not reshape(-1): the stride of one element may be any, and `view` refuses it
+            flat = data.as_strided((data.numel(),), (1,))
             content = memoryview(flat.view(torch.uint8).numpy())  # type: ignore[arg-type]
             file.write(content)
             digest.update(content)

@@ -98,7 +98,7 @@ def save(folder: Path, name: str, rows: int, count: int) -> tuple[Training, Divi
 def restored(folder: Path, name: str, shards: Shards, saved: Training) -> Run:
     recognizer, optimizer = new_run(name, shards)
     rows = read_rows(folder, shards.own) if saved.rows_apart else {}
-    state = reunited(recognizer, optimizer, saved, rows)
+    state = reunited(recognizer, optimizer, Training(**on_host(vars(saved))), rows)
     recognizer.classifier.load_state_dict(state.classifier)
     recognizer.regularizer.load_state_dict(state.regularizer)
     optimizer.load_state_dict(state.optimizer)
