@@ -117,7 +117,7 @@ class Classifier(nn.Module):
 
     def _observe(self, samples: Samples, closing: bool) -> None:
         """Show the batches of all processes to a head that keeps statistics, in training."""
-        if self.head.observes and self.training and torch.is_grad_enabled():
+        if self.head.observes and self.head.training and torch.is_grad_enabled():
             cosine, norm = from_all_processes(torch.stack(samples[:2], dim=1)).unbind(dim=1)
             with torch.no_grad():
                 own = no_facts(cosine, len(cosine))
