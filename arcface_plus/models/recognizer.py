@@ -17,7 +17,7 @@ class Losses(NamedTuple):
     total: Tensor
     """margin + regularizer_weight · regularizer."""
     margin: Tensor
-    """Cross entropy over the head's logits."""
+    """The head's loss: the cross entropy over its logits, with its own terms if it has any."""
     regularizer: Tensor
     """The regularizer, not multiplied by its weight; 0 where that weight is 0; detached."""
     accuracy: Tensor
@@ -34,7 +34,7 @@ class Recognizer(nn.Module):
     A batch may be split into parts, whose losses and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
     ``closing`` marks the last part, which adds the regularizer. The weights must not change between
-    parts.
+    parts. ``step`` is the number of the update, from 0, for heads that depend on it.
     """
 
     def __init__(
@@ -60,14 +60,19 @@ class Recognizer(nn.Module):
         return self.regularizer_weight > 0.0 and self.regularizer.acts
 
     def forward(
-        self, images: Tensor, labels: Tensor, share: float = 1.0, closing: bool = True
+        self,
+        images: Tensor,
+        labels: Tensor,
+        share: float = 1.0,
+        closing: bool = True,
+        step: int = 0,
     ) -> Losses:
-        margin, accuracy = self.classifier(self.backbone(images), labels)
+        margin, accuracy = self.classifier(self.backbone(images), labels, step, closing)
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         if not (self._regularized and closing):
             return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
-        regularizer = self.regularizer(self.classifier.weight)
+        regularizer = self.regularizer(self.classifier.rows())
         total = margin + self.regularizer_weight * regularizer
         return Losses(total, margin.detach(), regularizer.detach(), accuracy)
 
@@ -80,7 +85,7 @@ class Recognizer(nn.Module):
         """
         if self._regularized and self.regularizer.last is not None:
             return self.regularizer.last
-        return self._watch.angles(self.classifier.weight)
+        return self._watch.angles(self.classifier.rows())
 
     def regularizer_report(self) -> dict[str, float]:
         """The regularizer's own metrics, if it is in use and has any."""

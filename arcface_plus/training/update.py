@@ -74,7 +74,7 @@ class Updater:
             group["lr"] = self.schedule.at(step)
         sizes = part_sizes(len(batch.labels), self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        losses = backward(self._model, batch, sizes, context, self._scaler.scale)
+        losses = backward(self._model, batch, sizes, context, self._scaler.scale, step)
         angles = self.recognizer.class_angles() if measure else None
         norm = None
         if measure or self.settings.grad_clip is not None:
