@@ -42,7 +42,7 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
-    training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
+    training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
     step = training.step if training else 0
     if processes.first:
         unmark_interrupted(run)
