@@ -91,7 +91,7 @@ def _parameter_keys(one: OneOf, choice: Choice, key: str) -> Iterator[Key]:
 
 
 def _key(key: str, schema: Mapping[str, Any], required: bool) -> Key:
-    absent = {} if schema.get("type") == "object" else None
+    absent: Any = {} if schema.get("type") == "object" else None
     default = (
         "required" if required else json.dumps(schema.get("default", absent), ensure_ascii=False)
     )

@@ -118,7 +118,9 @@ def load_training(checkpoint: Path) -> Training:
 
 
 def load_class_weights(checkpoint: Path) -> torch.Tensor:
-    """All class weights of a checkpoint directory, (classes, d), compared with its manifest.
+    """All class weights of a checkpoint directory, compared with its manifest.
+
+    (classes, d), or (classes, K, d) if the head has K sub-centres.
 
     Raises:
         UnusableState, DataError: as `load_training`.
