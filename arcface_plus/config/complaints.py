@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from arcface_plus.config.components import OneOf, one_of
+from arcface_plus.config.components import OneOf, OneOrMore, one_of
 from data_prep.validation_errors import EXPECTED, shown
 
 _NO_SECTION = {"model_type", "model_attributes_type"}
@@ -94,6 +94,10 @@ def _place(location: tuple[Any, ...], root: type[BaseModel]) -> _Place:
         choice = one_of(section, part) if section else None
         field = section.model_fields.get(part) if section else None
         section = field.annotation if field and _is_model(field.annotation) else None  # type: ignore[assignment]
+        if isinstance(choice, OneOrMore) and parts:
+            several = parts.pop(0) == OneOrMore.LIST
+            key += [str(index) for index in parts[:several]]
+            parts = parts[several:]
         if choice:
             names, parts = parts[: len(choice.choices)], parts[len(choice.choices) :]
             section = choice.models.get(tuple(names))  # type: ignore[assignment]
