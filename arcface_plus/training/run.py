@@ -76,7 +76,7 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
 def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     """Data, network, losses and length of a run in one line."""
     batch, images = config.data.batch_size, len(ground.source)
-    terms = (config.regularizer, config.auxiliary)
+    terms = (*config.regularizers, config.auxiliary)
     plus = "".join(f" + {term.weight:g}·{term.name}" for term in terms if term.name != "none")
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "

@@ -28,7 +28,9 @@ def test_resolved_config_hides_no_default():
     assert resolved["head"] == {
         "name": "arcface", "scale": 64.0, "margin": 0.5, "margin_gradient": "exact"
     }  # fmt: skip
-    assert resolved["regularizer"] == {"name": "none", "weight": 0.0}
+    assert resolved["regularizer"] == {
+        "name": "none", "weight": 0.0, "layers": "classifier", "reduction": "sum"
+    }  # fmt: skip
 
 
 def test_keys_of_the_published_optimizer_section_still_say_what_they_said():
@@ -119,3 +121,32 @@ def test_every_head_has_defaults(name):
 def test_values_that_are_none_of_a_key(tree, said):
     with pytest.raises(UserError, match=said):
         validate({"run": {"name": "x"}} | tree, "-")
+
+
+def test_regularizers_may_be_one_or_a_list():
+    one = {"name": "mma", "weight": 0.5, "layers": "all", "reduction": "mean"}
+    other = {"name": "mhe", "weight": 1.0, "power": 0, "layers": ["conv1", "layer*"]}
+    for given, names in ((one, ["mma"]), ([one, other], ["mma", "mhe"]), (["none"], ["none"]),
+                         ([], [])):  # fmt: skip
+        config = validate({"run": {"name": "x"}, "regularizer": given}, "-")
+        assert [term.name for term in config.regularizers] == names
+        assert validate(yaml.safe_load(config.to_yaml()), "-") == config
+    plans = [
+        term.plan()
+        for term in validate({"run": {"name": "x"}, "regularizer": [one, other]}, "-").regularizers
+    ]
+    assert [(plan.weight, plan.layers, plan.reduction) for plan in plans] == [
+        (0.5, "all", "mean"), (1.0, ("conv1", "layer*"), "sum")
+    ]  # fmt: skip
+    assert plans[1].build().energy.power == 0.0
+    assert plans[1].build() is not plans[1].build()
+
+
+def test_pairs_of_a_batch_are_about_classes():
+    term = {"name": "mhe", "weight": 1.0, "pairs": "batch"}
+    for layers in ("classifier", ["classifier"]):
+        validate({"run": {"name": "x"}, "regularizer": {**term, "layers": layers}}, "-")
+    with pytest.raises(
+        UserError, match=r"regularizer\.layers must be classifier with pairs: batch"
+    ):
+        validate({"run": {"name": "x"}, "regularizer": {**term, "layers": "all"}}, "-")
