@@ -84,11 +84,7 @@ def plain(tree: Any) -> Any:
         return {key: plain(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [plain(value) for value in tree]
-    return (
-        plain(tree.to_dict())
-        if hasattr(tree, "to_dict")
-        else getattr(tree, "actual_instance", tree)
-    )
+    return getattr(tree, "actual_instance", tree)
 
 
 def test_both_cluster_manifests_run_the_same_container():

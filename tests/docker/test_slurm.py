@@ -41,7 +41,8 @@ def test_a_preempted_job_saves_waits_in_the_queue_and_continues(synthetic, tmp_p
 
         def released() -> bool:
             if state() == "PENDING":
-                slurm(conf, "scontrol", "update", f"JobId={number}", "StartTime=now")
+                now = ("scontrol", "update", f"JobId={number}", "StartTime=now")
+                slurm(conf, *now, must=False)  # it may have started just now
             return state() == "RUNNING"
 
         def continued(step: int) -> None:
@@ -52,7 +53,8 @@ def test_a_preempted_job_saves_waits_in_the_queue_and_continues(synthetic, tmp_p
             assert not (run / "interrupted.json").exists()
             assert f"demo_arcface: resumes at step {step} in" in said.read_text()
 
-        wait_until(lambda: "idle" in slurm(conf, "sinfo", "--noheader"), "node")
+        ready = ("sinfo", "--noheader", "--partition=low", "--format=%D %T")
+        wait_until(lambda: slurm(conf, *ready).strip() == "2 idle", "two nodes", every=0.5)
         slurm(conf, job[0], "--test-only", *job[1:], **environment)
         number = slurm(conf, *job, **environment).strip()
         wait_for_step(run, 3)
