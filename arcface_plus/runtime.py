@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,22 @@ class Processes:
         """Wait for all processes, up to PATIENCE: one may work alone for long."""
         if self.count > 1:
             dist.barrier(self.patient)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of each process, by rank, pickled; waits for the others as `barrier` does."""
+        values: list[Any] = [value] * self.count
+        if self.count > 1:
+            dist.all_gather_object(values, value, self.patient)
+        return values
+
+    def apart(self) -> Processes:
+        """The same processes, for `barrier` and `gather` in another thread (collective).
+
+        The calls of two threads in one group would be taken for each other.
+        """
+        if self.count == 1:
+            return self
+        return replace(self, patient=dist.new_group(backend="gloo", timeout=PATIENCE))
 
 
 def join_processes(timeout_seconds: float = 600.0) -> Processes:

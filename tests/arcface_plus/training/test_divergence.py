@@ -41,7 +41,7 @@ def watch_of(tmp_path):
         )
         updater.recognizer.weight.data.fill_(weight)
         loader = SimpleNamespace(batches=lambda first, last: iter([batch()]))
-        return DivergenceWatch(updater, loader, tmp_path, Checkpoints(tmp_path, 1))  # type: ignore[arg-type]
+        return DivergenceWatch(updater, loader, tmp_path, Checkpoints(tmp_path, 1).last)  # type: ignore[arg-type]
 
     return make
 

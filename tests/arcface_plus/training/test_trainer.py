@@ -49,6 +49,9 @@ class OneOfTwo(Processes):
     def barrier(self) -> None:
         return None
 
+    def apart(self) -> Processes:
+        return Processes(self.rank)  # what it writes alone
+
 
 class Breaking:
     """A loader that meets a broken record after two batches."""
@@ -117,6 +120,7 @@ def test_all_processes_save_or_none(trainer_of, rank, own, fellow):
             trainer._save()
     else:
         trainer._save()
+        trainer._saving.wait()
     assert processes.asked == [own]
     assert saved(trainer) == ([] if own or fellow or rank else ["step_00000000"])
 
@@ -164,3 +168,21 @@ def test_what_another_process_tells_ends_this_one_before_the_next_update(trainer
     if rank == 0:
         marker = json.loads((trainer.run_folder / MARKER).read_text())
         assert (marker["signal"], marker["step"]) == ("SIGUSR1", 1)
+
+
+def test_a_save_that_fails_in_the_background_ends_the_run_at_the_next_step(trainer_of, monkeypatch):
+    """The others are told, and get the same error from their own part of the save."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "training.pt")
+
+    processes = OneOfTwo(0)
+    trainer = trainer_of(processes)
+    monkeypatch.setattr(Checkpoints, "save", full)
+    trainer._saving.save(0)
+    trainer._saving.last()
+    with pytest.raises(OSError, match="No space left") as caught:
+        trainer.run()
+    assert caught.value.filename == "training.pt"
+    assert trainer.step == 0
+    assert [number > 0 for number in processes.asked] == [True]
