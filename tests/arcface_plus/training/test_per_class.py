@@ -45,7 +45,8 @@ class Remembering(nn.Module):
         super().__init__()
         self.state = {
             "next": 7, "drift": torch.tensor(0.5),
-            "rows": shards.rows, "by_row": {"candidates": torch.arange(3 * shards.rows).view(-1, 3)[shards.own]},
+            "rows": shards.rows,
+            "by_row": {"candidates": torch.arange(3 * shards.rows).view(-1, 3)[shards.own]},
         }  # fmt: skip
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -186,9 +187,8 @@ def test_rows_of_a_hidden_layer_stay_whole():
 def test_a_regularizers_rows_in_older_checkpoints_are_cut():
     whole = new_run("sgd", Shards(5))[0].regularizer.state_dict()
     kept = {"rows": 5, "table": torch.arange(5), "next": 3}
-    old = training(
-        2, schema=3, classes=5, optimizer={"state": {}}, regularizer={"a": kept, **whole}
-    )
+    kept_by = {"a": kept, **whole}
+    old = training(2, schema=3, classes=5, optimizer={"state": {}}, regularizer=kept_by)
     state = reunited(*new_run("sgd", Shards(5, 1, 2)), old, {})
     assert state.regularizer["a"]["table"].tolist() == [3, 4]
     assert state.regularizer["a"]["next"] == 3
