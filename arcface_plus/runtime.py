@@ -81,7 +81,9 @@ def join_processes(timeout_seconds: float = 600.0) -> Processes:
     count = torchrun.count()
     if count == 1:
         return Processes()
-    store, rank, _ = next(dist.rendezvous("env://", timeout=START))
+    found, rank, _ = next(dist.rendezvous("env://", timeout=START))
+    # torchrun keeps its store when it starts processes again: addresses in it may be of dead ones.
+    store = dist.PrefixStore(f"group/{torchrun.restarts()}", found)
     store.set(f"arrived/{rank}", "")
     store.wait([f"arrived/{other}" for other in range(count)], START)
     dist.init_process_group(

@@ -54,6 +54,7 @@ class Classifier(nn.Module):
         nn.init.normal_(self.weight, std=0.01)
         bias = nn.Parameter(torch.zeros(classes)) if head.uses_bias else None
         self.register_parameter("bias", bias)
+        head.prepare(classes)
         self.head = head
 
     def rows(self) -> Tensor:

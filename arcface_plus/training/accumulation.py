@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.recognizer import Losses
+from arcface_plus.models.regularizers import Moment
 
 
 def part_sizes(images: int, limit: int | None) -> list[int]:
@@ -38,11 +39,12 @@ def backward(
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
     step: int = 0,
+    moment: Moment | None = None,
 ) -> Losses:
     """Add the batch's gradients to the parameters; return its losses, detached.
 
     `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling;
-    `step`: number of the update, from 0.
+    `step`: number of the update, from 0; `moment`: what regularizers may need of it.
     """
     assert sum(sizes) == len(batch.labels)
     whole: Losses | None = None
@@ -52,7 +54,7 @@ def backward(
         with nullcontext() if closing else _unsynchronized(model):
             with autocast:
                 share = len(labels) / len(batch.labels)
-                losses: Losses = model(images, labels, share, closing, step)
+                losses: Losses = model(images, labels, share, closing, step, moment)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))
         whole = part if whole is None else Losses(*map(torch.add, whole, part))
