@@ -108,6 +108,30 @@ def evaluation(
 
 
 @bench.command()
+def checkpoint(
+    backbone: Annotated[str, typer.Option(help="Network.")] = "r50",
+    classes: Annotated[
+        int, typer.Option(min=2, help="Number of classes; CASIA-WebFace has 10575.")
+    ] = 10_575,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to write, on the disk to measure. Default: the system's."),
+    ] = None,
+    device: DeviceOption = "auto",
+    json_file: JsonOption = None,
+) -> None:
+    """Time how long a checkpoint keeps training waiting, against waiting until it is written."""
+    from arcface_plus.bench.checkpoint import run
+    from arcface_plus.runtime import resolve_device
+
+    check_writable(json_file)
+    if folder is not None:
+        check_folder_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    _publish([run(resolve_device(device), backbone, classes, folder)], json_file)
+
+
+@bench.command()
 def data(
     train: Annotated[
         Path | None, typer.Option(help="Also read this .rec, or folder with train.rec.")
