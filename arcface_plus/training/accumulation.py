@@ -2,8 +2,10 @@
 
 Each part's mean loss is weighted by its share of the batch. The regularizer, which depends only on
 the weights, is added to the last part; with several processes, only that part synchronizes
-gradients. Losses and gradients equal those of the whole batch, with two exceptions: batch norm sees
-the part, not the batch, and on a GPU dropout draws different masks (equally random).
+gradients. Losses and gradients equal those of the whole batch, with three exceptions: batch norm
+sees the part, not the batch; on a GPU dropout draws different masks (equally random); and a head
+with running statistics sees in each part what the batch has shown so far (after the batch, its
+statistics are those of the whole).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.recognizer import Losses
+from arcface_plus.models.regularizers import Moment
 
 
 def part_sizes(images: int, limit: int | None) -> list[int]:
@@ -35,10 +38,13 @@ def backward(
     sizes: list[int],
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
+    step: int = 0,
+    moment: Moment | None = None,
 ) -> Losses:
     """Add the batch's gradients to the parameters; return its losses, detached.
 
-    `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling.
+    `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling;
+    `step`: number of the update, from 0; `moment`: what regularizers may need of it.
     """
     assert sum(sizes) == len(batch.labels)
     whole: Losses | None = None
@@ -47,7 +53,8 @@ def backward(
         closing = number == len(sizes)
         with nullcontext() if closing else _unsynchronized(model):
             with autocast:
-                losses: Losses = model(images, labels, len(labels) / len(batch.labels), closing)
+                share = len(labels) / len(batch.labels)
+                losses: Losses = model(images, labels, share, closing, step, moment)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))
         whole = part if whole is None else Losses(*map(torch.add, whole, part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from torch import nn
 
 from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.models.recognizer import Losses
-from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.training.errors import Diverged
 from arcface_plus.training.update import Updater
 from data_prep.files import write_text
@@ -23,13 +22,16 @@ SMALLEST_SCALE = 2.0**-10  # with an fp16 loss scale below this, training makes 
 
 
 class DivergenceWatch:
-    """Remembers, on the device, the first step whose loss is not finite."""
+    """Remembers, on the device, the first step whose loss is not finite.
+
+    `last`: finds the newest checkpoint, which errors name.
+    """
 
     def __init__(
-        self, updater: Updater, loader: Loader, run: Path, checkpoints: Checkpoints
+        self, updater: Updater, loader: Loader, run: Path, last: Callable[[], Path | None]
     ) -> None:
         self._updater, self._loader = updater, loader
-        self._run, self._checkpoints = run, checkpoints
+        self._run, self._last = run, last
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=updater.device)
 
     def note(self, losses: Losses, step: int) -> None:
@@ -45,7 +47,7 @@ class DivergenceWatch:
         bad = int(self._first_bad)
         scale = self._updater.loss_scale
         if self._updater.processes.any(bad >= 0):
-            raise Diverged(self._post_mortem(bad, step, losses, last_finite))
+            raise Diverged(self._post_mortem(bad, losses, last_finite))
         if scale is not None and scale < SMALLEST_SCALE:
             raise Diverged(
                 f"step {step}: the fp16 loss scale fell to {scale:g}, so gradients vanish; "
@@ -70,19 +72,20 @@ class DivergenceWatch:
         total = nn.utils.get_total_norm(parameters)
         return int(self._first_bad) < 0 and bool(torch.isfinite(total))
 
-    def _post_mortem(
-        self, bad_step: int, step: int, losses: Losses, last_finite: Mapping[str, float]
-    ) -> str:
-        """Reload the offending batch, a function of the step, and describe it."""
+    def _post_mortem(self, bad_step: int, losses: Losses, last_finite: Mapping[str, float]) -> str:
+        """Reload the offending batch, a function of the step, and describe it.
+
+        Empty if the batch is another process's, which describes it.
+        """
         if bad_step < 0:
-            return f"step {step}: the loss is not finite in another process"
+            return ""
         batch = next(self._loader.batches(bad_step, bad_step + 1))
         lr = self._updater.schedule.at(bad_step)
         facts = post_mortem(bad_step + 1, batch, losses, lr, last_finite)
         return report(facts, self._run, self._last_checkpoint())
 
     def _last_checkpoint(self) -> str:
-        last = self._checkpoints.last()
+        last = self._last()
         return last.name if last else "none"
 
 

@@ -13,6 +13,7 @@ from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.entries import SUMMARY_FILE
 from arcface_plus.run_directory.environment import describe
 from arcface_plus.run_directory.finished import is_finished
+from arcface_plus.run_directory.interrupted import unmark_interrupted
 from arcface_plus.run_directory.prepare import claimed
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.runtime import Processes, resolve_device
@@ -41,8 +42,10 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
-    training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
+    training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
     step = training.step if training else 0
+    if processes.first:
+        unmark_interrupted(run)
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
         if processes.first:
             say(f"{run}: finished at step {step}; {how_to_extend(step)}")
@@ -73,8 +76,7 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
 def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     """Data, network, losses and length of a run in one line."""
     batch, images = config.data.batch_size, len(ground.source)
-    term = config.regularizer
-    plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
+    plus = "".join(f" + {t.weight:g}·{t.name}" for t in config.regularizers if t.name != "none")
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "
         f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps per "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +12,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
+from arcface_plus.models.gathering import from_all_processes
+from arcface_plus.models.influence import Influence
 from arcface_plus.models.recognizer import Losses, Recognizer
-from arcface_plus.models.regularizers import NearestAngles
+from arcface_plus.models.regularizers import Moment, NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
 from arcface_plus.training.accumulation import backward, part_sizes
 from arcface_plus.training.schedules import Schedule
@@ -23,6 +27,10 @@ class Update(NamedTuple):
     losses: Losses
     grad_norm: torch.Tensor | None
     angles: NearestAngles | None
+    influences: Mapping[str, Influence] = MappingProxyType({})
+    """Of each regularizer, by its label, if measured."""
+    layer_angles: Mapping[str, NearestAngles] = MappingProxyType({})
+    """Of each regularized hidden layer, if due."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class UpdateSettings:
     seed: int
     grad_clip: float | None = None
     micro_batch_size: int | None = None
+    layer_angles_every: int = 1000
+    """Steps between two measurements of the angles of regularized hidden layers."""
 
 
 class Updater:
@@ -60,6 +70,7 @@ class Updater:
             # the first process's, which are saved, come from its own batches either way.
             self._model = DistributedDataParallel(recognizer, broadcast_buffers=False)
         self._model.train()
+        self._layer_angles_at: int | None = None
 
     @property
     def loss_scale(self) -> float | None:
@@ -67,23 +78,43 @@ class Updater:
         return self._scaler.get_scale() if self._scaler.is_enabled() else None
 
     def make(self, batch: Batch, step: int, measure: bool) -> Update:
-        """Make update number `step`, counted from 0; `measure`: also gradient norm and class
-        angles, which must be taken before the optimizer changes the weights."""
+        """Make update number `step`, counted from 0; `measure`: also gradient norms and angles,
+        which must be taken before the optimizer changes the weights."""
         seed_step(self.settings.seed, step, self.processes.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.at(step)
         sizes = part_sizes(len(batch.labels), self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        losses = backward(self._model, batch, sizes, context, self._scaler.scale)
+        regularizer = self.recognizer.regularizer
+        regularizer.measuring = measure
+        moment = self._moment(batch, step)
+        losses = backward(self._model, batch, sizes, context, self._scaler.scale, step, moment)
         angles = self.recognizer.class_angles() if measure else None
-        norm = None
+        layer_angles = regularizer.layer_angles() if measure and self._angles_due(step) else {}
+        norm, influences = None, {}
         if measure or self.settings.grad_clip is not None:
             self._scaler.unscale_(self.optimizer)
+            influences = regularizer.influences()
             norm = self._clip()
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return Update(losses, norm, angles)
+        return Update(losses, norm, angles, influences, layer_angles)
+
+    def _moment(self, batch: Batch, step: int) -> Moment:
+        """What regularizers may need; labels are those of all processes."""
+        labels = batch.labels
+        if self.recognizer.regularizer.needs_labels:
+            labels = from_all_processes(labels)
+        return Moment(self.settings.seed, step, labels)
+
+    def _angles_due(self, step: int) -> bool:
+        """At the first measured step, and at the first one after every so many steps."""
+        every, before = self.settings.layer_angles_every, self._layer_angles_at
+        if before is not None and (step + 1) // every == (before + 1) // every:
+            return False
+        self._layer_angles_at = step
+        return True
 
     def _clip(self) -> torch.Tensor:
         """Clip the gradient if there is a limit; return its total norm before clipping."""
