@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from arcface_plus.commands.model_options import DeviceOption, JsonOption, table_console
+from data_prep.errors import UserError
 from data_prep.files import check_folder_writable, check_writable
 
 bench = typer.Typer(help="Measure speed against a baseline.", no_args_is_help=True)
@@ -70,15 +71,25 @@ def mma(
         list[int] | None,
         typer.Option(min=2, help="Number of classes; repeatable.", show_default=False),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=2, help="Time only the exact search, its rows split over CPU processes."),
+    ] = None,
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
     """Time MMA, forward and backward, against the n × n matrix, and compare its modes."""
+    from arcface_plus.bench import sharded_mma
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
     sizes = [(count, 512) for count in rows] if rows else None
+    if processes is not None:
+        if device not in ("auto", "cpu"):
+            raise UserError("--processes runs on the CPU: leave out --device")
+        _publish([sharded_mma.run(processes, sizes)], json_file)
+        return
     _publish(run(str(resolve_device(device)), sizes), json_file)
 
 
