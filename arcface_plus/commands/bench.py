@@ -70,16 +70,20 @@ def mma(
         list[int] | None,
         typer.Option(min=2, help="Number of classes; repeatable.", show_default=False),
     ] = None,
+    regularizer: Annotated[
+        Literal["mma", "mhe"], typer.Option(help="Nearest rows, or the energy of all pairs.")
+    ] = "mma",
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """Time MMA, forward and backward, against the n × n matrix, and compare its modes."""
+    """Time MMA or MHE, forward and backward, against the n × n matrix, and compare MMA's modes."""
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
     sizes = [(count, 512) for count in rows] if rows else None
-    _publish(run(str(resolve_device(device)), sizes), json_file)
+    found = run(str(resolve_device(device)), sizes, regularizer=regularizer)
+    _publish(found, json_file)
 
 
 @bench.command("eval")
