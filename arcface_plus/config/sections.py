@@ -133,7 +133,7 @@ class Regularizer(ComponentSection):
     layers: Annotated[
         Literal["classifier", "hidden", "all"] | LayerNames,
         Field(description="class weights, layers of the backbone, both, or names with * and ?"),
-    ] = CLASSIFIER
+    ] = "classifier"
     reduction: Annotated[
         Reduction, Field(description="over the layers' values; the papers take the sum")
     ] = "sum"

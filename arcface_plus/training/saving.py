@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from arcface_plus.models.nearest.neighbours import NearestAngles
+from torch import Tensor
+
+from arcface_plus.models.class_rows import class_rows
+from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_files import ClassRows, read_rows
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows, read_rows
 from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard, load_weights
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
@@ -95,12 +98,13 @@ class Saving:
             **vars(self._conditions),
         )
         backbone = on_host(recognizer.backbone.state_dict()) if first else {}
-        angles = self._nearest()
+        angles = None if self._searches_later else self._nearest(recognizer.classifier.weight)
 
         def write() -> None:
             card = self._card.at(step)
             self.checkpoints.save(training, rows, backbone, card, self._writers)
-            self._write_nearest_classes(angles)
+            if first:
+                self._write_nearest_classes(angles or self._nearest(rows.tensors[WEIGHT]))
 
         self._background.start(write)
 
@@ -134,18 +138,31 @@ class Saving:
     def complete(self) -> None:
         """Make what a kill right after a checkpoint has left undone; again is harmless."""
         self.tidy()
-        self._write_nearest_classes(self._nearest())
+        angles = self._nearest(self._updater.recognizer.classifier.weight)
+        if self._updater.processes.first:
+            self._write_nearest_classes(angles)
 
     @property
     def _writes(self) -> bool:
         """Whether this process writes rows: its own, or all of them if it is the first."""
         return self._updater.processes.first or self._updater.recognizer.classifier.shards.count > 1
 
-    def _nearest(self) -> NearestAngles | None:
-        """Of the weights as they are saved, so that a resumed run writes the same."""
-        classifier = self._updater.recognizer.classifier
-        return Watch().angles(classifier.rows()) if self._writes else None
+    @property
+    def _searches_later(self) -> bool:
+        """Whether the thread searches the nearest classes, in its copy of the weights.
 
-    def _write_nearest_classes(self, angles: NearestAngles | None) -> None:
-        if angles is not None and self._updater.processes.first:
-            write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)
+        A GPU is faster in the weights themselves, and shards need all processes.
+        """
+        sharded = self._updater.recognizer.classifier.shards.count > 1
+        return self._updater.device.type == "cpu" and not sharded
+
+    def _nearest(self, weight: Tensor) -> NearestAngles:
+        """Of the class weights as they are saved, so that a resumed run writes the same.
+
+        Collective if they are sharded.
+        """
+        shards = self._updater.recognizer.classifier.shards
+        return Watch().angles(class_rows(weight.detach()), shards).gathered(shards)
+
+    def _write_nearest_classes(self, angles: NearestAngles) -> None:
+        write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)

@@ -115,7 +115,7 @@ class StepLog:
     def _influences(self, step: int, update: Update) -> dict[str, float]:
         """What each regularizer does to the weights it acts on, beside the data loss."""
         rates = sum(self._updater.schedule.at(k) for k in range(step - self._steps, step))
-        found = {}
+        found: dict[str, float] = {}
         for label, influence in update.influences.items():
             ending = f".{label}" if len(update.influences) > 1 else ""
             weights = float(influence.weights)
