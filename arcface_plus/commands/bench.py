@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from arcface_plus.commands.model_options import DeviceOption, JsonOption, table_console
+from data_prep.errors import UserError
 from data_prep.files import check_folder_writable, check_writable
 
 bench = typer.Typer(help="Measure speed against a baseline.", no_args_is_help=True)
@@ -70,16 +71,30 @@ def mma(
         list[int] | None,
         typer.Option(min=2, help="Number of classes; repeatable.", show_default=False),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=2, help="Time only the exact search, its rows split over CPU processes."),
+    ] = None,
+    regularizer: Annotated[
+        Literal["mma", "mhe"], typer.Option(help="Nearest rows, or the energy of all pairs.")
+    ] = "mma",
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """Time MMA, forward and backward, against the n × n matrix, and compare its modes."""
+    """Time MMA or MHE, forward and backward, against the n × n matrix, and compare MMA's modes."""
+    from arcface_plus.bench import sharded_mma
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
     sizes = [(count, 512) for count in rows] if rows else None
-    _publish(run(str(resolve_device(device)), sizes), json_file)
+    if processes is not None:
+        if device not in ("auto", "cpu") or regularizer != "mma":
+            raise UserError("--processes times MMA on the CPU: leave out --device, --regularizer")
+        _publish([sharded_mma.run(processes, sizes)], json_file)
+        return
+    found = run(str(resolve_device(device)), sizes, regularizer=regularizer)
+    _publish(found, json_file)
 
 
 @bench.command("eval")

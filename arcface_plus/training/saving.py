@@ -69,6 +69,8 @@ class Saving:
         recognizer.classifier.load_state_dict(state.classifier)
         if state.regularizer:
             recognizer.regularizer.load_state_dict(state.regularizer)
+        if recognizer.auxiliary is not None:
+            recognizer.auxiliary.load_state_dict(training.auxiliary)
         self._updater.restore(state.optimizer, training.scaler)
         self._run_id = training.run_id or self._run_id
         self._elapsed_before = training.elapsed_seconds
@@ -90,6 +92,7 @@ class Saving:
             classifier=on_host(state.classifier),
             optimizer=on_host(state.optimizer) if first else {},
             regularizer=on_host(state.regularizer),
+            auxiliary=on_host(recognizer.auxiliary.state_dict()) if recognizer.auxiliary else {},
             scaler=updater.state()["scaler"],
             run_id=self._run_id,
             **vars(self._conditions),
