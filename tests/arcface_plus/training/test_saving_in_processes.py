@@ -38,7 +38,10 @@ def updater(processes: Processes, sharded: bool = True) -> Any:
     torch.manual_seed(0)
     shards = Shards(ROWS, processes.rank, processes.count) if sharded else Shards(ROWS)
     recognizer = SimpleNamespace(
-        backbone=nn.Linear(3, 2), classifier=Classes(shards), regularizer=nn.Identity()
+        backbone=nn.Linear(3, 2),
+        classifier=Classes(shards),
+        regularizer=nn.Identity(),
+        auxiliary=None,
     )
     parameters = [*recognizer.backbone.parameters(), *recognizer.classifier.parameters()]
     optimizer = SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.0)
