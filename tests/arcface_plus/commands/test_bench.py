@@ -99,7 +99,8 @@ def test_json_to_standard_output_is_alone_there(calls):
 
 def test_mma_and_data_take_sizes_and_sets(calls):
     invoke("mma", "--device", "cpu", "--rows", "50", "--rows", "70")
-    assert calls[0] == ("mma", "cpu", [(50, 512), (70, 512)])
+    invoke("mma", "--device", "cpu", "--regularizer", "mhe")
+    assert calls == [("mma", "cpu", [(50, 512), (70, 512)], "mma"), ("mma", "cpu", None, "mhe")]
     invoke("data", "--train", "set/train.rec")
     assert calls[1] == ("data", Path("set/train.rec"))
 
