@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from studies import planned
 
@@ -98,3 +101,14 @@ def test_only_chooses_runs_by_pattern(tmp_path):
 def test_shipped_studies_are_plans(name):
     plan = load_plan(name)
     assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
+
+
+def test_the_example_of_the_documentation_is_a_study(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "study.yaml").write_text(example)
+    plan = load_plan(tmp_path / "study.yaml")
+    assert len(plan.runs) == 15
+    assert plan.study.comparisons == [
+        ("arcface", "mma"), ("arcface", "strong_mma"), ("mma", "strong_mma"),
+    ]  # fmt: skip
