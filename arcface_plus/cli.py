@@ -28,6 +28,7 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
+from arcface_plus.commands.tammes import tammes
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.signals import Stopped, stop_at_signals
@@ -39,7 +40,7 @@ _PANELS = {
     "Train": ("demo", "train", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
-    "Look and measure": ("angles", "bench"),
+    "Look and measure": ("angles", "bench", "tammes"),
 }
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "match": match,
     "export": export,
     "angles": angles,
+    "tammes": tammes,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, rich_help_panel=_PANEL[_name])(_command)
