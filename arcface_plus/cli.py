@@ -28,7 +28,9 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
+from arcface_plus.commands.study import study
 from arcface_plus.commands.tammes import tammes
+from arcface_plus.commands.toys import toys
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.signals import Stopped, stop_at_signals
@@ -37,10 +39,10 @@ from arcface_plus.watchdog import STOPPING
 from data_prep.errors import UserError, first_line
 
 _PANELS = {
-    "Train": ("demo", "train", "config"),
+    "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
-    "Look and measure": ("angles", "bench", "tammes"),
+    "Look and measure": ("angles", "toys", "tammes", "bench"),
 }
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
@@ -63,11 +65,13 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
+    "study": study,
     "report": report,
     "embed": embed,
     "match": match,
     "export": export,
     "angles": angles,
+    "toys": toys,
     "tammes": tammes,
 }
 for _name, _command in _COMMANDS.items():

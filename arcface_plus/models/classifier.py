@@ -15,6 +15,7 @@ from arcface_plus.models.heads.head import HIDDEN, Classes, Head, Samples, no_fa
 from arcface_plus.models.heads.margin_head import fits_one_buffer
 from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.shards import Shards
 
 
 class Classified(NamedTuple):
@@ -48,10 +49,12 @@ class Classifier(nn.Module):
         if head.sub_centres > 1 and head.uses_class_norms:
             raise ValueError("a head with several rows per class cannot use the norms of classes")
         rows = () if head.sub_centres == 1 else (head.sub_centres,)
+        self.shards = Shards(classes)
         self.weight = nn.Parameter(torch.empty(classes, *rows, embedding_dim))
         nn.init.normal_(self.weight, std=0.01)
         bias = nn.Parameter(torch.zeros(classes)) if head.uses_bias else None
         self.register_parameter("bias", bias)
+        head.prepare(classes)
         self.head = head
 
     def rows(self) -> Tensor:
@@ -115,7 +118,7 @@ class Classifier(nn.Module):
 
     def _observe(self, samples: Samples, closing: bool) -> None:
         """Show the batches of all processes to a head that keeps statistics, in training."""
-        if self.head.observes and self.training and torch.is_grad_enabled():
+        if self.head.observes and self.head.training and torch.is_grad_enabled():
             cosine, norm = from_all_processes(torch.stack(samples[:2], dim=1)).unbind(dim=1)
             with torch.no_grad():
                 own = no_facts(cosine, len(cosine))

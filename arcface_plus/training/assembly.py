@@ -17,6 +17,7 @@ from arcface_plus.data.sources import Source
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
+from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularization import Regularization
@@ -49,7 +50,11 @@ def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
     backbone = config.model.build_backbone()
     classifier = Classifier(config.model.embedding_dim, classes, config.head.build())
     plans = [term.plan() for term in config.regularizers]
-    return Recognizer(backbone, classifier, Regularization(plans, backbone, classifier))
+    regularization = Regularization(plans, backbone, classifier)
+    auxiliary = AuxiliaryTerm(
+        config.auxiliary.build(), config.auxiliary.weight, classes, config.model.embedding_dim
+    )
+    return Recognizer(backbone, classifier, regularization, auxiliary=auxiliary)
 
 
 def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:

@@ -42,7 +42,7 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
-    training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
+    training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
     step = training.step if training else 0
     if processes.first:
         unmark_interrupted(run)
@@ -76,7 +76,9 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
 def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     """Data, network, losses and length of a run in one line."""
     batch, images = config.data.batch_size, len(ground.source)
-    plus = "".join(f" + {t.weight:g}·{t.name}" for t in config.regularizers if t.name != "none")
+    terms = [(term.weight, term.name) for term in config.regularizers]
+    terms.append((config.auxiliary.weight, config.auxiliary.name))
+    plus = "".join(f" + {weight:g}·{name}" for weight, name in terms if name != "none")
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "
         f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps per "

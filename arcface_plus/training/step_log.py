@@ -72,6 +72,7 @@ class StepLog:
             "loss": float(update.losses.total),
             "loss_margin": float(update.losses.margin),
             **self._regularizer_losses(update),
+            **self._auxiliary(update),
             "accuracy": float(update.losses.accuracy),
             "lr": self._updater.schedule.at(step - 1),
             "grad_norm": float(_known(update.grad_norm)),
@@ -95,6 +96,11 @@ class StepLog:
                     self._metrics.warn(line)
         self._steps = 0
         self.begin_window()
+
+    def _auxiliary(self, update: Update) -> dict[str, float]:
+        if self._updater.recognizer.auxiliary is None:
+            return {}
+        return {"loss_auxiliary": float(update.losses.auxiliary)}
 
     def _regularizer_losses(self, update: Update) -> dict[str, float]:
         """The value of a single regularizer; of several each value, and their weighted sum."""

@@ -36,8 +36,7 @@ def tables(comparison: Comparison) -> list[Table]:
     each = accuracies_of_runs if comparison.by_seed else accuracies
     candidates = [
         each(groups),
-        _verdicts(comparison),
-        _other_tests(comparison),
+        *tests_tables(comparison),
         further_figures(groups, results),
         Table("Training", ("", *names), value_rows(groups, comparison.training)),
         Table(
@@ -45,6 +44,11 @@ def tables(comparison: Comparison) -> list[Table]:
         ),
     ]
     return [table for table in candidates if table.rows]
+
+
+def tests_tables(comparison: Comparison) -> list[Table]:
+    """The verdicts and the other tests; those with rows."""
+    return [t for t in (_verdicts(comparison), _other_tests(comparison)) if t.rows]
 
 
 def targets_of(groups: Sequence[Group]) -> list[str]:
@@ -134,7 +138,7 @@ def _verdicts(comparison: Comparison) -> Table:
     columns = ("test", "from", "p", "p (Holm)", "could show, points", *seeds)
     rows = [(*_head(comparison, d), *_verdict_cells(d)[: len(columns)]) for d in judged]
     return Table(
-        f"The verdicts on accuracy{_minus(comparison)}",
+        f"The verdicts on {comparison.metric.label}{_minus(comparison)}",
         (*_head_columns(comparison), *columns),
         tuple(rows),
     )
@@ -165,7 +169,8 @@ def _other_tests(comparison: Comparison) -> Table:
     ]
     columns = ("test", "difference", "95% interval", "p", "from")
     return Table(
-        f"Other tests of accuracy{_minus(comparison)}, points; uncorrected, they decide nothing",
+        f"Other tests of {comparison.metric.label}{_minus(comparison)}, points; uncorrected, they "
+        "decide nothing",
         (*_head_columns(comparison), *columns),
         tuple(rows),
     )

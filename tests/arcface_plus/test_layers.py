@@ -18,20 +18,23 @@ ALLOWED: dict[str, set[str]] = {
     "data_prep": set(),
     "eval": {"data_prep"},
     "arcface_plus": set(),  # its __init__.py
-    "signals": set(),
-    "runtime": {"data_prep"},
+    "torchrun": set(),
+    "watchdog": {"torchrun"},
+    "signals": {"torchrun", "watchdog"},
+    "runtime": {"data_prep", "torchrun"},
     "console": {"data_prep"},
     "models": {"data_prep.crop_size"},
     "training.optimizers": set(),
     "training.schedules": set(),
     "run_directory.sinks": {"data_prep"},
+    "sphere": {"data_prep", "models"},
     "config": {
         "data_prep", "models", "arcface_plus", "training.optimizers", "training.schedules",
         "run_directory.sinks",
     },
     "data": {"data_prep", "runtime"},
     "run_directory": {
-        "data_prep", "runtime", "console", "config", "models", "arcface_plus",
+        "data_prep", "torchrun", "runtime", "console", "config", "models", "arcface_plus",
         "run_directory.sinks",
     },
     "embedder": {"data_prep", "config", "models", "data", "run_directory"},
@@ -41,18 +44,23 @@ ALLOWED: dict[str, set[str]] = {
         "embedder", "evaluation", "training.optimizers", "training.schedules",
         "run_directory.sinks",
     },
+    "studies": {
+        "data_prep", "eval", "signals", "console", "config", "run_directory", "evaluation",
+        "training",
+    },
     "bench": {
         "data_prep", "eval", "runtime", "models", "config", "data", "run_directory", "embedder",
         "evaluation", "training",
     },
     "commands": {
         "data_prep", "eval", "runtime", "console", "models", "config", "data", "run_directory",
-        "embedder", "evaluation", "training", "bench",
+        "embedder", "evaluation", "training", "bench", "studies", "sphere",
     },
     "cli": {
-        "data_prep", "arcface_plus", "signals", "runtime", "console", "training", "commands",
+        "data_prep", "arcface_plus", "torchrun", "watchdog", "signals", "runtime", "console",
+        "training", "commands",
     },
-    "__main__": {"signals", "cli"},
+    "__main__": {"torchrun", "watchdog", "signals", "cli"},
 }  # fmt: skip
 
 # Inside a box, where the design says more: the trainer is handed its parts.

@@ -14,6 +14,27 @@ def check_scale(scale: float) -> None:
         raise ValueError(f"scale must be positive and finite, not {scale}")
 
 
+def check_not_negative(name: str, value: float) -> float:
+    """The value as a float; ``ValueError`` unless it is finite and at least 0."""
+    if not (value >= 0.0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be finite and at least 0, not {value}")
+    return float(value)
+
+
+def check_margin(margin: float) -> float:
+    """The margin as a float; ``ValueError`` unless it is in [0, π)."""
+    if not 0.0 <= margin < math.pi:
+        raise ValueError(f"margin must be at least 0 and below pi (radians), not {margin}")
+    return float(margin)
+
+
+def check_share(name: str, value: float) -> float:
+    """The value as a float; ``ValueError`` unless it is in [0, 1)."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
+    return float(value)
+
+
 def check_cosine_and_labels(cosine: Tensor, labels: Tensor) -> None:
     """Raise ``ValueError`` unless ``cosine`` is (n, C) and ``labels`` (n,) int64 in [0, C).
 

@@ -75,6 +75,9 @@ class Head(nn.Module, ABC):
                 "override labelled and others, or with_margin of a MarginHead"
             )
 
+    def prepare(self, classes: int) -> None:
+        """Learn how many classes there are; called once, when the classifier is built."""
+
     @abstractmethod
     def labelled(self, samples: Samples) -> Tensor:
         """The logits (n,) of the labelled classes."""
@@ -135,14 +138,19 @@ class Head(nn.Module, ABC):
             )
         with without_autocast(cosine):
             cosine, index = at_least_float32(cosine), labels.unsqueeze(1)
-            classes = classes or no_facts(cosine, cosine.shape[1])
+            facts = no_facts(cosine, cosine.shape[1])
+            if classes is not None:
+                facts = Classes(
+                    at_least_float32(classes.norm) if self.uses_class_norms else facts.norm,
+                    at_least_float32(classes.bias) if self.uses_bias else facts.bias,
+                )
             own = cosine.gather(1, index).squeeze(1)
-            norm = torch.ones_like(own) if norms is None else at_least_float32(norms)
-            samples = Samples(own, norm, classes.of(labels), step)
+            given = norms if norms is not None and self.uses_norms else torch.ones_like(own)
+            samples = Samples(own, at_least_float32(given), facts.of(labels), step)
             if self.observes and self.training and torch.is_grad_enabled():
                 with torch.no_grad():
                     self.observe(samples, closing=True)
-            logits = self.others(cosine, samples, classes)
+            logits = self.others(cosine, samples, facts)
             return logits.scatter(1, index, self.labelled(samples).unsqueeze(1))
 
 

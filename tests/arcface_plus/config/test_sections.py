@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from arcface_plus.config.tree import validate
+from arcface_plus.models.heads import HEADS
 from data_prep.errors import UserError
 
 
@@ -56,6 +57,15 @@ def test_sections_build_what_they_name():
     assert config.regularizer.weight == 0.5
 
 
+@pytest.mark.parametrize("name", list(HEADS))
+def test_every_head_has_defaults(name):
+    config = validate({"run": {"name": "x"}, "head": name}, "-")
+    head = config.head.build()
+    assert type(head) is HEADS[name]
+    again = yaml.safe_load(config.to_yaml())["head"]
+    assert again == {"name": name, **config.head.parameters}
+
+
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
@@ -73,6 +83,33 @@ def test_sections_build_what_they_name():
         ({"model": {"dropout": 1.0}}, r"model\.dropout: expected a number less than 1"),
         ({"regularizer": {"weight": -1.0}}, r"regularizer\.weight: expected .* at least 0"),
         ({"head": {"name": "arcface", "scale": -1.0}}, r"head.*scale"),
+        ({"head": {"name": "sphereface", "margin": 5}}, r"head.*margin must be 1, 2, 3 or 4"),
+        ({"head": {"name": "sphereface", "margin": 4.0}}, r"head\.margin: expected a whole number"),
+        ({"head": {"name": "cosface", "margin": -1}}, r"head.*margin must be finite and at least"),
+        ({"head": {"name": "adaface", "momentum": 1.0}}, r"head.*momentum must be at least 0"),
+        ({"head": {"name": "magface", "lower_norm": 200}}, r"head.*below upper_norm, not 200"),
+        ({"head": {"name": "subcenter_arcface", "sub_centres": 0}}, r"head.*must be at least 1"),
+        (
+            {"head": {"name": "linear_softmax", "scale": 64}},
+            r"unknown key head\.scale \(a parameter of arcface",
+        ),
+        ({"auxiliary": {"name": "centre"}}, r"missing key auxiliary\.weight"),
+        (
+            {"auxiliary": {"name": "TripletLoss", "weight": 1}},
+            r'auxiliary\.name: unknown loss "TripletLoss" \(did you mean TripletMarginLoss\?',
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "parameters": {"rat": 1}}},
+            "auxiliary: centre: got an unexpected keyword argument 'rat'",
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "miner": "BatchHardMiner"}},
+            "auxiliary: centre: got an unexpected keyword argument 'miner'",
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "parameters": {"rate": 2}}},
+            "auxiliary: rate must be from 0 to 1, not 2",
+        ),
         (
             {"logging": {"sinks": ["mlfow"]}},
             r'sinks\.0: unknown sink "mlfow" \(did you mean mlflow\? known: mlflow, wandb\)',
