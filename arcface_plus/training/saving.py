@@ -162,7 +162,7 @@ class Saving:
         Collective if they are sharded.
         """
         shards = self._updater.recognizer.classifier.shards
-        return Watch().angles(class_rows(weight.detach()), shards).gathered(shards)
+        return Watch().angles(class_rows(weight.detach()), shards)
 
     def _write_nearest_classes(self, angles: NearestAngles) -> None:
         write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)
