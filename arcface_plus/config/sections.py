@@ -84,6 +84,10 @@ class Model(Section):
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="before the last linear layer of the backbone")
     ] = 0.4
+    classifier: Annotated[
+        Literal["auto", "replicated", "sharded"],
+        Field(description="class weights on every process, or split over them; auto: by memory"),
+    ] = "auto"
     init: Annotated[
         str | None,
         Field(description="initial weights of the backbone: a run, .safetensors or .pth; or null"),

@@ -39,3 +39,8 @@ def batch_indices(seed: int, step: int, batch: int, samples: int) -> NDArray[np.
 def batch_flips(seed: int, step: int, batch: int) -> NDArray[np.bool_]:
     """Which images of the global batch of `step` are mirrored: (batch,) bool, half on average."""
     return _generator(seed, _FLIP, step).random(batch) < 0.5
+
+
+def equal_parts(total: int, count: int) -> list[int]:
+    """`total` in `count` parts that differ by at most one, the larger ones first."""
+    return [total // count + (number < total % count) for number in range(count)]

@@ -46,9 +46,9 @@ class _MarginCrossEntropy(torch.autograd.Function):
         check_cosine_and_labels(buffer, labels)
         index = labels.unsqueeze(1)
         cosine = buffer.gather(1, index)
-        shifted, slope = _margin_and_slope(head, cosine)
+        shifted, slope = margin_and_slope(head, cosine)
         loss, correct = torch.empty_like(cosine), torch.empty_like(cosine)
-        for rows in _chunks(buffer):
+        for rows in chunks(buffer):
             loss[rows], correct[rows], pull = _softmax_of_others_(
                 buffer[rows], index[rows], cosine[rows] * head.scale, shifted[rows] * head.scale,
                 head.scale,
@@ -95,7 +95,7 @@ def _softmax_of_others_(
     return loss, (bare > largest).to(loss.dtype), -others / total
 
 
-def _margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]:
+def margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]:
     """The head's margin on labelled cosines (n, 1), and its derivative as the head defines it."""
     with torch.inference_mode(False), torch.enable_grad():
         leaf = cosine.clone().requires_grad_()  # a clone: autograd rejects inference tensors
@@ -104,7 +104,7 @@ def _margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]
     return shifted.detach(), slope
 
 
-def _chunks(buffer: Tensor) -> list[slice]:
+def chunks(buffer: Tensor) -> list[slice]:
     """Slices of rows to process at once: small enough for a CPU's cache, all rows on a GPU."""
     rows, classes = buffer.shape
     length = max(1, _CPU_CHUNK // classes) if buffer.device.type == "cpu" else max(1, rows)

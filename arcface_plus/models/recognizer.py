@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -31,10 +32,11 @@ class Recognizer(nn.Module):
     losses and gradients are bit-identical to a run without regularizer. ``state_dict`` names:
     ``backbone.*``, ``classifier.weight`` and the regularizer's own state.
 
-    A batch may be split into parts, whose losses and gradients add up to those of the batch:
+    A batch may be split into parts, whose ``losses`` and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
     ``closing`` marks the last part, which adds the regularizer. The weights must not change between
-    parts.
+    parts. With several processes, losses are those of all of them, and the gradients of weights
+    that all hold are right once averaged over them.
     """
 
     def __init__(
@@ -59,15 +61,24 @@ class Recognizer(nn.Module):
     def _regularized(self) -> bool:
         return self.regularizer_weight > 0.0 and self.regularizer.acts
 
-    def forward(
-        self, images: Tensor, labels: Tensor, share: float = 1.0, closing: bool = True
+    def forward(self, images: Tensor, labels: Tensor) -> Losses:
+        return self.losses(self.backbone(images), labels)
+
+    def losses(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        sizes: Sequence[int] | None = None,
+        share: float = 1.0,
+        closing: bool = True,
     ) -> Losses:
-        margin, accuracy = self.classifier(self.backbone(images), labels)
+        """What follows the backbone, which may be wrapped; ``sizes``: see ``Classifier``."""
+        margin, accuracy = self.classifier(embeddings, labels, sizes)
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         if not (self._regularized and closing):
             return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
-        regularizer = self.regularizer(self.classifier.weight)
+        regularizer = self.regularizer(self.classifier.weight, self.classifier.shards)
         total = margin + self.regularizer_weight * regularizer
         return Losses(total, margin.detach(), regularizer.detach(), accuracy)
 
@@ -80,7 +91,7 @@ class Recognizer(nn.Module):
         """
         if self._regularized and self.regularizer.last is not None:
             return self.regularizer.last
-        return self._watch.angles(self.classifier.weight)
+        return self._watch.angles(self.classifier.weight, self.classifier.shards)
 
     def regularizer_report(self) -> dict[str, float]:
         """The regularizer's own metrics, if it is in use and has any."""

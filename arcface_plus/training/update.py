@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
+from arcface_plus.models.collectives import average_gradients, sum_
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
-from arcface_plus.training.accumulation import backward, part_sizes
+from arcface_plus.training.accumulation import backward, batch_parts
 from arcface_plus.training.schedules import Schedule
 
 
@@ -53,13 +56,15 @@ class Updater:
     ) -> None:
         self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
         self.settings, self.device, self.processes = settings, device, processes
-        self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-        self._model: nn.Module = recognizer
+        # With several processes, an overflow in the classes of one must make all skip the step.
+        scaler = torch.amp.GradScaler if processes.count == 1 else ShardedGradScaler
+        self._scaler = scaler(device.type, enabled=settings.precision == "fp16")
+        self._network = recognizer.backbone
         if processes.count > 1:
             # Each process keeps its own batch-norm statistics: this saves a broadcast per step, and
             # the first process's, which are saved, come from its own batches either way.
-            self._model = DistributedDataParallel(recognizer, broadcast_buffers=False)
-        self._model.train()
+            self._network = DistributedDataParallel(recognizer.backbone, broadcast_buffers=False)
+        recognizer.train()
 
     @property
     def loss_scale(self) -> float | None:
@@ -72,13 +77,18 @@ class Updater:
         seed_step(self.settings.seed, step, self.processes.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.at(step)
-        sizes = part_sizes(len(batch.labels), self.settings.micro_batch_size)
+        parts = batch_parts(batch.sizes, self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        losses = backward(self._model, batch, sizes, context, self._scaler.scale)
+        losses = backward(self._network, self.recognizer, batch, parts, context, self._scaler.scale)
+        classifier = self.recognizer.classifier
+        if self.processes.count > 1 and not classifier.sharded:
+            average_gradients(classifier.parameters())
         angles = self.recognizer.class_angles() if measure else None
         norm = None
-        if measure or self.settings.grad_clip is not None:
+        measure |= self.settings.grad_clip is not None
+        if measure or self.processes.count > 1:
             self._scaler.unscale_(self.optimizer)
+        if measure:
             norm = self._clip()
         self._scaler.step(self.optimizer)
         self._scaler.update()
@@ -87,8 +97,7 @@ class Updater:
 
     def _clip(self) -> torch.Tensor:
         """Clip the gradient if there is a limit; return its total norm before clipping."""
-        gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        norm = gradient_norm(self.recognizer)
         if self.settings.grad_clip is not None:
             parameters = self.recognizer.parameters()
             nn.utils.clip_grads_with_norm_(parameters, self.settings.grad_clip, norm)
@@ -101,3 +110,21 @@ class Updater:
     def restore(self, optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:
         self.optimizer.load_state_dict(optimizer)
         self._scaler.load_state_dict(scaler)
+
+
+def gradient_norm(recognizer: Recognizer) -> torch.Tensor:
+    """Norm of the whole gradient, equal on every process; a collective call if classes are sharded.
+
+    What all processes hold counts once, and so does each process's own part of the classes.
+    """
+    if not recognizer.classifier.sharded:
+        return nn.utils.get_total_norm(_gradients(recognizer.parameters()))
+    own = list(recognizer.classifier.parameters())
+    shared = _gradients(p for p in recognizer.parameters() if all(p is not other for other in own))
+    part = nn.utils.get_total_norm(_gradients(own)).double()
+    whole = nn.utils.get_total_norm(shared).double()
+    return (whole.square() + sum_(part.square())).sqrt().float()
+
+
+def _gradients(parameters: Iterable[nn.Parameter]) -> list[torch.Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]

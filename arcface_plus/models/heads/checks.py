@@ -28,9 +28,13 @@ def check_cosine_and_labels(cosine: Tensor, labels: Tensor) -> None:
         raise ValueError(
             f"labels must be int64 ({cosine.shape[0]},), not {labels.dtype} {tuple(labels.shape)}"
         )
+    check_labels(labels, cosine.shape[1])
+
+
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Raise ``ValueError`` unless all labels are in [0, classes); checked on the CPU only."""
     if labels.device.type == "cpu" and labels.numel():
         low, high = (int(bound) for bound in torch.aminmax(labels))
-        classes = cosine.shape[1]
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
             raise ValueError(

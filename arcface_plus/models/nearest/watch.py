@@ -11,6 +11,7 @@ from arcface_plus.models.nearest.angles import angles_to
 from arcface_plus.models.nearest.cached import Cached
 from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.shards import Shards
 
 EXACT_UP_TO = 30_000  # rows; beyond, a search over all pairs costs more than a step may
 
@@ -26,8 +27,9 @@ class Watch:
         self._cached: Cached | None = None
 
     @torch.no_grad()
-    def angles(self, weight: Tensor) -> NearestAngles:
+    def angles(self, weight: Tensor, shards: Shards | None = None) -> NearestAngles:
         """Of ``weight`` (n, d), n ≥ 2: see ``nearest_angles``."""
+        assert shards is None or shards.count == 1, "the search over shards is yet to come"
         if len(weight) <= EXACT_UP_TO:
             return nearest_angles(weight)
         if self._cached is None or self._cached.rows != len(weight):
