@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
@@ -17,6 +16,7 @@ from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
 from arcface_plus.training.accumulation import backward, batch_parts
+from arcface_plus.training.loss_scaler import loss_scaler
 from arcface_plus.training.schedules import Schedule
 
 
@@ -56,9 +56,7 @@ class Updater:
     ) -> None:
         self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
         self.settings, self.device, self.processes = settings, device, processes
-        # With several processes, an overflow in the classes of one must make all skip the step.
-        scaler = torch.amp.GradScaler if processes.count == 1 else ShardedGradScaler
-        self._scaler = scaler(device.type, enabled=settings.precision == "fp16")
+        self._scaler = loss_scaler(device, settings.precision, processes.count)
         self._network = recognizer.backbone
         if processes.count > 1:
             # Each process keeps its own batch-norm statistics: this saves a broadcast per step, and

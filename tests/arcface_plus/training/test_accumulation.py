@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -118,12 +117,12 @@ def averaged(rank: int) -> tuple[list[Tensor], list[Tensor], float]:
     network = nn.parallel.DistributedDataParallel(model.backbone)
     sent = 0
 
-    def count(_: object, bucket: Any) -> torch.futures.Future[Tensor]:
+    def count(_, bucket):  # DDP refuses other annotations than its own
         nonlocal sent
         sent += bucket.buffer().numel()
         whole = bucket.buffer() / 2
         torch.distributed.all_reduce(whole)
-        done = torch.futures.Future[Tensor]()
+        done = torch.futures.Future()
         done.set_result(whole)
         return done
 

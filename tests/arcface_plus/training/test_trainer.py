@@ -70,6 +70,7 @@ class Breaking:
 def trainer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Makes the trainer of one of two processes, without a process group."""
     monkeypatch.setattr(update, "DistributedDataParallel", lambda model, **_: model)
+    monkeypatch.setattr(update, "average_gradients", lambda parameters: None)
 
     def make(processes: OneOfTwo) -> Trainer:
         backbone = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))

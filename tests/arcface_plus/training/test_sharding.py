@@ -1,0 +1,51 @@
+"""When class weights are split over processes, and how a run says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from arcface_plus.config.tree import RunConfig, load
+from arcface_plus.models.shards import Shards
+from arcface_plus.runtime import Processes
+from arcface_plus.training import sharding
+from arcface_plus.training.sharding import WORTH_HAVING, class_shards, how_held
+from data_prep.errors import UserError
+
+
+def config(*settings: str) -> RunConfig:
+    return load("smoke", ["model.embedding_dim=512", *settings])
+
+
+def test_one_process_holds_everything():
+    for way in ("auto", "sharded", "replicated"):
+        assert class_shards(config(f"model.classifier={way}"), 100_000, Processes()) == Shards(
+            100_000
+        )
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_auto_shards_where_that_saves_enough(count):
+    few = int(WORTH_HAVING / (12 * 512 * (1 - 1 / count)))
+    processes = Processes(1, count)
+    assert class_shards(config(), few, processes) == Shards(few)
+    assert class_shards(config(), few + 1, processes) == Shards(few + 1, 1, count)
+    assert class_shards(config("model.classifier=sharded"), 10, processes) == Shards(10, 1, count)
+    assert class_shards(config("model.classifier=replicated"), 10**6, processes) == Shards(10**6)
+
+
+def test_a_head_that_cannot_be_sharded(monkeypatch):
+    monkeypatch.setattr(sharding, "only_a_margin", lambda head: False)
+    assert class_shards(config(), 10**6, Processes(0, 2)) == Shards(10**6)
+    with pytest.raises(UserError) as caught:
+        class_shards(config("model.classifier=sharded"), 10**6, Processes(0, 2))
+    assert str(caught.value) == (
+        "model.classifier: sharded is not possible with head arcface; use model.classifier: "
+        "replicated"
+    )
+
+
+def test_a_run_says_where_its_class_weights_are():
+    two = Processes(1, 2)
+    assert how_held(Shards(10), Processes()) == ""
+    assert how_held(Shards(10), two) == ", class weights replicated on 2 processes"
+    assert how_held(Shards(10, 1, 2), two) == ", class weights sharded over 2 processes"
