@@ -12,7 +12,9 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from arcface_plus.signals import STOPPING, leave
+from arcface_plus import torchrun
+from arcface_plus.signals import leave
+from arcface_plus.watchdog import STOPPING
 
 PACKAGES = ("data_prep", "eval")
 
@@ -42,6 +44,7 @@ def main() -> None:
     """Run the command line with this process's arguments and exit with its status."""
     for number in STOPPING:
         signal.signal(number, leave)
+    torchrun.end_with_launcher()
     from arcface_plus.cli import main as command_line
 
     command_line()

@@ -6,6 +6,7 @@ Heavy imports happen inside the commands, so that `--help` and usage errors resp
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import typer
 import typer.core
 
 import arcface_plus
+from arcface_plus import torchrun
 from arcface_plus.commands.angles import angles
 from arcface_plus.commands.bench import bench
 from arcface_plus.commands.config import config
@@ -26,14 +28,16 @@ from arcface_plus.commands.export import export
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
+from arcface_plus.commands.study import study
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
 from arcface_plus.signals import Stopped, stop_at_signals
-from arcface_plus.training.errors import Diverged, Interrupted
+from arcface_plus.training.errors import Diverged, Interrupted, PeerFailed
+from arcface_plus.watchdog import STOPPING
 from data_prep.errors import UserError, first_line
 
 _PANELS = {
-    "Train": ("demo", "train", "config"),
+    "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
     "Look and measure": ("angles", "bench"),
@@ -59,6 +63,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
+    "study": study,
     "report": report,
     "embed": embed,
     "match": match,
@@ -107,16 +112,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         status = _report(raised[0] if raised else error)
-    finally:
-        _leave_processes()
+        if torchrun.several():  # the process group and its threads may wait for processes that
+            sys.stdout.flush()  # are gone, and would be waited for
+            sys.stderr.flush()
+            os._exit(status)
+    _leave_processes()
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _report(error: BaseException) -> int:
-    """Print one line on stderr; return the exit status."""
+    """Print one line on stderr, in one of several processes; return the exit status."""
+    if torchrun.several():
+        for number in STOPPING:  # torchrun sends SIGTERM once the first process has ended
+            signal.signal(number, signal.SIG_IGN)
     status, text = _verdict(error)
-    if text:
-        say(f"arcface-plus: {' '.join(text.split())}")
+    line = text and f"arcface-plus: {' '.join(text.split())}"
+    if torchrun.several():
+        torchrun.announce(line, say)
+    elif line:
+        say(line)
     return status
 
 
@@ -125,12 +139,19 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 2, str(error)
     if isinstance(error, Diverged):
         return 3, str(error)
+    if isinstance(error, PeerFailed):
+        return 1, str(error)
     if isinstance(error, Interrupted):
         return 128 + error.signal_number, str(error)
     if isinstance(error, Stopped):
         return 128 + error.number, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + 2, "interrupted"
+    if torchrun.several() and torchrun.is_lost_connection(error):
+        return 1, (
+            f"{torchrun.lost_processes()} ended or does not answer; the last checkpoint stays, "
+            "repeat the command to continue"
+        )
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return 2, f"{named}{error.strerror or error}"

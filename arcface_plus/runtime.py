@@ -4,53 +4,78 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
+from arcface_plus import torchrun
 from data_prep.errors import UserError
 
+PATIENCE = timedelta(hours=6)
+"""How long processes wait for one that verifies, saves or builds a cache."""
+START = timedelta(minutes=10)
+"""How long processes wait for each other when a run begins: imports take long on shared disks."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that torchrun started, or the only one."""
+    """This process among those that torchrun started, or the only one.
+
+    `patient`: the group in which processes wait for one that works alone.
+    """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    patient: dist.ProcessGroup | None = field(default=None, compare=False, repr=False)
 
     @property
     def first(self) -> bool:
         return self.rank == 0
 
+    def largest(self, number: int) -> int:
+        """The largest number of any process (a collective call if there are several)."""
+        if self.count == 1:
+            return number
+        shared = torch.tensor([number])
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        return int(shared.item())
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process (a collective call if there are several)."""
-        if self.count == 1:
-            return flag
-        shared = torch.tensor([float(flag)])
-        dist.all_reduce(shared, dist.ReduceOp.MAX)
-        return bool(shared.item())
+        return bool(self.largest(int(flag)))
 
     def barrier(self) -> None:
+        """Wait for all processes, up to PATIENCE: one may work alone for long."""
         if self.count > 1:
-            dist.barrier()
+            dist.barrier(self.patient)
 
 
-def join_processes() -> Processes:
+def join_processes(timeout_seconds: float = 600.0) -> Processes:
     """Join torchrun's process group if there is one; else this is the only process.
 
-    The group uses gloo for CPU tensors even with NCCL, for the flags that processes share.
+    A collective call fails if another process does not join it within `timeout_seconds`. The group
+    uses gloo for CPU tensors even with NCCL, for the flags that processes share.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = torchrun.count()
     if count == 1:
         return Processes()
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend)
-    return Processes(dist.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+    store, rank, _ = next(dist.rendezvous("env://", timeout=START))
+    store.set(f"arrived/{rank}", "")
+    store.wait([f"arrived/{other}" for other in range(count)], START)
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        timeout=timedelta(seconds=timeout_seconds),
+        store=store,
+        rank=rank,
+        world_size=count,
+    )
+    patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+    return Processes(rank, count, int(os.environ.get("LOCAL_RANK", "0")), patient)
 
 
 def leave_processes() -> None:

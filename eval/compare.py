@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,13 +127,27 @@ def compare(
             "these runs cannot be compared on any target: "
             + "; ".join(f"{d.target}: {d.sentence}" for d in differences)
         )
+    return comparison_of(read, names, differences)
+
+
+def comparison_of(
+    groups: Sequence[Group],
+    targets: Sequence[str],
+    differences: Sequence[Difference],
+    changed: Collection[str] = ("regularizer",),
+) -> Comparison:
+    """Differences of the groups to the first one, with verdicts, and what else is known of them.
+
+    `changed`: keys and sections of the config that the groups differ in on purpose.
+    """
+    runs = [run for group in groups for run in group.runs]
     return Comparison(
-        groups=tuple(read),
-        targets=tuple(_target(name, read, differences) for name in names),
+        groups=tuple(groups),
+        targets=tuple(_target(name, groups, differences) for name in targets),
         config_differences=config_differences(runs),
-        training=training(runs, names),
-        warnings=tuple(warnings(read, differences)),
-        caveats=caveats(read, differences),
+        training=training(runs, targets),
+        warnings=tuple(warnings(groups, differences, changed)),
+        caveats=caveats(groups, differences),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +96,15 @@ def _shown(mapping: dict[str, Any] | None, key: str) -> str | None:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list[str]:
-    """Reasons why the comparison may be unfair or invalid, one line each."""
+def warnings(
+    groups: Sequence[Group],
+    differences: Sequence[Difference],
+    changed: Collection[str] = ("regularizer",),
+) -> list[str]:
+    """Reasons why the comparison may be unfair or invalid, one line each.
+
+    `changed`: keys and sections of the config that the groups differ in on purpose.
+    """
     runs = [run for group in groups for run in group.runs]
     found = []
     without = [run.name for run in runs if run.config is None]
@@ -105,10 +112,11 @@ def warnings(groups: Sequence[Group], differences: Sequence[Difference]) -> list
         found.append(f"{', '.join(without)}: no config.yaml, so settings cannot be compared")
     for group in groups:
         found += _within(group)
-    others = _between(groups)
+    others = _between(groups, changed)
     if others:
+        what = "the regularizer" if set(changed) == {"regularizer"} else "what is compared"
         found.append(
-            "the configs differ in more than the regularizer, so the regularizer alone does not "
+            f"the configs differ in more than {what}, so {what} alone does not "
             f"explain a difference: {', '.join(others)}"
         )
     conditions: dict[str, list[object]] = {
@@ -150,8 +158,8 @@ def _within(group: Group) -> list[str]:
     return found
 
 
-def _between(groups: Sequence[Group]) -> list[str]:
-    """Keys that matter and differ from group to group, beyond regularizer and seeds."""
+def _between(groups: Sequence[Group], changed: Collection[str]) -> list[str]:
+    """Keys that matter and differ from group to group, beyond those `changed` and the seeds."""
     runs = [run for group in groups for run in group.runs]
     several = any(len(group.runs) > 1 for group in groups)
     keys = []
@@ -162,7 +170,8 @@ def _between(groups: Sequence[Group]) -> list[str]:
             for group in groups
         } - {frozenset()}
         free = not matters(row.key) or (several and row.key == "run.seed")
-        if len(sets) > 1 and not free and row.key.split(".")[0] != "regularizer":
+        meant = any(f"{row.key}.".startswith(f"{key}.") for key in changed)
+        if len(sets) > 1 and not free and not meant:
             keys.append(row.key)
     return keys
 
@@ -183,9 +192,9 @@ def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple
     results = [r for g in groups for run in g.runs for r in run.results.targets.values()]
     if any(result.pairs_sha256 is None for result in results):
         lines.append(PAIRING_CAVEAT)
-    if len(judged) > 1:
+    if judged and judged[0].of > 1:
         lines.append(
-            f"p is corrected for {len(judged)} verdicts by Holm's method, which keeps the chance "
+            f"p is corrected for {judged[0].of} verdicts by Holm's method, which keeps the chance "
             "of any false difference at 5%. The intervals have the level "
             f"{level(judged[0].level)}, at which an interval excludes zero exactly when the "
             "corrected p is below 0.05."

@@ -53,7 +53,8 @@ class Verdict:
         level, interval: the interval excludes zero exactly when the difference is shown, that is
             when `p_holm` < 5%. With several verdicts its level is therefore above 95%, see
             `eval.multiple_testing.interval_level`.
-        p, p_holm: uncorrected, and corrected for all verdicts of the comparison.
+        p, p_holm: uncorrected, and corrected for all verdicts of the comparison or study.
+        of: how many verdicts that are.
     """
 
     unit: Literal["seeds", "pairs", "folds"]
@@ -63,6 +64,7 @@ class Verdict:
     level: float
     p: float
     p_holm: float
+    of: int = 1
 
 
 @dataclass(frozen=True)

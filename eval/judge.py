@@ -72,6 +72,7 @@ def with_verdicts(differences: Sequence[Difference]) -> list[Difference]:
             level,
             test.p,
             next(corrected),
+            len(p_values),
         )
         judged = replace(found, verdict=verdict)
         finished.append(replace(judged, sentence=sentence(judged, len(p_values))))

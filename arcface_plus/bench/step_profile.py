@@ -136,7 +136,7 @@ def _in_phases(step: OurStep) -> None:
         with _phase(trace.NETWORK, device):
             embeddings.backward(cut.grad)
     with _phase("regularizer", device):
-        term = recognizer.regularizer(recognizer.classifier.weight)
+        term = recognizer.regularizer(recognizer.classifier.rows())
         (recognizer.regularizer_weight * term).backward()
     with _phase("optimizer", device):
         step.optimizer.step()

@@ -15,13 +15,14 @@ config = typer.Typer(help="Show recipes, config keys and resolved configs.", no_
 
 @config.command("list")
 def list_recipes() -> None:
-    """List the recipes that come with ArcFace+; `train` takes their names."""
-    from arcface_plus.config.recipes import recipes, title
+    """List the recipes and studies of ArcFace+; `train` and `study` take their names."""
+    from arcface_plus.config.recipes import recipes, studies, title
 
-    known = recipes()
-    width = max(map(len, known), default=0)
-    for name, file in known.items():
+    width = max(map(len, (*recipes(), *studies())), default=0)
+    for name, file in recipes().items():
         output(f"{name:{width}}  {title(file)}")
+    for name, file in studies().items():
+        output(f"{name:{width}}  study: {title(file)}")
 
 
 @config.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -94,10 +94,20 @@ def _place(location: tuple[Any, ...], root: type[BaseModel]) -> _Place:
         choice = one_of(section, part) if section else None
         field = section.model_fields.get(part) if section else None
         section = field.annotation if field and _is_model(field.annotation) else None  # type: ignore[assignment]
+        if parts and field and (values := _values(field.annotation)):  # names of the user's choice
+            key.append(str(parts.pop(0)))
+            section = values
         if choice:
             names, parts = parts[: len(choice.choices)], parts[len(choice.choices) :]
             section = choice.models.get(tuple(names))  # type: ignore[assignment]
     return _Place(".".join(key), parent, section, choice, parent_choice)
+
+
+def _values(annotation: Any) -> type[BaseModel] | None:
+    """The section that each value of a mapping is, if `annotation` is such a mapping."""
+    arguments = get_args(annotation)
+    named = get_origin(annotation) is dict and _is_model(arguments[1])
+    return arguments[1] if named else None
 
 
 def _is_model(annotation: Any) -> bool:

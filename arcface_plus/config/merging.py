@@ -45,9 +45,29 @@ def setting(text: str) -> dict[str, Any]:
         raise UserError(f"--set {key}: invalid value: {error}") from None
     if isinstance(value, str) and is_number(value):
         value = float(value)  # YAML 1.1 reads 5e-4 as text
-    for name in reversed(path):
-        value = {name: value}
-    return value
+    return nested(".".join(path), value)
+
+
+def nested(dotted: str, value: Any) -> dict[str, Any]:
+    """`a.b` and a value → {"a": {"b": value}}."""
+    *sections, last = dotted.split(".")
+    tree = {last: value}
+    for name in reversed(sections):
+        tree = {name: tree}
+    return tree
+
+
+def changed_tree(changes: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any]:
+    """Changes as a study writes them, keys nested or dotted → one tree, to be merged over a base.
+
+    UserError for an empty part of a dotted key.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in changes.items():
+        if not all(key.split(".")):
+            raise UserError(f"{key!r}: expected key.sub")
+        tree = merged(tree, nested(key, value), section)
+    return tree
 
 
 def _section(section: type[BaseModel] | None, key: str) -> type[BaseModel] | None:

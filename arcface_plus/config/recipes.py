@@ -1,8 +1,9 @@
-"""The configs shipped with the package, found by name."""
+"""The configs and studies shipped with the package, found by name."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 
 import arcface_plus
@@ -11,25 +12,22 @@ from data_prep.errors import UserError
 
 def recipes() -> dict[str, Path]:
     """The shipped configs by name: beside the package in a checkout, inside it in a wheel."""
-    package = Path(arcface_plus.__file__).resolve().parent
-    for folder in (package / "configs", package.parent / "configs"):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return {}
+    return _shipped_files("*.yaml")
+
+
+def studies() -> dict[str, Path]:
+    """The shipped studies by name."""
+    return _shipped_files("studies/*.yaml")
 
 
 def shipped(name: str) -> Path:
     """The file of a recipe, e.g. `demo_arcface`, with or without `.yaml`; UserError if unknown."""
-    known = recipes()
-    stem = name.removesuffix(".yaml")
-    if stem in known:
-        return known[stem]
-    near = difflib.get_close_matches(stem, known, n=1, cutoff=0.5)
-    meant = f"did you mean {near[0]}? " if near else ""
-    raise UserError(
-        f"{name}: no such config file or recipe "
-        f"({meant}`arcface-plus config list` shows the recipes)"
-    )
+    return _known(name, recipes(), "config file or recipe", "shows the recipes")
+
+
+def shipped_study(name: str) -> Path:
+    """The file of a study, with or without `.yaml`; UserError if unknown."""
+    return _known(name, studies(), "study", "shows the studies that come with ArcFace+")
 
 
 def config_file(given: Path) -> Path:
@@ -40,9 +38,31 @@ def config_file(given: Path) -> Path:
     return given if given.is_file() or given.name != str(given) else shipped(given.name)
 
 
+def study_file(given: Path) -> Path:
+    """The file `given` if it exists, else the shipped study of that name; as `config_file`."""
+    return given if given.is_file() or given.name != str(given) else shipped_study(given.name)
+
+
 def title(recipe: Path) -> str:
     """The first line of a recipe's header."""
     for line in recipe.read_text(encoding="utf-8").splitlines():
         if line.startswith("#") and "yaml-language-server" not in line:
             return line.lstrip("# ").rstrip(".")
     return ""
+
+
+def _shipped_files(pattern: str) -> dict[str, Path]:
+    package = Path(arcface_plus.__file__).resolve().parent
+    for folder in (package / "configs", package.parent / "configs"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob(pattern))}
+    return {}
+
+
+def _known(name: str, known: Mapping[str, Path], what: str, list_shows: str) -> Path:
+    stem = name.removesuffix(".yaml")
+    if stem in known:
+        return known[stem]
+    near = difflib.get_close_matches(stem, known, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"{name}: no such {what} ({meant}`arcface-plus config list` {list_shows})")

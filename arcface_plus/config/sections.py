@@ -11,7 +11,7 @@ from torch import nn
 
 from arcface_plus.config.complaints import unknown_name
 from arcface_plus.config.components import Choice, ComponentSection, OneOf, Section
-from arcface_plus.models import regularizers
+from arcface_plus.models import heads, regularizers
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.regularizers import REGULARIZERS
@@ -109,8 +109,8 @@ class Head(ComponentSection):
         self.build()
         return self
 
-    def build(self) -> nn.Module:
-        return cast(nn.Module, self.component()())
+    def build(self) -> heads.Head:
+        return cast(heads.Head, self.component()())
 
 
 class Regularizer(ComponentSection):
@@ -175,6 +175,9 @@ class Runtime(Section):
         bool, Field(description="recompute activations in the backward pass to save memory")
     ] = False
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
+    timeout_seconds: Annotated[
+        float, Field(gt=0, description="how long a process waits for another one within a step")
+    ] = 600.0
 
 
 class Checkpoint(Section):

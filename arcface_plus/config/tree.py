@@ -27,10 +27,21 @@ __all__ = ["RunConfig", "build_backbone", "load", "shipped", "validate"]
 def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
     """YAML file or recipe, then `key.sub=value` settings; one UserError with all problems."""
     path = config_file(Path(path))
-    tree = _read(path, ())
+    tree = read_tree(path)
     for text in settings:
         tree = merged(tree, setting(text), RunConfig)
     return validate(tree, str(path))
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file merged over those of the files it extends; not validated."""
+    return _read(path, ())
+
+
+def extended_file(name: str, file: Path) -> Path:
+    """What `extends: name` in `file` means: the file of that name beside it, else the recipe."""
+    beside = file.parent / name
+    return beside if beside.is_file() else recipes().get(name.removesuffix(".yaml"), beside)
 
 
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
@@ -67,6 +78,4 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected a file name")
-    beside = path.parent / parent
-    extended = beside if beside.is_file() else recipes().get(parent.removesuffix(".yaml"), beside)
-    return merged(_read(extended, (*seen, resolved)), tree, RunConfig)
+    return merged(_read(extended_file(parent, path), (*seen, resolved)), tree, RunConfig)

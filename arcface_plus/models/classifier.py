@@ -1,21 +1,22 @@
-"""Class weights, margin head and cross entropy."""
+"""The class weights of a run, on one process or split over several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcface_plus.models.collectives import gather_rows, mean_over_processes
-from arcface_plus.models.heads import MarginHead
+from arcface_plus.models.class_loss import Held, Moment, class_loss
+from arcface_plus.models.class_rows import class_rows
+from arcface_plus.models.collectives import for_averaging, gather_rows, sum_for_repeated_work
 from arcface_plus.models.heads.checks import check_labels
+from arcface_plus.models.heads.head import Classes, Head, no_facts
 from arcface_plus.models.initial_rows import normal_rows
-from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.precision import at_least_float32, without_autocast
-from arcface_plus.models.sharded_cross_entropy import sharded_cross_entropy
+from arcface_plus.models.sharded_loss import sharded_loss
 from arcface_plus.models.shards import Shards
 
 
@@ -23,39 +24,45 @@ class Classified(NamedTuple):
     """The classifier's result for a batch: scalars on its device."""
 
     loss: Tensor
-    """Cross entropy over the head's logits, averaged over the batch."""
+    """The head's loss, averaged over the batch."""
     accuracy: Tensor
     """Share of the batch whose largest cosine (without margin) is the labelled class; detached."""
 
 
 class Classifier(nn.Module):
-    """One weight row per class; embeddings are compared with the rows by cosine.
+    """Embeddings are compared with the weight rows of the classes by cosine.
 
-    ``weight``: (classes, embedding_dim), drawn from a normal distribution with standard deviation
-    0.01. ``head`` maps cosines (n, classes) and labels to logits; a ``MarginHead`` is computed in
-    one buffer of that size, any other module by autograd. Everything runs in at least float32
-    without autocast.
+    ``weight``: (classes, embedding_dim), or (classes, K, embedding_dim) if the head has K > 1
+    sub-centres; drawn from a normal distribution with standard deviation 0.01. ``bias``: (classes,)
+    zeros if the head uses one, else None. A ``MarginHead`` is computed in one (n, classes) buffer,
+    other heads by autograd. Everything runs in at least float32 without autocast.
 
-    With ``shards`` of several processes, ``weight`` and everything else that this module holds are
-    this process's rows. Without, every process holds all classes, and ``average_gradients`` must
-    follow a backward pass if there are several.
+    With ``shards`` of several processes, ``weight`` and ``bias`` are this process's rows. Without,
+    every process holds all of them, and gradients are averaged over the processes after a backward
+    pass.
     """
 
+    bias: nn.Parameter | None
+
     def __init__(
-        self, embedding_dim: int, classes: int, head: nn.Module, shards: Shards | None = None
+        self, embedding_dim: int, classes: int, head: Head, shards: Shards | None = None
     ) -> None:
         super().__init__()
         if embedding_dim < 1:
             raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         if classes < 2:
             raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+        if not isinstance(head, Head):
+            raise ValueError(f"the head must be a Head, not a {type(head).__name__}")
+        if head.sub_centres > 1 and head.uses_class_norms:
+            raise ValueError("a head with several rows per class cannot use the norms of classes")
         self.shards = shards or Shards(classes)
         assert self.shards.rows == classes
-        if self.sharded and not only_a_margin(head):
-            raise ValueError(
-                f"{type(head).__name__} is not a MarginHead, so its classes cannot be sharded"
-            )
-        self.weight = nn.Parameter(normal_rows(self.shards, embedding_dim, std=0.01))
+        weight = normal_rows(self.shards, head.sub_centres * embedding_dim, std=0.01)
+        rows = () if head.sub_centres == 1 else (head.sub_centres,)
+        self.weight = nn.Parameter(weight.view(len(weight), *rows, embedding_dim))
+        bias = nn.Parameter(torch.zeros(len(weight))) if head.uses_bias else None
+        self.register_parameter("bias", bias)
         self.head = head
 
     @property
@@ -63,57 +70,57 @@ class Classifier(nn.Module):
         """Whether other processes hold other classes."""
         return self.shards.count > 1
 
+    def rows(self) -> Tensor:
+        """One row per class of ``shards.own``, for regularizers and angles."""
+        return class_rows(self.weight)
+
     def forward(
-        self, embeddings: Tensor, labels: Tensor, sizes: Sequence[int] | None = None
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        step: int = 0,
+        closing: bool = True,
+        sizes: Sequence[int] | None = None,
     ) -> Classified:
         """Embeddings (n, embedding_dim) of any norm and labels (n,) int64 → loss, accuracy.
 
-        ``sizes``: of several processes, how many embeddings each has. Loss and accuracy are then
-        those of all embeddings, equal on every process, in a collective call. Gradients are those
-        of which the mean over the processes is right: what each process adds for the weights that
-        all of them hold, times their number.
+        ``step``: number of the update, from 0; ``closing``: whether this is the last part of the
+        batch, for heads that depend on them.
+
+        ``sizes``: of several processes, how many embeddings each has; a collective call. Loss and
+        accuracy are those of all embeddings, equal on every process. The gradients of what all
+        processes hold (the backbone's weights; the classes, if they are not sharded) are then right
+        once averaged over the processes; those of sharded classes are right as they are.
         """
+        moment = Moment(step, closing)
+        sizes = None if sizes is None or len(sizes) == 1 else sizes
         with without_autocast(embeddings):
-            rows = F.normalize(at_least_float32(embeddings))
-            if sizes is None or len(sizes) == 1:
-                assert not self.sharded, "without the other processes' sizes"
-                return self._compared(rows, labels)
+            embeddings = at_least_float32(embeddings)
+            check_labels(labels, len(embeddings), self.shards.rows)
             if self.sharded:
-                return self._compared_over_shards(rows, labels, sizes)
-            share = len(labels) * len(sizes) / sum(sizes)
-            found = self._compared(rows, labels)
-            return Classified(*(mean_over_processes(value * share) for value in found))
+                assert sizes is not None, "how many embeddings have the other processes?"
+                held = self._held(self.shards.place(gather_rows(labels, sizes)))
+                embeddings = for_averaging(embeddings)
+                return Classified(*sharded_loss(self.head, embeddings, held, moment, sizes))
+            found = class_loss(self.head, embeddings, self._held(labels), moment, sizes)
+            if sizes is None:
+                return Classified(*found)
+            share = len(labels) / sum(sizes)
+            loss, accuracy = (sum_for_repeated_work(value * share) for value in found)
+            return Classified(for_averaging(loss), accuracy)
 
-    def _compared(self, rows: Tensor, labels: Tensor) -> Classified:
-        """Of unit ``rows`` with all classes."""
-        weight = F.normalize(at_least_float32(self.weight))
-        if only_a_margin(self.head):
-            return Classified(*margin_cross_entropy(rows, weight, labels, self.head))
-        cosine = F.linear(rows, weight)
-        loss = F.cross_entropy(self.head(cosine, labels), labels)
-        with torch.no_grad():
-            accuracy = (cosine.argmax(dim=1) == labels).float().mean()
-        return Classified(loss, accuracy)
-
-    def _compared_over_shards(
-        self, rows: Tensor, labels: Tensor, sizes: Sequence[int]
-    ) -> Classified:
-        """Of the unit rows of all processes with the classes of all processes."""
-        labels = gather_rows(labels, sizes)
-        check_labels(labels, self.shards.rows)
-        place = self.shards.place(labels)
-        weight = F.normalize(at_least_float32(self.weight))
-        if rows.requires_grad:
-            # The whole gradient, not this process's part of it: their mean is the sum of those.
-            rows.register_hook(lambda gradient: gradient * len(sizes))
-        assert only_a_margin(self.head)
-        return Classified(*sharded_cross_entropy(rows, weight, place, self.head, sizes))
+    def _held(self, place: Tensor) -> Held:
+        weight = at_least_float32(self.weight)
+        norm, bias = no_facts(weight, len(weight))
+        if self.head.uses_class_norms:
+            norm = weight.norm(dim=-1)
+        if self.bias is not None:
+            bias = at_least_float32(self.bias)
+        return Held(F.normalize(weight, dim=-1), Classes(norm, bias), place)
 
     def extra_repr(self) -> str:
-        classes, embedding_dim = self.shards.rows, self.weight.shape[1]
-        return f"embedding_dim={embedding_dim}, classes={classes}, processes={self.shards.count}"
-
-
-def only_a_margin(head: nn.Module) -> TypeGuard[MarginHead]:
-    """Whether ``with_margin`` fully defines the head: it does not override ``forward``."""
-    return isinstance(head, MarginHead) and type(head).forward is MarginHead.forward
+        parts = [f"embedding_dim={self.weight.shape[-1]}", f"classes={self.shards.rows}"]
+        if self.sharded:
+            own = self.shards.own
+            parts.append(f"own={own.start}:{own.stop}")
+        return ", ".join(parts)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from arcface_plus.models.heads.checks import check_cosine_and_labels
+from arcface_plus.models.heads.head import Samples, no_facts
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.precision import without_autocast
 
@@ -23,56 +24,71 @@ _CPU_CHUNK = 2**18  # elements that stay in a core's cache during all passes ove
 
 
 def margin_cross_entropy(
-    embeddings: Tensor, weight: Tensor, labels: Tensor, head: MarginHead
+    embeddings: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    head: MarginHead,
+    norms: Tensor | None = None,
+    step: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Mean cross entropy over ``head``'s logits, and accuracy without margin; both scalars.
 
     ``embeddings`` (n, d) and ``weight`` (C, d): unit rows, both float32 or both float64; ``labels``
-    (n,) int64. Equals ``F.cross_entropy(head(embeddings @ weight.T, labels), labels)`` and is more
-    precise for easy samples. The accuracy (detached) is the share of the rows that are nearer to
-    their own class than to any other. Differentiable once; no synchronization with a GPU.
+    (n,) int64; ``norms`` (n,): of the embeddings before, for heads that use them. Equals
+    ``F.cross_entropy(head(embeddings @ weight.T, labels, norms), labels)`` and is more precise for
+    easy samples. The accuracy (detached) is the share of the rows that are nearer to their own
+    class than to any other. Differentiable once; no synchronization with a GPU.
     """
     with without_autocast(embeddings):
-        loss, accuracy = _MarginCrossEntropy.apply(embeddings, weight, labels, head)
+        loss, accuracy = _MarginCrossEntropy.apply(embeddings, weight, norms, labels, head, step)
     return loss, accuracy
 
 
 class _MarginCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, embeddings: Tensor, weight: Tensor, labels: Tensor, head: MarginHead
+        ctx: Any,
+        embeddings: Tensor,
+        weight: Tensor,
+        norms: Tensor | None,
+        labels: Tensor,
+        head: MarginHead,
+        step: int,
     ) -> tuple[Tensor, Tensor]:
         buffer = torch.mm(embeddings, weight.T)
         check_cosine_and_labels(buffer, labels)
         index = labels.unsqueeze(1)
         cosine = buffer.gather(1, index)
-        shifted, slope = margin_and_slope(head, cosine)
-        loss, correct = torch.empty_like(cosine), torch.empty_like(cosine)
+        shifted, slope, by_norm = margin_and_slopes(head, cosine, norms, step)
+        loss, correct, pull = (torch.empty_like(cosine) for _ in range(3))
         for rows in chunks(buffer):
-            loss[rows], correct[rows], pull = _softmax_of_others_(
+            loss[rows], correct[rows], pull[rows] = _softmax_of_others_(
                 buffer[rows], index[rows], cosine[rows] * head.scale, shifted[rows] * head.scale,
                 head.scale,
             )  # fmt: skip
-            buffer[rows].scatter_(1, index[rows], pull * slope[rows])
-        buffer.mul_(head.scale / len(buffer))
-        ctx.save_for_backward(embeddings, weight, buffer)
+            buffer[rows].scatter_(1, index[rows], pull[rows] * slope[rows])
+        factor = head.scale / len(buffer)
+        buffer.mul_(factor)
+        if by_norm is not None:
+            by_norm = (by_norm * pull * factor).squeeze(1)
+        ctx.save_for_backward(embeddings, weight, buffer, by_norm)
         accuracy = correct.mean()
         ctx.mark_non_differentiable(accuracy)
         return loss.mean(), accuracy
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_loss: Tensor, _: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None, None]:
-        embeddings, weight, by_cosine = ctx.saved_tensors
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        embeddings, weight, by_cosine, by_norm = ctx.saved_tensors
         by_embeddings = by_weight = None
         with without_autocast(by_cosine):
             if ctx.needs_input_grad[0]:
                 by_embeddings = torch.mm(by_cosine, weight).mul_(grad_loss)
             if ctx.needs_input_grad[1]:
                 by_weight = torch.mm(by_cosine.T, embeddings).mul_(grad_loss)
-        return by_embeddings, by_weight, None, None
+            if by_norm is not None:
+                by_norm = by_norm * grad_loss
+        return by_embeddings, by_weight, by_norm, None, None, None
 
 
 def _softmax_of_others_(
@@ -95,13 +111,21 @@ def _softmax_of_others_(
     return loss, (bare > largest).to(loss.dtype), -others / total
 
 
-def margin_and_slope(head: MarginHead, cosine: Tensor) -> tuple[Tensor, Tensor]:
-    """The head's margin on labelled cosines (n, 1), and its derivative as the head defines it."""
+def margin_and_slopes(
+    head: MarginHead, cosine: Tensor, norms: Tensor | None, step: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The head's margin on labelled cosines, and its derivatives by cosine and, if ``norms`` are
+    given and it depends on them, by norm, as the head defines them: each (n, 1)."""
     with torch.inference_mode(False), torch.enable_grad():
-        leaf = cosine.clone().requires_grad_()  # a clone: autograd rejects inference tensors
-        shifted = head.with_margin(leaf)
-        (slope,) = torch.autograd.grad(shifted.sum(), leaf)
-    return shifted.detach(), slope
+        # Clones: autograd rejects inference tensors.
+        leaf = cosine.squeeze(1).clone().requires_grad_()
+        norm = torch.ones_like(leaf) if norms is None else norms.detach().clone().requires_grad_()
+        own = no_facts(leaf, len(leaf))
+        shifted = head.with_margin(Samples(leaf, norm, own, step))
+        leaves = [leaf] if norms is None else [leaf, norm]
+        slopes = torch.autograd.grad(shifted.sum(), leaves, allow_unused=True)
+    by_norm = slopes[1].unsqueeze(1) if len(slopes) > 1 and slopes[1] is not None else None
+    return shifted.detach().unsqueeze(1), slopes[0].unsqueeze(1), by_norm
 
 
 def chunks(buffer: Tensor) -> list[slice]:

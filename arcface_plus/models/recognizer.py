@@ -18,7 +18,7 @@ class Losses(NamedTuple):
     total: Tensor
     """margin + regularizer_weight · regularizer."""
     margin: Tensor
-    """Cross entropy over the head's logits."""
+    """The head's loss: the cross entropy over its logits, with its own terms if it has any."""
     regularizer: Tensor
     """The regularizer, not multiplied by its weight; 0 where that weight is 0; detached."""
     accuracy: Tensor
@@ -68,17 +68,18 @@ class Recognizer(nn.Module):
         self,
         embeddings: Tensor,
         labels: Tensor,
-        sizes: Sequence[int] | None = None,
         share: float = 1.0,
         closing: bool = True,
+        step: int = 0,
+        sizes: Sequence[int] | None = None,
     ) -> Losses:
-        """What follows the backbone, which may be wrapped; ``sizes``: see ``Classifier``."""
-        margin, accuracy = self.classifier(embeddings, labels, sizes)
+        """What follows the backbone; ``step``, ``closing`` and ``sizes``: see ``Classifier``."""
+        margin, accuracy = self.classifier(embeddings, labels, step, closing, sizes)
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         if not (self._regularized and closing):
             return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
-        regularizer = self.regularizer(self.classifier.weight, self.classifier.shards)
+        regularizer = self.regularizer(self.classifier.rows(), self.classifier.shards)
         total = margin + self.regularizer_weight * regularizer
         return Losses(total, margin.detach(), regularizer.detach(), accuracy)
 
@@ -91,7 +92,7 @@ class Recognizer(nn.Module):
         """
         if self._regularized and self.regularizer.last is not None:
             return self.regularizer.last
-        return self._watch.angles(self.classifier.weight, self.classifier.shards)
+        return self._watch.angles(self.classifier.rows(), self.classifier.shards)
 
     def regularizer_report(self) -> dict[str, float]:
         """The regularizer's own metrics, if it is in use and has any."""

@@ -1,42 +1,47 @@
 """``margin_cross_entropy`` with the classes split over processes.
 
 Each process compares the embeddings of all processes with its own classes, in one (N, C / P)
-buffer. What the softmax needs of the other classes, two numbers an embedding tell: one all-reduce
-of maxima, one of sums. A backward pass adds the gradients of the embeddings over the processes and
-gives each process those of its own.
+buffer. All that the softmax needs of the other processes is two numbers an embedding: one
+all-reduce of maxima, one of sums.
 
 PLSC, Partial FC and arcface_torch split the classes the same way (An et al., "Partial FC", 2021,
-section 3.1); unlike the latter, this keeps no other buffer of that size, and the gradient is exact.
+section 3.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arcface_plus.models.collectives import gather_rows, largest_, own_rows_of_sum, sum_
+from arcface_plus.models.collectives import largest_, sum_
 from arcface_plus.models.heads.margin_head import MarginHead
-from arcface_plus.models.margin_cross_entropy import chunks, margin_and_slope
+from arcface_plus.models.margin_cross_entropy import chunks, margin_and_slopes
 from arcface_plus.models.precision import without_autocast
 
 
 def sharded_cross_entropy(
-    embeddings: Tensor, weight: Tensor, place: Tensor, head: MarginHead, sizes: Sequence[int]
+    embeddings: Tensor,
+    weight: Tensor,
+    place: Tensor,
+    head: MarginHead,
+    norms: Tensor | None = None,
+    step: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Mean cross entropy and accuracy over the embeddings of all processes; equal on each.
+    """Mean cross entropy and accuracy of all embeddings, equal on each process; a collective call.
 
-    ``embeddings`` (n, d): this process's, and ``sizes`` how many each process has (N in all).
-    ``weight`` (c, d), c ≥ 0: this process's classes. Unit rows, both float32 or both float64.
-    ``place`` (N,) int64: of each embedding's class the row in ``weight``, or -1 where another
-    process holds it. Otherwise like ``margin_cross_entropy``; a collective call. The gradient of
-    ``embeddings`` is that of the whole loss, with the terms of all processes.
+    ``embeddings`` (N, d): those of all processes. ``weight`` (c, d), c ≥ 0: this process's classes.
+    Unit rows, both float32 or both float64. ``place`` (N,) int64: of each embedding's class the row
+    in ``weight``, or -1 where another process holds it. ``norms`` (N,): of the embeddings before,
+    for heads that use them. Otherwise like ``margin_cross_entropy``.
+
+    The gradient of ``embeddings`` is that through this process's classes, to be summed over the
+    processes; those of ``weight`` and of ``norms`` are complete.
     """
     with without_autocast(embeddings):
-        loss, accuracy = _ShardedCrossEntropy.apply(embeddings, weight, place, head, tuple(sizes))
+        loss, accuracy = _ShardedCrossEntropy.apply(embeddings, weight, norms, place, head, step)
     return loss, accuracy
 
 
@@ -46,12 +51,12 @@ class _ShardedCrossEntropy(torch.autograd.Function):
         ctx: Any,
         embeddings: Tensor,
         weight: Tensor,
+        norms: Tensor | None,
         place: Tensor,
         head: MarginHead,
-        sizes: tuple[int, ...],
+        step: int,
     ) -> tuple[Tensor, Tensor]:
-        everyone = gather_rows(embeddings, sizes)
-        buffer = torch.mm(everyone, weight.T)
+        buffer = torch.mm(embeddings, weight.T)
         labelled = _Labelled(place, buffer)
         # Of each embedding: the largest logit of the other classes and the labelled cosine.
         lowest = torch.finfo(buffer.dtype).min
@@ -60,42 +65,43 @@ class _ShardedCrossEntropy(torch.autograd.Function):
         others = _exponentials_(buffer, labelled, head.scale, known[0])
         here = known[0].clone()
         largest, cosine = largest_(known)
-        shifted, slope = margin_and_slope(head, cosine)
+        shifted, slope, by_norm = margin_and_slopes(head, cosine, norms, step)
         bare, target = cosine * head.scale, shifted * head.scale
         top = torch.maximum(largest, target)
         rescale = (here - top).exp()
         others = sum_(others * rescale)
         total = others + (target - top).exp()
         loss = torch.where(target >= largest, others.log1p(), total.log() + (top - target))
-        each = head.scale / len(buffer)
-        buffer.mul_(rescale / total * each)
-        labelled.write_(buffer, -others / total * slope * each)
-        ctx.save_for_backward(everyone, weight, buffer)
-        ctx.sizes = sizes
+        factor = head.scale / len(buffer)
+        pull = -others / total * factor
+        buffer.mul_(rescale / total * factor)
+        labelled.write_(buffer, pull * slope)
+        if by_norm is not None:
+            by_norm = (by_norm * pull).squeeze(1)
+        ctx.save_for_backward(embeddings, weight, buffer, by_norm)
         accuracy = (bare > largest).to(loss.dtype).mean()
         ctx.mark_non_differentiable(accuracy)
         return loss.mean(), accuracy
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_loss: Tensor, _: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        everyone, weight, by_cosine = ctx.saved_tensors
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        embeddings, weight, by_cosine, by_norm = ctx.saved_tensors
         by_embeddings = by_weight = None
         with without_autocast(by_cosine):
             if ctx.needs_input_grad[0]:
-                here = torch.mm(by_cosine, weight).mul_(grad_loss)
-                by_embeddings = own_rows_of_sum(here, ctx.sizes)
+                by_embeddings = torch.mm(by_cosine, weight).mul_(grad_loss)
             if ctx.needs_input_grad[1]:
-                by_weight = torch.mm(by_cosine.T, everyone).mul_(grad_loss)
-        return by_embeddings, by_weight, None, None, None
+                by_weight = torch.mm(by_cosine.T, embeddings).mul_(grad_loss)
+            if by_norm is not None:
+                by_norm = by_norm * grad_loss
+        return by_embeddings, by_weight, by_norm, None, None, None
 
 
 class _Labelled:
     """The entries of a buffer (N, c) that belong to labelled classes, where this process has them.
 
-    Without indices that depend on values: those would make a GPU wait.
+    Without indices whose number depends on values: those would make a GPU wait.
     """
 
     def __init__(self, place: Tensor, buffer: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arcface_plus.run_directory.interrupted import MARKER
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.sinks.jsonl import METRICS_FILE
@@ -14,5 +15,5 @@ SUMMARY_FILE = "summary.json"
 LOCK_FILE = ".lock"  # while a run uses the directory; see lock.py
 ENTRIES = (
     CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, "tb", "checkpoints", MODEL_WEIGHTS, MODEL_CARD,
-    "eval", NEAREST_CLASSES, SUMMARY_FILE, "diverged.json", TRACKING_FILE, WANDB_FOLDER,
+    "eval", NEAREST_CLASSES, SUMMARY_FILE, "diverged.json", MARKER, TRACKING_FILE, WANDB_FOLDER,
 )  # fmt: skip

@@ -4,7 +4,8 @@ The kernel holds the lock, on RUN/.lock, and lets go of it when the process ends
 a file that a killed run leaves behind locks nothing. The file says who holds the lock. On NFS the
 lock holds between machines too (Linux turns it into one of the server's), unless the share is
 mounted with `nolock` or `local_lock`, and a machine that died holds it until the server gives up
-on it (90 s by default). Where the file system has no locks the run says so and goes on.
+on it (90 s by default). Processes that torchrun starts again wait a
+little for one that is still ending. Where the file system has no locks the run says so and goes on.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from arcface_plus import torchrun
 from arcface_plus.console import say
 from arcface_plus.run_directory.entries import LOCK_FILE
 from data_prep.errors import DataError, UserError
 from data_prep.json_file import parse_json
+
+RESTART_WAIT = 15.0
+"""Seconds for which a process of a restarted group waits for the lock."""
 
 
 @contextlib.contextmanager
@@ -41,12 +47,16 @@ def locked(run: Path) -> Iterator[None]:
 
 def _acquired(path: Path) -> IO[bytes]:
     """The lock file, locked. It may have been unlinked by its holder just before we got it."""
+    waited_until = time.monotonic() + (RESTART_WAIT if torchrun.restarts() else 0)
     while True:
         file = open(path, "ab+", buffering=0)  # noqa: SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with file:
+                if time.monotonic() < waited_until:
+                    time.sleep(0.1)
+                    continue
                 raise UserError(
                     f"{path.parent}: another run is using it ({_holder(file, path)}); wait until "
                     "it ends, stop it, or use another --out"

@@ -50,8 +50,13 @@ def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
     return Checkpoints(run, keep=1).last()
 
 
-def check_usable(run: Path, config: RunConfig, fresh: bool) -> None:
-    """Raise UserError if `prepare` would; writes nothing."""
+def check_usable(
+    run: Path, config: RunConfig, fresh: bool, remedy: str = "use --fresh or another --out"
+) -> None:
+    """Raise UserError if `prepare` would; writes nothing.
+
+    `remedy`: what the user can do about a run of another configuration.
+    """
     if run.exists() and not run.is_dir():
         raise UserError(f"{run}: is a file, not a run directory; choose another --out")
     is_run = _is_run(run)
@@ -62,7 +67,7 @@ def check_usable(run: Path, config: RunConfig, fresh: bool) -> None:
                 f"{run}: is not empty and not a run (it holds {foreign[0]}); choose another --out"
             )
     if is_run and not fresh:
-        _check_same_run(run, config)
+        _check_same_run(run, config, remedy)
 
 
 def _is_run(run: Path) -> bool:
@@ -89,7 +94,7 @@ def flattened(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _check_same_run(run: Path, config: RunConfig) -> None:
+def _check_same_run(run: Path, config: RunConfig, remedy: str) -> None:
     """A run continues only with the same config, except for keys that do not affect results."""
     try:
         before = read_yaml(run / CONFIG_FILE)
@@ -107,7 +112,7 @@ def _check_same_run(run: Path, config: RunConfig) -> None:
     if changed:
         raise UserError(
             f"{run}: holds a run of another configuration ({'; '.join(changed)})"
-            f"{_other_version(run)}; use --fresh or another --out"
+            f"{_other_version(run)}; {remedy}"
         )
 
 

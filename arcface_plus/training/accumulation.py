@@ -2,8 +2,10 @@
 
 Each part's mean loss is weighted by its share of the batch. The regularizer, which depends only on
 the weights, is added to the last part; with several processes, only that part synchronizes
-gradients. Losses and gradients equal those of the whole batch, with two exceptions: batch norm sees
-the part, not the batch, and on a GPU dropout draws different masks (equally random).
+gradients. Losses and gradients equal those of the whole batch, with three exceptions: batch norm
+sees the part, not the batch; on a GPU dropout draws different masks (equally random); and a head
+with running statistics sees in each part what the batch has shown so far (after the batch, its
+statistics are those of the whole).
 """
 
 from __future__ import annotations
@@ -41,11 +43,12 @@ def backward(
     parts: Sequence[Part],
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
+    step: int = 0,
 ) -> Losses:
     """Add the batch's gradients to the parameters; return its losses, detached.
 
     `network`: the recognizer's backbone, or that in DistributedDataParallel; `scaled`: the loss
-    scaler's scaling.
+    scaler's scaling; `step`: number of the update, from 0.
     """
     own, total = equal_parts(len(batch.labels), len(parts)), sum(batch.sizes)
     assert sum(map(sum, parts)) == total
@@ -55,9 +58,8 @@ def backward(
         closing = number == len(parts)
         with nullcontext() if closing else _unsynchronized(network):
             with autocast:
-                losses = recognizer.losses(
-                    network(images), labels, sizes, sum(sizes) / total, closing
-                )
+                share = sum(sizes) / total
+                losses = recognizer.losses(network(images), labels, share, closing, step, sizes)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))
         whole = part if whole is None else Losses(*map(torch.add, whole, part))

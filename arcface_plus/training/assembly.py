@@ -87,6 +87,7 @@ def build_updater(
         precision, config.run.seed, config.optimizer.grad_clip, config.data.micro_batch_size
     )
     optimizer, schedule = config.optimizer.build(trained), config.optimizer.build_schedule()
+    processes.barrier()  # compilation takes some longer than others; the next call is collective
     return Updater(recognizer, optimizer, schedule, settings, device, processes), uncompiled
 
 

@@ -45,7 +45,7 @@ class DivergenceWatch:
         bad = int(self._first_bad)
         scale = self._updater.loss_scale
         if self._updater.processes.any(bad >= 0):
-            raise Diverged(self._post_mortem(bad, step, losses, last_finite))
+            raise Diverged(self._post_mortem(bad, losses, last_finite))
         if scale is not None and scale < SMALLEST_SCALE:
             raise Diverged(
                 f"step {step}: the fp16 loss scale fell to {scale:g}, so gradients vanish; "
@@ -70,12 +70,13 @@ class DivergenceWatch:
         total = nn.utils.get_total_norm(parameters)
         return int(self._first_bad) < 0 and bool(torch.isfinite(total))
 
-    def _post_mortem(
-        self, bad_step: int, step: int, losses: Losses, last_finite: Mapping[str, float]
-    ) -> str:
-        """Reload the offending batch, a function of the step, and describe it."""
+    def _post_mortem(self, bad_step: int, losses: Losses, last_finite: Mapping[str, float]) -> str:
+        """Reload the offending batch, a function of the step, and describe it.
+
+        Empty if the batch is another process's, which describes it.
+        """
         if bad_step < 0:
-            return f"step {step}: the loss is not finite in another process"
+            return ""
         batch = next(self._loader.batches(bad_step, bad_step + 1))
         lr = self._updater.schedule.at(bad_step)
         facts = post_mortem(bad_step + 1, batch, losses, lr, last_finite)

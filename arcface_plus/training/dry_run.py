@@ -25,23 +25,32 @@ from arcface_plus.training.run import how_to_extend, what_is_trained
 
 
 def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
-    """Describe what `execute` would do, line by line; UserError where it would raise one."""
+    """Describe what `execute` would do, line by line; UserError where it would raise one.
+
+    Of several processes the first has lines, the others none.
+    """
     ground = lay_groundwork(config)
     check_usable(run, config, fresh)
     checkpoint = None if fresh else Checkpoints(run, config.checkpoint.keep).last()
     step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
-        return [f"{run}: finished at step {step}; {how_to_extend(step)}"]
+        return _first_only(ground, [f"{run}: finished at step {step}; {how_to_extend(step)}"])
     recognizer = build_recognizer(config, ground.source.classes, ground.processes)
     load_initial_weights(recognizer.backbone, config)
     targets = ", ".join(config.eval.targets) or "none"
-    return [
+    lines = [
         f"would train {what_is_trained(config, ground)}",
         f"run directory: {run}, {_state(run, step, fresh)}",
         _sizes(recognizer.backbone, recognizer.classifier),
         f"verification on {targets}, every {config.eval.every} steps",
         _first_step(config, ground, recognizer),
     ]
+    return _first_only(ground, lines)
+
+
+def _first_only(ground: Groundwork, lines: list[str]) -> list[str]:
+    """One of several processes describes the run."""
+    return lines if ground.processes.first else []
 
 
 def _state(run: Path, step: int, fresh: bool) -> str:

@@ -13,3 +13,10 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+class PeerFailed(Exception):
+    """Another process failed, and says why: this one says nothing, and its exit status is 1."""
+
+    def __init__(self) -> None:
+        super().__init__("")

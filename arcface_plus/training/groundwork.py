@@ -51,7 +51,7 @@ class Groundwork:
 
 def lay_groundwork(config: RunConfig) -> Groundwork:
     """Check everything that can be checked before a run begins; UserError if something is wrong."""
-    processes = join_processes()
+    processes = join_processes(config.runtime.timeout_seconds)
     device = _chosen_device(config, processes)
     check_settings(config, processes.count)
     source = checked_source(config, processes.first)
@@ -79,12 +79,17 @@ def lay_groundwork(config: RunConfig) -> Groundwork:
 
 def target_files(config: RunConfig) -> dict[str, Path]:
     """The pair file of each target; UserError if one is absent or invalid."""
-    train = Path(config.data.train or "")
-    data = Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
+    data = pair_folder(config)
     files = {target: target_file(data, target) for target in config.eval.targets}
     for file in files.values():
         check_pair_file(file)
     return files
+
+
+def pair_folder(config: RunConfig) -> Path:
+    """The folder of <target>.bin: `eval.data`, or where the training data is."""
+    train = Path(config.data.train or "")
+    return Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
 
 
 def verifier(

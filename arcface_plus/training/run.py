@@ -13,6 +13,7 @@ from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.entries import SUMMARY_FILE
 from arcface_plus.run_directory.environment import describe
 from arcface_plus.run_directory.finished import is_finished
+from arcface_plus.run_directory.interrupted import unmark_interrupted
 from arcface_plus.run_directory.prepare import claimed
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.runtime import Processes, resolve_device
@@ -44,6 +45,8 @@ def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path 
     processes = ground.processes
     training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
     step = training.step if training else 0
+    if processes.first:
+        unmark_interrupted(run)
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
         if processes.first:
             say(f"{run}: finished at step {step}; {how_to_extend(step)}")

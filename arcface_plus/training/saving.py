@@ -77,5 +77,5 @@ class Saving:
 
     def _write_nearest_classes(self) -> None:
         """Of the weights as they are saved, so that a resumed run writes the same."""
-        angles = Watch().angles(self._updater.recognizer.classifier.weight)
+        angles = Watch().angles(self._updater.recognizer.classifier.rows())
         write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)

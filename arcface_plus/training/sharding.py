@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from arcface_plus.config.tree import RunConfig
-from arcface_plus.models.classifier import only_a_margin
 from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
-from data_prep.errors import UserError
 
 WORTH_HAVING = 64_000_000
 """Bytes that `auto` must save on each process: less is lost in any GPU's memory, and copies spare
@@ -15,18 +13,11 @@ _BYTES = 12  # weight, gradient and momentum in float32
 
 
 def class_shards(config: RunConfig, classes: int, processes: Processes) -> Shards:
-    """Which classes this process holds; UserError if the head does not allow what is asked for."""
+    """Which classes this process holds."""
     setting = config.model.classifier
-    if setting == "replicated" or processes.count == 1:
-        return Shards(classes)
-    possible = only_a_margin(config.head.build())
-    if setting == "sharded" and not possible:
-        raise UserError(
-            f"model.classifier: sharded is not possible with head {config.head.name}; "
-            "use model.classifier: replicated"
-        )
-    saved = _BYTES * classes * config.model.embedding_dim * (1 - 1 / processes.count)
-    if setting == "sharded" or (possible and saved >= WORTH_HAVING):
+    rows = classes * config.head.build().sub_centres
+    saved = _BYTES * rows * config.model.embedding_dim * (1 - 1 / processes.count)
+    if setting == "sharded" or (setting == "auto" and saved >= WORTH_HAVING):
         return Shards(classes, processes.rank, processes.count)
     return Shards(classes)
 

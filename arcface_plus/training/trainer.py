@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.run_directory.interrupted import mark_interrupted
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.run_directory.training_state import Training
 from arcface_plus.signals import Interrupts
 from arcface_plus.training.divergence import DivergenceWatch
-from arcface_plus.training.errors import Interrupted
+from arcface_plus.training.errors import Interrupted, PeerFailed
 from arcface_plus.training.saving import Saving
 from arcface_plus.training.step_log import StepLog
 from arcface_plus.training.update import Update, Updater
 from arcface_plus.training.verifying import Verifying
+
+_FAILED = 1000
+"""What a process that cannot go on tells the others, who tell the number of their signal or 0."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,15 @@ class Trainer:
         self.step = training.step
 
     def run(self) -> dict[str, Any]:
-        """Train to the end; returns what summary.json holds. Raises Diverged, Interrupted."""
-        with Interrupts() as interrupts:
-            self._catch_up()
+        """Train to the end; returns what summary.json holds.
+
+        Raises Diverged, Interrupted, PeerFailed.
+        """
+        with Interrupts(several=self.processes.count > 1) as interrupts:
+            with interrupts.watchdog.at_ease():
+                self._catch_up(interrupts)
             self._log.begin_window()
-            for batch in self._batches():
+            for batch in self._batches(interrupts):
                 logging = self._logging_due()
                 update = self._update(batch, measure=logging)
                 self.step += 1
@@ -76,10 +84,9 @@ class Trainer:
                     self._log.log(self.step, update)
                 if self.metrics is not None:
                     self.metrics.advance(self.step)
-                if self._pause():
-                    self._log.begin_window()
-                if self.processes.any(interrupts.received is not None):
-                    self._leave(interrupts.received)
+                with interrupts.watchdog.at_ease():
+                    if self._pause(interrupts):
+                        self._log.begin_window()
         summary = self._summary()
         if self.metrics is not None:
             self.metrics.finish(self._verifying.accuracies)
@@ -91,29 +98,38 @@ class Trainer:
         if self.metrics is not None:
             self.metrics.close()
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, interrupts: Interrupts) -> None:
         """Complete what was due at the restored step but is absent after a kill."""
-        if not self.step:
-            return
-        if self.processes.first:
+        if self.step and self.processes.first:
             self._saving.complete()
             if self._verification_due():
-                self._verifying.make_if_absent(self._updater.recognizer.backbone, self.step)
+                self._verifying.make_if_absent(
+                    self._updater.recognizer.backbone, self.step, interrupts.arrived
+                )
         self.processes.barrier()
 
-    def _batches(self) -> Iterator[Batch]:
-        """The loader's batches; if a record cannot be read, the run is saved before it ends.
+    def _batches(self, interrupts: Interrupts) -> Iterator[Batch]:
+        """The loader's batches, as long as every process has one and none was sent a signal.
 
-        With several processes, only one reads the record, so it must not make collective calls: the
-        others wait until torchrun ends them. If it is the first process, it saves the run;
-        otherwise the updates since the last checkpoint are lost.
+        Otherwise all processes save and leave together, between the same two steps.
         """
-        try:
-            yield from self.loader.batches(self.step, self.plan.steps)
-        except ValueError:
-            if self.step and self.processes.first and self._divergence.all_finite():
-                self._write()
-            raise
+        batches = self.loader.batches(self.step, self.plan.steps)
+        batch: Batch | None
+        while True:
+            problem = None
+            try:
+                batch = next(batches, None)
+            except Exception as error:
+                batch, problem = None, error
+            told = _FAILED if problem else interrupts.received or 0
+            decided = self.processes.largest(told)
+            interrupts.watchdog.step()
+            if decided:
+                interrupts.watchdog.settle()
+                self._leave(decided, problem)
+            if batch is None:
+                return
+            yield batch
 
     def _update(self, batch: Batch, measure: bool) -> Update:
         """One step; the first step whose loss is not finite is remembered on the device."""
@@ -121,7 +137,7 @@ class Trainer:
         self._divergence.note(update.losses, self.step)
         return update
 
-    def _pause(self) -> bool:
+    def _pause(self, interrupts: Interrupts) -> bool:
         """Verify and save if due; returns whether anything was done."""
         verifying = self._verification_due()
         saving = self._is_last or self.step % self.plan.checkpoint_every == 0
@@ -129,7 +145,7 @@ class Trainer:
         if saving:
             self._save()
         if verifying and self.processes.first:
-            self._verifying.make(self._updater.recognizer.backbone, self.step)
+            self._verifying.make(self._updater.recognizer.backbone, self.step, interrupts.arrived)
             self._saving.checkpoints.tidy()  # the best checkpoint may have changed
         if saving or verifying:
             self.processes.barrier()
@@ -159,16 +175,25 @@ class Trainer:
         number = self.step + 1
         return number % self.plan.log_every == 0 or number == self.plan.steps
 
-    def _leave(self, signal_number: int | None) -> None:
-        """Save the run and raise Interrupted."""
-        if self.step % self.plan.checkpoint_every and not self._is_last:
-            self._save()
+    def _leave(self, decided: int, problem: Exception | None) -> NoReturn:
+        """Save the run in all processes; raise `problem`, PeerFailed or Interrupted."""
+        saved = self._is_last or self.step % self.plan.checkpoint_every == 0
+        if decided != _FAILED:
+            if not saved:
+                self._save()
+            if self.processes.first:
+                mark_interrupted(self.run_folder, decided, self.step)
+            self.processes.barrier()
+            raise Interrupted(
+                decided,
+                f"interrupted at step {self.step} of {self.plan.steps}, saved in "
+                f"{self.run_folder}; repeat the command to continue",
+            )
+        finite = not self.processes.any(not self._divergence.all_finite())
+        if finite and not saved and self.processes.first:
+            self._write()
         self.processes.barrier()
-        raise Interrupted(
-            signal_number or 15,
-            f"interrupted at step {self.step} of {self.plan.steps}, saved in {self.run_folder}; "
-            "repeat the command to continue",
-        )
+        raise problem or PeerFailed
 
     def _summary(self) -> dict[str, Any]:
         return {

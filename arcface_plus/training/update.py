@@ -77,7 +77,8 @@ class Updater:
             group["lr"] = self.schedule.at(step)
         parts = batch_parts(batch.sizes, self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        losses = backward(self._network, self.recognizer, batch, parts, context, self._scaler.scale)
+        scaled = self._scaler.scale
+        losses = backward(self._network, self.recognizer, batch, parts, context, scaled, step)
         classifier = self.recognizer.classifier
         if self.processes.count > 1 and not classifier.sharded:
             average_gradients(classifier.parameters())

@@ -27,6 +27,10 @@ class Verification(Protocol):
 Verify = Callable[[nn.Module], Verification]
 
 
+class _Abandoned(Exception):
+    """A signal arrived during a verification."""
+
+
 @dataclass
 class Verifying:
     """Verifies a backbone on `targets` every `every` steps and writes the results into `run`."""
@@ -43,12 +47,26 @@ class Verifying:
         """Whether verification is due after `step` updates; `last`: these are all updates."""
         return bool(self.targets) and (last or step % self.every == 0)
 
-    def make(self, backbone: nn.Module, step: int) -> None:
-        """Verify `backbone`, the state after `step` updates."""
+    def make(self, backbone: nn.Module, step: int, stopped: Callable[[], bool]) -> None:
+        """Verify `backbone`, the state after `step` updates; not to the end once `stopped`.
+
+        A verification may take minutes, and who sends a signal waits for seconds only.
+        """
+
+        def look(*_: object) -> None:
+            if stopped():
+                raise _Abandoned
+
         backbone.eval()
-        with uncompiled(backbone):
-            result = self.verify(backbone)
-        backbone.train()
+        looking = backbone.register_forward_pre_hook(look)
+        try:
+            with uncompiled(backbone):
+                result = self.verify(backbone)
+        except _Abandoned:
+            return
+        finally:
+            looking.remove()
+            backbone.train()
         file = verification_file(self.run, step)
         make_folder(file.parent)
         result.write(file, file.stem)
@@ -56,10 +74,10 @@ class Verifying:
         if self.metrics is not None:
             self.metrics.log_verification(step, self.accuracies)
 
-    def make_if_absent(self, backbone: nn.Module, step: int) -> None:
+    def make_if_absent(self, backbone: nn.Module, step: int, stopped: Callable[[], bool]) -> None:
         """Like `make`, unless the result was written before training was interrupted."""
         found = verified(self.run, step, self.targets)
         if found is None:
-            self.make(backbone, step)
+            self.make(backbone, step, stopped)
         else:
             self.accuracies = found

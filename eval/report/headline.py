@@ -6,7 +6,7 @@ LaTeX and the page draw the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.compare import Comparison
@@ -45,13 +45,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Headline:
-    """The table; `groups` is whether rows must name their group, `axis` that of all bars.
+    """The table; `colour` is the reference's, `axis` that of all bars.
 
-    `level` is that of the intervals, as text; `tests` the tests that gave the verdicts;
+    `level` is that of the intervals, as text; `tests` the tests that gave the verdicts; `judged`
+    how many verdicts were corrected together;
     `resolved` a sentence on what could have been shown where nothing was, or nothing.
     """
 
     reference: str
+    colour: int
     others: tuple[str, ...]
     rows: tuple[Row, ...]
     axis: Axis | None
@@ -77,8 +79,14 @@ class Headline:
         )
 
 
-def headline(comparison: Comparison) -> Headline:
-    """The rows, in the order of the targets."""
+def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -> Headline:
+    """The rows, in the order of the targets.
+
+    `colours`: the number of each group on the page; by default their order in the comparison.
+    """
+    if colours is None:
+        colours = {group.name: number for number, group in enumerate(comparison.groups)}
+    zero = colours[comparison.groups[0].name] % COLOURS
     every = [d for target in comparison.targets for d in target.differences]
     verdicts = [d.verdict for d in every if d.verdict is not None]
     scale = None
@@ -92,20 +100,22 @@ def headline(comparison: Comparison) -> Headline:
             else percent(f.mean) + (f" ± {percent(f.std)}" if f.std is not None else "")
             for f in target.accuracies
         )
-        for number, (d, accuracy) in enumerate(zip(target.differences, others, strict=True), 1):
+        for d, accuracy in zip(target.differences, others, strict=True):
+            number = colours[d.name] % COLOURS
             drawn = None
             if d.verdict is not None and scale is not None:
-                drawn = bar(scale, d.verdict.interval, d.verdict.mean, number % COLOURS, d.shown)
-            rows.append(_row(d, (reference, accuracy), drawn, number))
+                drawn = bar(scale, d.verdict.interval, d.verdict.mean, number, d.shown)
+            rows.append(_row(d, (reference, accuracy), drawn, number, zero))
     reference_name, *names = (group.name for group in comparison.groups)
     return Headline(
         reference=reference_name,
+        colour=zero,
         others=tuple(names),
         rows=tuple(rows),
         axis=None if scale is None else axis(scale, about_zero=True),
         level=level(verdicts[0].level) if verdicts else "95%",
         tests=tuple(dict.fromkeys(verdict.test for verdict in verdicts)),
-        judged=len(verdicts),
+        judged=verdicts[0].of if verdicts else 0,
         resolved=_resolved(every, several=len(names) > 1),
     )
 
@@ -121,7 +131,9 @@ def _resolved(differences: Sequence[Difference], several: bool) -> str:
     return f"{what}: {', '.join(parts)}." if parts else ""
 
 
-def _row(d: Difference, accuracies: tuple[str, str], drawn: Bar | None, number: int) -> Row:
+def _row(
+    d: Difference, accuracies: tuple[str, str], drawn: Bar | None, number: int, reference: int
+) -> Row:
     verdict = d.verdict
     if verdict is None:
         figures = (NOTHING, NOTHING, NOTHING)
@@ -129,6 +141,6 @@ def _row(d: Difference, accuracies: tuple[str, str], drawn: Bar | None, number: 
         figures = (points(verdict.mean), interval(verdict.interval), p_value(verdict.p_holm))
     colour = None
     if d.shown and verdict is not None:
-        colour = number % COLOURS if verdict.mean > 0 else 0
+        colour = number if verdict.mean > 0 else reference
     words = verdict_words(d)
-    return Row(d.target, d.name, accuracies, *figures, words, drawn, number % COLOURS, colour)
+    return Row(d.target, d.name, accuracies, *figures, words, drawn, number, colour)

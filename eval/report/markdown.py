@@ -17,14 +17,16 @@ from eval.wording import listed
 def comparison_to_markdown(comparison: Comparison) -> str:
     """The whole comparison; its first table is what a paper wants."""
     found = headline(comparison)
-    names = _escaped(listed([group.name for group in comparison.groups]))
-    parts = [f"# Comparison of {names}", _table(_headline_table(found)), _escaped(found.note)]
-    parts.append(_latex("The same for LaTeX (booktabs)", _headline_table(found)))
-    parts.append(_bullets("Verdicts", verdicts(comparison)))
-    parts += [_bullets("Warnings", comparison.warnings)] if comparison.warnings else []
-    parts += [f"## {_escaped(table.title)}\n\n{_table(table)}" for table in tables(comparison)]
-    parts += [_bullets("What this cannot tell", comparison.caveats)]
-    parts += [_bullets("Compared", [f"{run.name}: {run.results_file}" for run in comparison.runs])]
+    names = escaped(listed([group.name for group in comparison.groups]))
+    parts = [f"# Comparison of {names}", markdown_table(headline_table(found)), escaped(found.note)]
+    parts.append(_latex("The same for LaTeX (booktabs)", headline_table(found)))
+    parts.append(bullets("Verdicts", verdicts(comparison)))
+    parts += [bullets("Warnings", comparison.warnings)] if comparison.warnings else []
+    parts += [
+        f"## {escaped(table.title)}\n\n{markdown_table(table)}" for table in tables(comparison)
+    ]
+    parts += [bullets("What this cannot tell", comparison.caveats)]
+    parts += [bullets("Compared", [f"{run.name}: {run.results_file}" for run in comparison.runs])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -32,13 +34,13 @@ def run_to_markdown(run: Run) -> str:
     """The accuracies of one run."""
     found = run_table(run)
     table = _run_table(found)
-    parts = [f"# {_escaped(run.name)}"]
+    parts = [f"# {escaped(run.name)}"]
     if not table.rows:
         return "\n\n".join([*parts, "Not verified yet."]) + "\n"
-    parts += [_table(table), _escaped(found.note)]
+    parts += [markdown_table(table), escaped(found.note)]
     parts += [
         _latex("The same for LaTeX (booktabs)", table),
-        f"From {_escaped(str(run.results_file))}",
+        f"From {escaped(str(run.results_file))}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -52,7 +54,7 @@ def verdicts(comparison: Comparison) -> list[str]:
     ]
 
 
-def _headline_table(found: Headline) -> Table:
+def headline_table(found: Headline) -> Table:
     several = len(found.others) > 1
     return Table(
         "Accuracy",
@@ -90,13 +92,13 @@ def _run_table(found: RunTable) -> Table:
     )
 
 
-def _bullets(title: str, lines: Sequence[str]) -> str:
-    return "\n".join([f"## {title}", "", *(f"- {_escaped(line)}" for line in lines)])
+def bullets(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *(f"- {escaped(line)}" for line in lines)])
 
 
-def _table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
     lines = [table.columns, ("---", *["---:"] * (len(table.columns) - 1)), *table.rows]
-    return "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(escaped, line)) + " |" for line in lines)
 
 
 def _latex(title: str, table: Table) -> str:
@@ -129,7 +131,7 @@ def _tex(text: str) -> str:
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown, and the HTML made of it, shows as it stands: no tag, link, or code."""
     return re.sub(
         r"[&<>\\`*|]|\](?=[(\[:])",

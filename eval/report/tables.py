@@ -36,8 +36,7 @@ def tables(comparison: Comparison) -> list[Table]:
     each = accuracies_of_runs if comparison.by_seed else accuracies
     candidates = [
         each(groups),
-        _verdicts(comparison),
-        _other_tests(comparison),
+        *tests_tables(comparison),
         further_figures(groups, results),
         Table("Training", ("", *names), value_rows(groups, comparison.training)),
         Table(
@@ -45,6 +44,11 @@ def tables(comparison: Comparison) -> list[Table]:
         ),
     ]
     return [table for table in candidates if table.rows]
+
+
+def tests_tables(comparison: Comparison) -> list[Table]:
+    """The verdicts and the other tests; those with rows."""
+    return [t for t in (_verdicts(comparison), _other_tests(comparison)) if t.rows]
 
 
 def targets_of(groups: Sequence[Group]) -> list[str]:

@@ -21,18 +21,23 @@ MOST_SETTINGS = 6
 
 def to_terminal(comparison: Comparison, console: Console) -> None:
     """Print verdicts, warnings, and the settings that can explain a difference."""
-    found = headline(comparison)
-    console.print(_text(_title(comparison, found), "bold"))
-    console.print(_table(found))
-    console.print(_text(found.note, "dim"))
-    if found.resolved:
-        console.print(_text(found.resolved, "dim"))
+    print_table(comparison, console)
     for warning in comparison.warnings:
-        console.print(_text(f"Warning: {warning}", "yellow"))
+        console.print(text(f"Warning: {warning}", "yellow"))
     for line in _settings(comparison):
-        console.print(_text(line))
+        console.print(text(line))
     if not comparison.by_seed:
-        console.print(_text("One run of each: this compares two networks, not two methods.", "dim"))
+        console.print(text("One run of each: this compares two networks, not two methods.", "dim"))
+
+
+def print_table(comparison: Comparison, console: Console) -> None:
+    """Print the verdicts and how they came about."""
+    found = headline(comparison)
+    console.print(text(_title(comparison, found), "bold"))
+    console.print(_table(found))
+    console.print(text(found.note, "dim"))
+    if found.resolved:
+        console.print(text(found.resolved, "dim"))
 
 
 def _title(comparison: Comparison, found: Headline) -> str:
@@ -56,12 +61,12 @@ def _table(found: Headline) -> RichTable:
         before, after = (accuracy.split(" ")[0] for accuracy in row.accuracies)
         bounds = row.interval.replace(" to ", ", ")
         drawn.add_row(
-            _text(row.target),
-            *([_text(row.group)] if several else []),
+            text(row.target),
+            *([text(row.group)] if several else []),
             f"{before} → {after}",
-            _text(f"{row.difference} [{bounds}]" if row.bar else row.difference),
+            text(f"{row.difference} [{bounds}]" if row.bar else row.difference),
             row.p,
-            _text(row.verdict, "bold" if row.colour is not None else ""),
+            text(row.verdict, "bold" if row.colour is not None else ""),
         )
     return drawn
 
@@ -86,6 +91,6 @@ def _comes_with_a_name(row: KeyValues, rows: list[KeyValues]) -> bool:
     return named and key != "name" and None in row.values
 
 
-def _text(text: str, style: str = "") -> Text:
+def text(shown: str, style: str = "") -> Text:
     """What Rich draws as it stands: names are no markup, and their control characters are shown."""
-    return Text(printable(text), style)
+    return Text(printable(shown), style)

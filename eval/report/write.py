@@ -1,4 +1,4 @@
-"""A comparison, or one run, into a folder: JSON, Markdown and a page."""
+"""A comparison, a study, or one run, into a folder: JSON, Markdown and a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from eval.compare import Comparison
 from eval.report.comparison_page import comparison_to_html
 from eval.report.markdown import comparison_to_markdown, run_to_markdown
 from eval.report.run_page import run_to_html
+from eval.report.study_markdown import study_to_markdown
+from eval.report.study_page import study_to_html
 from eval.runs import Run
+from eval.study import Study
 
 
 def write_comparison(
@@ -53,6 +56,18 @@ def write_run(
     texts = {
         "report.md": run_to_markdown(run),
         "report.html": run_to_html(run, class_angles or {}, pair_images or {}),
+    }
+    return _write(out_dir, texts)
+
+
+def write_study(
+    study: Study, out_dir: Path, class_angles: Mapping[str, ArrayLike] | None = None
+) -> list[Path]:
+    """Write study.json, report.md and report.html of a study; otherwise as `write_comparison`."""
+    texts = {
+        "study.json": json.dumps(study.to_json(), indent=2, ensure_ascii=False) + "\n",
+        "report.md": study_to_markdown(study),
+        "report.html": study_to_html(study, class_angles or {}),
     }
     return _write(out_dir, texts)
 

@@ -41,13 +41,17 @@ ALLOWED: dict[str, set[str]] = {
         "embedder", "evaluation", "training.optimizers", "training.schedules",
         "run_directory.sinks",
     },
+    "studies": {
+        "data_prep", "eval", "signals", "console", "config", "run_directory", "evaluation",
+        "training",
+    },
     "bench": {
         "data_prep", "eval", "runtime", "models", "config", "data", "run_directory", "embedder",
         "evaluation", "training",
     },
     "commands": {
         "data_prep", "eval", "runtime", "console", "models", "config", "data", "run_directory",
-        "embedder", "evaluation", "training", "bench",
+        "embedder", "evaluation", "training", "bench", "studies",
     },
     "cli": {
         "data_prep", "arcface_plus", "signals", "runtime", "console", "training", "commands",

@@ -94,6 +94,7 @@ def run_one(target: Target, rng: random.Random, limit: float, watch: Watch) -> t
     with tempfile.TemporaryDirectory(dir=base) as name:
         folder = Path(name)
         for file, data in target.make(rng).items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(data)
         problem: BaseException | None = None
         start = time.perf_counter()
@@ -186,6 +187,7 @@ def main() -> int:
                 folder.mkdir(parents=True, exist_ok=True)
                 files = target.make(random.Random(f"{options.seed}:{target.name}:{i}"))
                 for file, data in files.items():
+                    (folder / file).parent.mkdir(parents=True, exist_ok=True)
                     (folder / file).write_bytes(data)
     seconds = time.perf_counter() - start
     print(f"{inputs} inputs, {found} findings in {seconds:.0f} s")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import random
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+import labelled_files
 from mutations import MAGIC, bin_seeds, image, image_seeds, mutate, random_pickle
 
 from data_prep.check import check
@@ -19,6 +23,7 @@ from data_prep.image_lists import list_file
 from data_prep.images import decode_rgb
 from data_prep.inspect.inspect import inspect
 from data_prep.inspect.text import describe
+from data_prep.labelled_images import KINDS, open_labelled_images
 from data_prep.pack import pack
 from data_prep.pair_lists import read_pair_list
 from data_prep.pairs import read_pairs, write_pairs
@@ -69,8 +74,35 @@ def honest_files() -> dict[str, dict[str, bytes]]:
     return sets
 
 
+def labelled_sets() -> list[dict[str, bytes]]:
+    """A small classification data set of each kind: path of a file → its content."""
+    sets = []
+    with tempfile.TemporaryDirectory() as name:
+        for k, write in enumerate(
+            (
+                lambda folder: labelled_files.write_mnist(folder, 3, 2),
+                lambda folder: labelled_files.write_mnist(folder, 3, 2, packed=False),
+                lambda folder: labelled_files.write_pickles(
+                    folder, labelled_files.cifar_10_batches(1)
+                ),
+                lambda folder: labelled_files.write_pickles(
+                    folder, labelled_files.cifar_100_batches(2, 1), python_2=False
+                ),
+                lambda folder: labelled_files.write_cifar_10_binary(folder, 1),
+                lambda folder: labelled_files.write_cifar_100_binary(folder, 2, 1),
+                lambda folder: labelled_files.write_tiny_imagenet(folder, 2, 1, 1),
+                lambda folder: labelled_files.write_class_folders(folder, ["a", "b"], 1, 1),
+            )
+        ):
+            folder = Path(name) / str(k)
+            write(folder)
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            sets.append({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+    return sets
+
+
 def targets() -> list[Target]:
-    sets = honest_files()
+    sets, labelled = honest_files(), labelled_sets()
     images, bins = image_seeds(), bin_seeds()
     lists = [
         b"i/0.jpg\t0\ni/1.jpg\t0\ni/2.jpg\t1\n", b"path,label\n\"i/0.jpg\",anna\ni/1.jpg,bob\n",
@@ -122,6 +154,14 @@ def targets() -> list[Target]:
             for k in range(3)
         }
 
+    def make_labelled(rng: random.Random) -> dict[str, bytes]:
+        files = dict(rng.choice(labelled))
+        for name in rng.sample(sorted(files), min(2, len(files))):
+            if name.endswith("batch_1") and rng.random() < 0.2:
+                files[name] = random_pickle(rng)
+            files[name] = mutate(files[name], list(files.values()), rng)
+        return files
+
     with_index = (".rec", ".idx")
     return [
         Target("idx", one_of_set((".idx",)), use_records, 4),
@@ -132,6 +172,7 @@ def targets() -> list[Target]:
         Target("image", make_image, use_image, 8),
         Target("list", make_list, use_list, 4),
         Target("folder", make_folder, use_folder, 1),
+        Target("labelled", make_labelled, use_labelled, 3),
     ]
 
 
@@ -209,3 +250,19 @@ def use_folder(folder: Path) -> None:
         file.rename(source / file.name[0] / file.name)
     attempt(lambda: check(source, threads=1))
     attempt(lambda: pack(source, folder / "set", threads=1))
+
+
+def use_labelled(folder: Path) -> None:
+    def read(split: str) -> None:
+        images = open_labelled_images(folder, split)
+        assert len(images) == len(images.labels)
+        assert images.labels.min() >= 0
+        assert images.labels.max() < images.classes
+        attempt(images.digest)
+        attempt(images.fingerprint)
+        for i in range(len(images)):
+            attempt(lambda i=i: images.batch(np.array([i])))
+
+    assert any(kind.matches(folder) for kind in KINDS)
+    for split in ("train", "test"):
+        attempt(lambda split=split: read(split))

@@ -6,14 +6,17 @@ from arcface_plus.models.nearest import (
     angles,
     cached,
     close_rows,
-    neighbours,
     pair_search,
     rows,
+    search,
+    sharded_search,
     tile_search,
 )
+
+MODULES = (search, sharded_search, pair_search, tile_search, close_rows, rows, cached, angles)
 
 
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Float16 search that reads no values and skips nothing."""
-    for module in (neighbours, pair_search, tile_search, close_rows, rows, cached, angles):
+    for module in MODULES:
         monkeypatch.setattr(module, "on_cpu", lambda tensor: False)

@@ -12,6 +12,7 @@ from torch import nn
 from arcface_plus.models.backbones.arcface_torch_mbf import ArcFaceTorchMBF
 from arcface_plus.models.backbones.iresnet import IResNet, r18, r34, r50, r100, r200, r2060
 from arcface_plus.models.backbones.mobilefacenet import MobileFaceNet
+from arcface_plus.models.backbones.sphereface import SphereFaceNet, sphereface20, sphereface64
 from arcface_plus.models.backbones.tiny import Tiny
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -23,6 +24,8 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "r2060": r2060,
     "mobilefacenet": MobileFaceNet,
     "arcface_torch_mbf": ArcFaceTorchMBF,
+    "sphereface20": sphereface20,
+    "sphereface64": sphereface64,
     "tiny": Tiny,
 }
 
@@ -31,6 +34,7 @@ __all__ = [
     "ArcFaceTorchMBF",
     "IResNet",
     "MobileFaceNet",
+    "SphereFaceNet",
     "Tiny",
     "r18",
     "r34",
@@ -38,4 +42,6 @@ __all__ = [
     "r100",
     "r200",
     "r2060",
+    "sphereface20",
+    "sphereface64",
 ]

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, get_args
 import torch
 from torch import Tensor
 
+from arcface_plus.models.heads.checks import check_margin
+from arcface_plus.models.heads.head import Samples
 from arcface_plus.models.heads.margin_head import MarginHead
 
 MarginGradient = Literal["exact", "straight_through"]
@@ -33,16 +35,15 @@ class ArcFace(MarginHead):
         ] = "exact",
     ) -> None:
         super().__init__(scale)
-        if not 0.0 <= margin < math.pi:
-            raise ValueError(f"margin must be at least 0 and below pi (radians), not {margin}")
         if margin_gradient not in get_args(MarginGradient):
             raise ValueError(
                 f"margin_gradient must be exact or straight_through, not '{margin_gradient}'"
             )
-        self.margin = float(margin)
+        self.margin = check_margin(margin)
         self.margin_gradient = margin_gradient
 
-    def with_margin(self, cosine: Tensor) -> Tensor:
+    def with_margin(self, samples: Samples) -> Tensor:
+        cosine = samples.cosine
         shifted = add_angular_margin(cosine, self.margin)
         if self.margin_gradient == "straight_through":
             return shifted.detach() + (cosine - cosine.detach())
@@ -52,8 +53,10 @@ class ArcFace(MarginHead):
         return f"scale={self.scale}, margin={self.margin}, margin_gradient={self.margin_gradient}"
 
 
-def add_angular_margin(cosine: Tensor, margin: float) -> Tensor:
+def add_angular_margin(cosine: Tensor, margin: float | Tensor) -> Tensor:
     """cos(θ + margin) from cos θ while θ + margin ≤ π, then cos θ − margin · sin margin.
+
+    ``margin`` in [0, π), one for all or of the shape of ``cosine``.
 
     Written as cos θ · cos m − sin θ · sin m: no arccos, whose fp32 error and infinite slope at
     the ends would enter the gradient. At cos θ = ±1 the slope of sin θ is infinite too; there (and
@@ -63,6 +66,9 @@ def add_angular_margin(cosine: Tensor, margin: float) -> Tensor:
     sine_squared = (1.0 - cosine) * (1.0 + cosine)
     inside = sine_squared > 0.0
     sine = torch.where(inside, torch.where(inside, sine_squared, 1.0).sqrt(), 0.0)
+    if isinstance(margin, Tensor):
+        cos_m, sin_m = margin.cos(), margin.sin()
+        return torch.where(cosine >= -cos_m, cosine * cos_m - sine * sin_m, cosine - margin * sin_m)
     shifted = cosine * math.cos(margin) - sine * math.sin(margin)
     fallback = cosine - margin * math.sin(margin)
     return torch.where(cosine >= -math.cos(margin), shifted, fallback)

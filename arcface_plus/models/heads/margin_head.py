@@ -1,22 +1,21 @@
-"""The form of nearly all margin heads: one scale, and a margin on the labelled class."""
+"""The form of most heads: one scale, and a margin on the labelled class."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from typing import TypeGuard, final
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from arcface_plus.models.heads.checks import check_cosine_and_labels, check_scale
-from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.heads.checks import check_scale
+from arcface_plus.models.heads.head import Classes, Head, Samples
 
 
-class MarginHead(nn.Module, ABC):
-    """logits = scale · cosine, but scale · ``with_margin(cosine)`` for the labelled class.
+class MarginHead(Head):
+    """logits = scale · cosine, but scale · ``with_margin(samples)`` for the labelled class.
 
     A subclass implements ``with_margin``, and its loss is then computed in one (n, C) buffer
-    (``margin_cross_entropy``). A head that needs more than the labelled cosine, or that learns
-    parameters, is a plain ``nn.Module`` or overrides ``forward``: both work, but autograd then
-    keeps several (n, C) tensors.
+    (``margin_cross_entropy``). With any other head autograd keeps several (n, C) tensors.
     """
 
     def __init__(self, scale: float) -> None:
@@ -25,18 +24,29 @@ class MarginHead(nn.Module, ABC):
         self.scale = float(scale)
 
     @abstractmethod
-    def with_margin(self, cosine: Tensor) -> Tensor:
-        """Labelled cosines, any shape, at least float32 → cosines with margin, element by element.
+    def with_margin(self, samples: Samples) -> Tensor:
+        """Labelled cosines with margin (n,), sample by sample, from ``samples.cosine``.
 
-        Differentiable with the gradient that the backward pass should use; no learned parameters.
+        Differentiable by cosine and norm, with the gradient that the backward pass should use; no
+        learned parameters.
         """
 
-    def forward(self, cosine: Tensor, labels: Tensor) -> Tensor:
-        """Cosines (n, C) and labels (n,) int64 → logits (n, C), at least float32."""
-        check_cosine_and_labels(cosine, labels)
-        with without_autocast(cosine):
-            cosine = at_least_float32(cosine)
-            index = labels.unsqueeze(1)
-            labelled = self.with_margin(cosine.gather(1, index))
-            # Only the labelled entries change, in place: no second (n, C) copy.
-            return (cosine * self.scale).scatter_(1, index, labelled * self.scale)
+    @final
+    def labelled(self, samples: Samples) -> Tensor:
+        return self.with_margin(samples) * self.scale
+
+    @final
+    def others(self, cosine: Tensor, samples: Samples, classes: Classes) -> Tensor:
+        return cosine * self.scale
+
+
+def fits_one_buffer(head: Head) -> TypeGuard[MarginHead]:
+    """Whether ``margin_cross_entropy`` computes this head's loss."""
+    plain = ("uses_class_norms", "uses_bias")
+    own = ("labelled", "others", "pool", "merge", "loss")
+    return (
+        isinstance(head, MarginHead)
+        and head.sub_centres == 1
+        and not any(getattr(head, name) for name in plain)
+        and all(getattr(type(head), name) is getattr(MarginHead, name) for name in own)
+    )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from torch import Tensor
 
+from arcface_plus.models.heads.head import Samples
 from arcface_plus.models.heads.margin_head import MarginHead
 
 
@@ -15,8 +16,8 @@ class NormalizedSoftmax(MarginHead):
     def __init__(self, scale: Annotated[float, "factor of all logits"] = 64.0) -> None:
         super().__init__(scale)
 
-    def with_margin(self, cosine: Tensor) -> Tensor:
-        return cosine
+    def with_margin(self, samples: Samples) -> Tensor:
+        return samples.cosine
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}"

@@ -75,21 +75,16 @@ class _MeanOfAngles(torch.autograd.Function):
         grad = torch.zeros_like(weight) if ctx.needs_input_grad[0] else None
         for rows in row_blocks(weight.shape[0], block_length(weight)):
             others = index[rows]
-            u, v = unit_rows(weight, norms, rows), unit_rows(weight, norms, others)
-            delta = v - u
-            chord, cochord = _norm(delta), _norm(v + u)
-            here = 2.0 * torch.atan2(chord, cochord)
-            value, slope = term(here)
-            # Not `here >= ignore_below`, which is false for NaN: NaN must reach the sum.
-            use = counted[rows] & ~(here < ignore_below)
-            angle[rows] = here.to(angle.dtype)
-            total += torch.where(use, value, 0.0).sum()
+            own = torch.arange(rows.start, rows.stop, device=weight.device)
+            pairs = Pairs(
+                unit_rows(weight, norms, rows), unit_rows(weight, norms, others), own, others
+            )
+            angle[rows] = pairs.angle.to(angle.dtype)
+            value, pull, use = pairs.pull(counted[rows], term, ignore_below)
+            total += value.sum()
             used += use.sum()
             if grad is not None:
-                pull = torch.where(use, -slope, 0.0)
-                to_v, to_u, inverse = _tangents(u, v, delta, chord, cochord, rows, others)
-                to_v *= (inverse * pull / _or_one(norms[rows])).unsqueeze(1)
-                to_u *= (inverse * pull / _or_one(norms[others])).unsqueeze(1)
+                to_v, to_u = pairs.forces(pull, norms[rows], norms[others])
                 grad[rows] += to_v
                 grad.index_add_(0, others, to_u.to(grad.dtype))
         used = used.clamp(min=1)
@@ -104,42 +99,62 @@ class _MeanOfAngles(torch.autograd.Function):
         return grad * (grad_loss / used), None, None, None, None
 
 
+class Pairs:
+    """Rows u and v, each (n, d) of unit length, float64, that have the numbers ``own`` and
+    ``others`` (n,) in their matrix."""
+
+    def __init__(self, u: Tensor, v: Tensor, own: Tensor, others: Tensor) -> None:
+        self._u, self._v, self._own, self._others = u, v, own, others
+        self._delta = v - u
+        self._chord, self._cochord = _norm(self._delta), _norm(v + u)
+        self.angle = 2.0 * torch.atan2(self._chord, self._cochord)
+
+    def pull(
+        self, counted: Tensor, term: Term, ignore_below: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each pair, (n,): its term, the force along the arc, and whether it is used at all
+        (else the others are zero)."""
+        value, slope = term(self.angle)
+        # Not `angle >= ignore_below`, which is false for NaN: NaN must reach the sum.
+        use = counted & ~(self.angle < ignore_below)
+        return torch.where(use, value, 0.0), torch.where(use, -slope, 0.0), use
+
+    def forces(self, pull: Tensor, norms: Tensor, other_norms: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients (n, d) of the rows that had these norms and became u and v. Call it last:
+        it overwrites what it needs."""
+        to_v, to_u, inverse = self._tangents()
+        to_v *= (inverse * pull / _or_one(norms)).unsqueeze(1)
+        to_u *= (inverse * pull / _or_one(other_norms)).unsqueeze(1)
+        return to_v, to_u
+
+    def _tangents(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Tangents at u towards v and at v towards u, and one over their length (n,).
+
+        The unit tangent is (v − cos θ·u)/sin θ, with v − cos θ·u = δ + (1 − cos θ)·u and
+        1 − cos θ = |δ|²/2, which avoids cancellation for close rows, and sin θ = |δ||σ|/2.
+        """
+        u, v, chord, cochord = self._u, self._v, self._chord, self._cochord
+        same, opposite = chord <= _SAME, cochord <= _SAME
+        inverse = torch.where(same | opposite, 0.0, 2.0 / (chord * cochord))
+        lift = (chord.square() / 2.0).unsqueeze(1)
+        to_v = torch.addcmul(self._delta, lift, u)
+        to_u = torch.addcmul(self._delta.neg_(), lift, v)
+        if may_hold(same):
+            few = _nearest_pairs(same, chord)
+            apart = _random_tangents(u[few], self._own[few], self._others[few])
+            here = same[few].unsqueeze(1)
+            to_v[few] = torch.where(here, apart, to_v[few])
+            to_u[few] = torch.where(here, -apart, to_u[few])
+            inverse[few] = torch.where(same[few], 1.0, inverse[few])
+        return to_v, to_u, inverse
+
+
 def _or_one(norms: Tensor) -> Tensor:
     return torch.where(norms == 0.0, 1.0, norms)
 
 
 def _norm(rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows, dim=1)
-
-
-def _tangents(
-    u: Tensor,
-    v: Tensor,
-    delta: Tensor,
-    chord: Tensor,
-    cochord: Tensor,
-    rows: slice,
-    others: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Tangents at ``u`` towards ``v`` and at ``v`` towards ``u``, and one over their length (n,).
-
-    ``delta``, v − u, is overwritten. The unit tangent is (v − cos θ·u)/sin θ, with
-    v − cos θ·u = δ + (1 − cos θ)·u and 1 − cos θ = |δ|²/2, which avoids cancellation for close
-    rows, and sin θ = |δ||σ|/2.
-    """
-    same, opposite = chord <= _SAME, cochord <= _SAME
-    inverse = torch.where(same | opposite, 0.0, 2.0 / (chord * cochord))
-    lift = (chord.square() / 2.0).unsqueeze(1)
-    to_v = torch.addcmul(delta, lift, u)
-    to_u = torch.addcmul(delta.neg_(), lift, v)
-    if may_hold(same):
-        few = _nearest_pairs(same, chord)
-        apart = _random_tangents(u[few], few + rows.start, others[few])
-        here = same[few].unsqueeze(1)
-        to_v[few] = torch.where(here, apart, to_v[few])
-        to_u[few] = torch.where(here, -apart, to_u[few])
-        inverse[few] = torch.where(same[few], 1.0, inverse[few])
-    return to_v, to_u, inverse
 
 
 def _nearest_pairs(same: Tensor, chord: Tensor) -> Tensor:

@@ -9,15 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcface_plus.models.nearest.neighbours import Neighbours, neighbours
-from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.nearest.rows import (
-    Directions,
-    block_length,
-    directions,
-    on_cpu,
-    row_blocks,
-)
+from arcface_plus.models.nearest.exchange import mean_over_rows
+from arcface_plus.models.nearest.results import Neighbours
+from arcface_plus.models.nearest.rows import Directions, block_length, on_cpu, row_blocks
+from arcface_plus.models.nearest.search import Search
 
 _LAG_ON_GPU = 4  # calls after which a measurement is read: by then it has arrived
 _TOO_MANY = 0.1  # share of rows turned too far beyond which all candidates are searched again
@@ -30,9 +25,9 @@ class Cached:
     All candidates are searched again when a tenth of the rows has turned by more than ``max_drift``
     (radians) since the last search. In addition each call renews one row in a thousand, cyclically,
     so that no list is older than 1,000 calls, even if only that row turned or another row came near
-    it. Every call measures the drift. On a CPU it takes effect at once; on a GPU exactly four calls
-    later, which avoids a synchronization and keeps runs reproducible. ``patient``: wait for the
-    measurement on a GPU, too.
+    it. Every call measures the drift, over the rows of all processes. On a CPU it takes effect at
+    once; on a GPU exactly four calls later, which avoids a synchronization and keeps runs
+    reproducible. ``patient``: wait for the measurement on a GPU, too.
     """
 
     def __init__(self, rows: int, count: int, max_drift: float, patient: bool = False) -> None:
@@ -45,29 +40,30 @@ class Cached:
         self._refreshes, self._drift, self._stale = 0, 0.0, 0.0
 
     @torch.no_grad()
-    def find(self, weight: Tensor) -> Neighbours:
-        known = directions(weight)
-        if self._table is None or self._too_old(known):
-            self._table, self._then = candidates(known, self._count), known.unit.half()
+    def find(self, search: Search) -> Neighbours:
+        if self._table is None or self._too_old(search):
+            self._table, self._then = search.candidates(self._count), search.known.unit.half()
             self._measured.clear()
             self._drift, self._stale = 0.0, 0.0
             self._refreshes += 1
         else:
-            self._renew_some(known)
-        return neighbours(known, *nearest_of(known, self._table))
+            self._renew_some(search)
+        return search.nearest_of(self._table)
 
-    def _renew_some(self, known: Directions) -> None:
+    def _renew_some(self, search: Search) -> None:
         assert self._table is not None
         assert self._then is not None
         part = slice(self._next, min(self._next + self._part, self.rows))
-        self._table[part] = renewed(known, self._table, part)
-        self._then[part] = known.unit[part].half()
+        own = search.renew(self._table, part)
+        self._then[own] = search.known.unit[own].half()
         self._next = part.stop % self.rows
 
-    def _too_old(self, known: Directions) -> bool:
+    def _too_old(self, search: Search) -> bool:
         assert self._then is not None
-        self._measured.append(_Reading(_turned(known, self._then, self._limit)))
-        lag = 0 if self._patient or on_cpu(known.unit) else _LAG_ON_GPU
+        turned = _turned(search.known, self._then)
+        means = mean_over_rows((turned, (turned > self._limit).double()), search.shards)
+        self._measured.append(_Reading(means))
+        lag = 0 if self._patient or on_cpu(turned) else _LAG_ON_GPU
         if len(self._measured) <= lag:
             return False
         self._drift, self._stale = self._measured.popleft().values()
@@ -82,11 +78,12 @@ class Cached:
         }
 
     def state(self) -> dict[str, Any]:
+        """What has one entry a row (this process's rows) is under "by_row"; the rest is the same
+        on every process."""
         if self._table is None:
             return {}
         return {
-            "table": self._table,
-            "then": self._then,
+            "by_row": {"table": self._table, "then": self._then},
             "next": self._next,
             "measured": [reading.values() for reading in self._measured],
             "latest": (self._drift, self._stale),
@@ -95,7 +92,8 @@ class Cached:
 
     def restore(self, state: dict[str, Any]) -> None:
         if "latest" in state:
-            self._table, self._then, self._next = state["table"], state["then"], state["next"]
+            by_row = state.get("by_row", state)  # older checkpoints have no such entry
+            self._table, self._then, self._next = by_row["table"], by_row["then"], state["next"]
             self._measured = deque(_Reading(torch.tensor(pair)) for pair in state["measured"])
             self._drift, self._stale = state["latest"]
             self._refreshes = state["refreshes"]
@@ -120,9 +118,8 @@ class _Reading:
         return drift, stale
 
 
-def _turned(known: Directions, then: Tensor, limit: float) -> Tensor:
-    """How far the rows have turned since ``then``: the mean angle, radians, and the share of the
-    rows that have turned by more than ``limit``. (2,) float64.
+def _turned(known: Directions, then: Tensor) -> Tensor:
+    """Angles (n,), radians, float64, by which the rows have turned since ``then``.
 
     From |now − then| with float16 rows: accurate to about 0.02°. Rows that become zero or nonzero
     count as turned by 60°.
@@ -130,5 +127,4 @@ def _turned(known: Directions, then: Tensor, limit: float) -> Tensor:
     chord = torch.empty(len(then), dtype=torch.float64, device=then.device)
     for rows in row_blocks(len(then), block_length(then)):
         chord[rows] = torch.linalg.vector_norm(known.unit[rows] - then[rows], dim=1).double()
-    angle = 2.0 * torch.asin((chord / 2.0).clamp(max=1.0))
-    return torch.stack((angle.mean(), (angle > limit).double().mean()))
+    return 2.0 * torch.asin((chord / 2.0).clamp(max=1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from arcface_plus.models.nearest.rows import Directions, may_hold, on_cpu, row_b
 from arcface_plus.models.nearest.tile_search import BySlot
 
 _ZERO_ROW_PENALTY = -8.0  # takes any cosine below −1, and unlike −inf never makes a NaN
-_SLOTS = tile_search.GROUP
+SLOTS = tile_search.GROUP
+SLOTS_OF_HALF, _TOLD_APART = 16, 4
 _TRITON_ROWS_A_SLOT = 128  # its slots consist of whole tiles: with fewer rows some would be empty
 _ROWS_AT_ONCE_ON_CPU = 128  # times 16 candidates of 512 dimensions: 4 MB
 _ELEMENTS_AT_ONCE = 2**26
@@ -27,7 +29,7 @@ def tile_length(tensor: Tensor) -> int:
 
 def search_all(known: Directions, slots: int, block: int | None = None) -> BySlot:
     """The best partners of all rows by cosine: on a GPU in float16 unless the rows are float64."""
-    unit, penalty = _searchable(known), _penalty(known)
+    unit, penalty = searchable(known), penalty_of(known.zero)
     with full_precision_products(unit.device):
         if len(unit) >= _TRITON_ROWS_A_SLOT * slots and triton_search.available(unit):
             return BySlot(*triton_search.best_by_slot(unit, penalty, slots))
@@ -37,7 +39,7 @@ def search_all(known: Directions, slots: int, block: int | None = None) -> BySlo
 
 def search_rows(known: Directions, rows: slice, slots: int) -> BySlot:
     """The same for some rows, against all others."""
-    unit, penalty = _searchable(known), _penalty(known)
+    unit, penalty = searchable(known), penalty_of(known.zero)
     with full_precision_products(unit.device):
         if len(unit) >= _TRITON_ROWS_A_SLOT * slots and triton_search.available(unit):
             found = triton_search.best_of_rows(unit, rows.start, rows.stop, penalty, slots)
@@ -52,11 +54,11 @@ def candidates(known: Directions, count: int) -> Tensor:
     the search; the others are the best of their slots, nearly always the next nearest. Where there
     are too few other rows, the row's own number fills the list.
     """
-    found = search_all(known, _SLOTS)
+    found = search_all(known, SLOTS)
     cosine, slot = found.value.max(dim=1)
     nearest = found.index.gather(1, slot.unsqueeze(1)).squeeze(1)
     search_close_rows(known.unit, torch.ones_like(known.norms), cosine, nearest)
-    return _listed(found, count, nearest)
+    return listed(found, count, nearest)
 
 
 def renewed(known: Directions, table: Tensor, rows: slice) -> Tensor:
@@ -65,12 +67,13 @@ def renewed(known: Directions, table: Tensor, rows: slice) -> Tensor:
     The nearest of the previous candidates stays: it may be one of several rows so close to each
     other that a search keeps only one of them.
     """
-    found = search_rows(known, rows, _SLOTS)
+    found = search_rows(known, rows, SLOTS)
     nearest, _ = nearest_of(known, table[rows], rows.start)
-    return _listed(found, table.shape[1] - 1, nearest)
+    return listed(found, table.shape[1] - 1, nearest)
 
 
-def _listed(found: BySlot, count: int, nearest: Tensor) -> Tensor:
+def listed(found: BySlot, count: int, nearest: Tensor) -> Tensor:
+    """A table of candidates: the ``count`` best that were ``found``, and the ``nearest``."""
     best = found.value.topk(count, dim=1).indices
     table = torch.cat((found.index.gather(1, best), nearest.unsqueeze(1)), dim=1)
     return table.sort(dim=1).values.to(torch.int32)
@@ -83,37 +86,66 @@ def nearest_of(known: Directions, table: Tensor, first: int = 0) -> tuple[Tensor
     at any angle; the lowest of equally near rows. Zero rows and the row itself do not count; a row
     without candidates gets its own number.
     """
+    own = torch.arange(first, first + len(table), device=table.device)
+    unit = known.unit[first : first + len(table)]
+    return nearest_in_pool(unit, own, table, Pool(known.unit, known.zero, table))
+
+
+def best_few(found: BySlot, within: float = torch.inf) -> tuple[Tensor, Tensor]:
+    """The largest cosine of each row (n,), and the rows of the best four, ascending (n, 4), which
+    float16 may have ranked wrongly. In place of those that are not ``within`` that cosine, the best
+    is repeated."""
+    cosine, order = found.value.topk(_TOLD_APART, dim=1)
+    rows = found.index.gather(1, order)
+    rows = torch.where(cosine < cosine[:, :1] - within, rows[:, :1], rows)
+    return cosine[:, 0], rows.sort(dim=1).values
+
+
+class Pool(NamedTuple):
+    """Rows among which the candidates of others are."""
+
+    unit: Tensor
+    """(p, d)."""
+    zero: Tensor
+    """(p,) bool."""
+    position: Tensor
+    """(m, k): where the candidates of m rows are."""
+
+
+def nearest_in_pool(unit: Tensor, own: Tensor, table: Tensor, pool: Pool) -> tuple[Tensor, Tensor]:
+    """``nearest_of`` for the rows ``unit`` (m, d) with the numbers ``own`` (m,), whose candidates
+    ``table`` (m, k) lie in ``pool``."""
     count, width = table.shape
-    nearest = torch.arange(first, first + count, device=table.device)
+    nearest = own.clone()
     some = torch.empty(count, dtype=torch.bool, device=table.device)
-    dimensions = known.unit.shape[1]
+    dimensions = unit.shape[1]
     length = (
         _ROWS_AT_ONCE_ON_CPU if on_cpu(table) else max(1, _ELEMENTS_AT_ONCE // (width * dimensions))
     )
-    buffer = known.unit.new_empty(min(length, count) * width, dimensions)
+    buffer = unit.new_empty(min(length, count) * width, dimensions)
     for rows in row_blocks(count, length):
-        others, own = table[rows], nearest[rows]
-        u = known.unit[first + rows.start : first + rows.stop]
+        others, numbers, position = table[rows], own[rows], pool.position[rows]
         gathered = torch.index_select(
-            known.unit, 0, others.flatten(), out=buffer[: others.numel()]
+            pool.unit, 0, position.flatten(), out=buffer[: others.numel()]
         ).view(*others.shape, dimensions)
-        chord = torch.linalg.vector_norm(gathered.sub_(u.unsqueeze(1)), dim=2)
-        unfit = known.zero[others] | (others == own.unsqueeze(1))
+        chord = torch.linalg.vector_norm(gathered.sub_(unit[rows].unsqueeze(1)), dim=2)
+        unfit = pool.zero[position] | (others == numbers.unsqueeze(1))
         chord, best = chord.masked_fill_(unfit, torch.inf).min(dim=1, keepdim=True)
         some[rows] = (chord < torch.inf).squeeze(1) | chord.isnan().squeeze(1)
         chosen = others.gather(1, best).squeeze(1).long()
-        nearest[rows] = torch.where(some[rows], chosen, own)
+        nearest[rows] = torch.where(some[rows], chosen, numbers)
     return nearest, some
 
 
-def _searchable(known: Directions) -> Tensor:
+def searchable(known: Directions) -> Tensor:
+    """The unit rows in the precision of the search."""
     unit = known.unit
     return unit if on_cpu(unit) or unit.dtype == torch.float64 else unit.half()
 
 
-def _penalty(known: Directions) -> Tensor | None:
+def penalty_of(zero: Tensor) -> Tensor | None:
     """A term that keeps zero rows from being neighbours; None only if there are no zero rows."""
-    return torch.where(known.zero, _ZERO_ROW_PENALTY, 0.0) if may_hold(known.zero) else None
+    return torch.where(zero, _ZERO_ROW_PENALTY, 0.0) if may_hold(zero) else None
 
 
 @contextmanager

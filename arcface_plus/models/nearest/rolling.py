@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcface_plus.models.nearest.neighbours import Neighbours, neighbours
-from arcface_plus.models.nearest.pair_search import candidates, nearest_of, renewed
-from arcface_plus.models.nearest.rows import directions
+from arcface_plus.models.nearest.results import Neighbours
+from arcface_plus.models.nearest.search import Search
 
 
 class Rolling:
@@ -28,15 +27,14 @@ class Rolling:
         self._table: Tensor | None = None
 
     @torch.no_grad()
-    def find(self, weight: Tensor) -> Neighbours:
-        known = directions(weight)
+    def find(self, search: Search) -> Neighbours:
         if self._table is None:
-            self._table = candidates(known, self._count)
+            self._table = search.candidates(self._count)
         else:
             part = slice(self._next, min(self._next + self._part, self.rows))
-            self._table[part] = renewed(known, self._table, part)
+            search.renew(self._table, part)
             self._next = part.stop % self.rows
-        return neighbours(known, *nearest_of(known, self._table))
+        return search.nearest_of(self._table)
 
     def report(self) -> dict[str, float]:
         return {"neighbours_renewed": self._part / self.rows}

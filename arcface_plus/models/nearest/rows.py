@@ -8,17 +8,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from arcface_plus.models.shards import Shards
 
-def check_rows(weight: Tensor) -> None:
-    """Raise ``ValueError`` unless ``weight`` is a floating-point matrix of two rows or more."""
+
+def check_rows(weight: Tensor, shards: Shards) -> None:
+    """Raise ``ValueError`` unless ``weight`` is this process's part of a floating-point matrix of
+    two rows or more."""
     if weight.ndim != 2 or not weight.is_floating_point():
         raise ValueError(
             f"weight must be floating point (n, d), not {weight.dtype} {tuple(weight.shape)}"
         )
-    if weight.shape[0] < 2 or weight.shape[1] < 1:
+    if shards.rows < 2 or weight.shape[1] < 1:
         raise ValueError(
             f"weight must have at least 2 rows to have a nearest neighbour, not shape "
-            f"{tuple(weight.shape)}"
+            f"{(shards.rows, weight.shape[1])}"
+        )
+    if len(weight) != shards.sizes[shards.rank]:
+        raise ValueError(
+            f"process {shards.rank} of {shards.count} holds {shards.sizes[shards.rank]} of "
+            f"{shards.rows} rows, not {len(weight)}"
         )
 
 
@@ -63,7 +71,7 @@ def row_norms(weight: Tensor) -> Tensor:
         torch.linalg.vector_norm(weight[rows], dim=1, dtype=torch.float64)
         for rows in row_blocks(weight.shape[0], block_length(weight))
     ]
-    return torch.cat(norms)
+    return torch.cat(norms) if norms else weight.new_empty(0, dtype=torch.float64)
 
 
 def unit_rows(weight: Tensor, norms: Tensor, which: slice | Tensor) -> Tensor:

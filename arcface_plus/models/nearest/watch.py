@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from arcface_plus.models.nearest.angles import angles_to
 from arcface_plus.models.nearest.cached import Cached
-from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
-from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.nearest.neighbours import angles_at, nearest_angles
+from arcface_plus.models.nearest.results import NearestAngles
+from arcface_plus.models.nearest.search import search_in
+from arcface_plus.models.precision import without_autocast
 from arcface_plus.models.shards import Shards
 
 EXACT_UP_TO = 30_000  # rows; beyond, a search over all pairs costs more than a step may
@@ -28,13 +29,12 @@ class Watch:
 
     @torch.no_grad()
     def angles(self, weight: Tensor, shards: Shards | None = None) -> NearestAngles:
-        """Of ``weight`` (n, d), n ≥ 2: see ``nearest_angles``."""
-        assert shards is None or shards.count == 1, "the search over shards is yet to come"
-        if len(weight) <= EXACT_UP_TO:
-            return nearest_angles(weight)
-        if self._cached is None or self._cached.rows != len(weight):
-            self._cached = Cached(len(weight), count=16, max_drift=math.radians(4.0), patient=True)
-        weight = at_least_float32(weight.detach())
+        """Of ``weight`` (n, d), n ≥ 2, and ``shards``: see ``nearest_angles``."""
+        shards = shards or Shards(len(weight))
+        if shards.rows <= EXACT_UP_TO:
+            return nearest_angles(weight, shards)
+        if self._cached is None or self._cached.rows != shards.rows:
+            self._cached = Cached(shards.rows, count=16, max_drift=math.radians(4.0), patient=True)
         with without_autocast(weight):
-            row, counted = self._cached.find(weight)
-            return NearestAngles(angles_to(weight, row), row, counted)
+            found = self._cached.find(search_in(weight, shards))
+        return angles_at(weight, found, shards)

@@ -5,7 +5,8 @@ A new regularizer is one new file and one line in ``REGULARIZERS``.
 
 from collections.abc import Callable
 
-from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
+from arcface_plus.models.nearest.neighbours import nearest_angles
+from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.models.regularizers.koleo import KoLeo
 from arcface_plus.models.regularizers.maximal_cosine import MaximalCosine

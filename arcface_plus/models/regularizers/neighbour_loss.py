@@ -11,13 +11,11 @@ from torch import Tensor
 
 from arcface_plus.models.nearest.angles import mean_of_angles
 from arcface_plus.models.nearest.cached import Cached
-from arcface_plus.models.nearest.neighbours import (
-    NearestAngles,
-    Neighbours,
-    nearest_neighbours,
-)
+from arcface_plus.models.nearest.results import NearestAngles, Neighbours
 from arcface_plus.models.nearest.rolling import Rolling
 from arcface_plus.models.nearest.rows import check_rows
+from arcface_plus.models.nearest.search import Search, search_in
+from arcface_plus.models.nearest.sharded_angles import mean_of_angles_of_shards
 from arcface_plus.models.nearest.tile_search import GROUP
 from arcface_plus.models.nearest.watch import EXACT_UP_TO
 from arcface_plus.models.precision import at_least_float32, without_autocast
@@ -32,7 +30,7 @@ class Finder(Protocol):
 
     rows: int
 
-    def find(self, weight: Tensor) -> Neighbours: ...
+    def find(self, search: Search) -> Neighbours: ...
 
     def report(self) -> dict[str, float]: ...
 
@@ -89,6 +87,7 @@ class NeighbourLoss(Regularizer):
         self.mode, self.candidates, self.max_drift = mode, candidates, float(max_drift)
         self.rolling_steps, self.ignore_below = rolling_steps, float(ignore_below)
         self.last = None
+        self._ignored: Tensor | None = None
         self._finder: Finder | None = None
         self._restored: dict[str, Any] | None = None
 
@@ -98,36 +97,42 @@ class NeighbourLoss(Regularizer):
 
     @torch.compiler.disable
     def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
-        """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``."""
-        assert shards is None or shards.count == 1, "the search over shards is yet to come"
-        check_rows(weight)
+        """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``. With ``shards``: see
+        ``Regularizer``; all processes that hold a part must call it."""
+        shards = shards or Shards(len(weight))
+        check_rows(weight, shards)
         with without_autocast(weight):
-            row, counted = self._finder_for(weight).find(at_least_float32(weight.detach()))
-            loss, angle = mean_of_angles(
-                at_least_float32(weight),
-                row,
-                counted,
-                self.term,
-                math.radians(self.ignore_below),
-            )
-        self.last = NearestAngles(angle, row, counted)
+            found = self._finder_for(weight, shards).find(search_in(weight, shards))
+            loss, angle = self._mean(at_least_float32(weight), found, shards)
+        self.last = NearestAngles(angle, *found)
         return loss
+
+    def _mean(self, weight: Tensor, found: Neighbours, shards: Shards) -> tuple[Tensor, Tensor]:
+        """The loss, and the angles (own rows,)."""
+        nearer = math.radians(self.ignore_below)
+        if shards.count == 1:
+            loss, angle = mean_of_angles(weight, *found, self.term, nearer)
+            self._ignored = (found.counted & (angle < nearer)).sum() if nearer > 0.0 else None
+            return loss, angle
+        loss, angle, self._ignored = mean_of_angles_of_shards(
+            weight, *found, self.term, nearer, shards
+        )
+        return loss, angle
 
     def report(self) -> dict[str, float]:
         """Metrics of the search; waits for a GPU."""
         report = self._finder.report() if self._finder is not None else {}
-        if self.ignore_below > 0.0 and self.last is not None:
-            ignored = self.last.counted & (self.last.angle < math.radians(self.ignore_below))
-            report["ignored_rows"] = float(ignored.sum())
+        if self.ignore_below > 0.0 and self._ignored is not None:
+            report["ignored_rows"] = float(self._ignored)
         return report
 
     def extra_repr(self) -> str:
         return f"mode={self.mode}"
 
-    def _finder_for(self, weight: Tensor) -> Finder:
-        if self._finder is None or self._finder.rows != len(weight):
-            self._finder = self._new_finder(len(weight))
-            if self._restored and self._restored["rows"] == len(weight):
+    def _finder_for(self, weight: Tensor, shards: Shards) -> Finder:
+        if self._finder is None or self._finder.rows != shards.rows:
+            self._finder = self._new_finder(shards.rows)
+            if self._restored and self._restored["rows"] == shards.rows:
                 self._finder.restore(_on(self._restored, weight.device))
             self._restored = None
         return self._finder
@@ -143,7 +148,11 @@ class NeighbourLoss(Regularizer):
         )
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What a resumed run needs to continue with the same candidates."""
+        """What a resumed run needs to continue with the same candidates.
+
+        "by_row", where there is one, holds tensors with an entry for each of this process's rows;
+        everything else is the same on every process.
+        """
         if self._finder is None:
             return self._restored or {}
         return {"rows": self._finder.rows, **self._finder.state()}
@@ -158,8 +167,8 @@ class Exact:
     def __init__(self, rows: int) -> None:
         self.rows = rows
 
-    def find(self, weight: Tensor) -> Neighbours:
-        return nearest_neighbours(weight)
+    def find(self, search: Search) -> Neighbours:
+        return search.nearest()
 
     def report(self) -> dict[str, float]:
         return {}
@@ -172,4 +181,9 @@ class Exact:
 
 
 def _on(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {k: v.to(device) if isinstance(v, Tensor) else v for k, v in state.items()}
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _on(value, device)
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    return {name: moved(value) for name, value in state.items()}

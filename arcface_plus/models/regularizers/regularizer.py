@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from arcface_plus.models.nearest.neighbours import NearestAngles
+from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.shards import Shards
 
 
 class Regularizer(nn.Module, ABC):
     """``regularizer(weight (n, d)) -> scalar``, at least float32, with autocast off.
 
-    ``last``: the nearest angles that the latest forward pass has found anyway, for metrics; None if
-    it finds none.
+    ``last``: the nearest angles that the latest forward pass has found anyway, for metrics (with
+    ``shards`` those of this process's rows: see ``NearestAngles.gathered``); None if it finds none.
     """
 
     acts: bool = True

@@ -9,11 +9,14 @@ from torch import Tensor, nn
 
 from arcface_plus.models.collectives import (
     average_gradients,
+    for_averaging,
+    from_repeated_to_shared,
+    gather_for_repeated_work,
+    gather_for_shared_work,
     gather_rows,
     largest_,
-    mean_over_processes,
-    own_rows_of_sum,
     sum_,
+    sum_for_repeated_work,
 )
 
 SIZES = [(2, 2), (3, 2), (1, 0, 2)]
@@ -37,33 +40,62 @@ def test_rows_are_gathered_in_order(sizes: tuple[int, ...]) -> None:
         assert torch.equal(numbers, torch.arange(total))
 
 
-def summed(rank: int, sizes: tuple[int, ...]) -> Tensor:
-    return own_rows_of_sum(torch.arange(2.0 * sum(sizes)).view(-1, 2) * 10**rank, sizes)
+def both_works(rank: int, sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Gradients of this process's rows where each works with them 10^rank times, and where all do
+    the same."""
+    total = sum(sizes)
+    rows = torch.zeros(sizes[rank], 2, requires_grad=True)
+    pull = torch.arange(2.0 * total).view(total, 2)
+    (gather_for_shared_work(rows, sizes) * pull * 10**rank).sum().backward()
+    assert rows.grad is not None
+    shared, rows.grad = rows.grad, None
+    (gather_for_repeated_work(rows, sizes) * pull).sum().backward()
+    assert rows.grad is not None
+    return shared, rows.grad
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_each_process_gets_its_rows_of_the_sum(sizes: tuple[int, ...]) -> None:
-    found = in_processes(len(sizes), summed, sizes)
-    assert [len(rows) for rows in found] == list(sizes)
-    factor = sum(10**rank for rank in range(len(sizes)))
-    assert torch.equal(torch.cat(found), torch.arange(2.0 * sum(sizes)).view(-1, 2) * factor)
+def test_gradients_of_gathered_rows(sizes: tuple[int, ...]) -> None:
+    shared, repeated = zip(*in_processes(len(sizes), both_works, sizes), strict=True)
+    pull = torch.arange(2.0 * sum(sizes)).view(-1, 2)
+    assert [len(rows) for rows in shared] == list(sizes)
+    assert torch.equal(torch.cat(shared), pull * sum(10**rank for rank in range(len(sizes))))
+    assert torch.equal(torch.cat(repeated), pull)
 
 
-def reduced(rank: int) -> tuple[Tensor, ...]:
+def scalars(rank: int) -> dict[str, Tensor]:
     weight, idle = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.zeros(1))
-    mean = mean_over_processes(weight * (rank + 1))
-    mean.backward()
-    own = weight.grad.clone()
+
+    def slope(value: Tensor) -> Tensor:
+        (found,) = torch.autograd.grad(value, weight)
+        return found
+
+    total = sum_for_repeated_work(weight * (rank + 1))
+    shared = from_repeated_to_shared(weight)
+    found = {
+        "sum": total.detach(),
+        "of the sum": slope(total),
+        "same": shared.detach(),
+        "of shared work": slope(shared * 10**rank),
+        "of what is averaged": slope(for_averaging(weight) * 10**rank),
+        "largest": largest_(torch.tensor([float(rank), -float(rank)])),
+        "total": sum_(torch.tensor([float(rank), -float(rank)])),
+    }
+    weight.grad = torch.tensor(float(rank))
     average_gradients([weight, idle])
-    value = torch.tensor([float(rank), -float(rank)])
     assert idle.grad is None
-    return mean.detach(), own, weight.grad, largest_(value.clone()), sum_(value)
+    return found | {"average": weight.grad}
 
 
-def test_scalars_and_gradients() -> None:
-    for rank, (mean, own, average, largest, total) in enumerate(in_processes(3, reduced)):
-        assert float(mean) == 4.0
-        assert float(own) == rank + 1  # its own term's, until gradients are averaged
-        assert float(average) == 2.0
-        assert largest.tolist() == [2.0, 0.0]
-        assert total.tolist() == [3.0, -3.0]
+def test_scalars_and_their_gradients() -> None:
+    for rank, found in enumerate(in_processes(3, scalars)):
+        assert {name: value.tolist() for name, value in found.items()} == {
+            "sum": 12.0,
+            "of the sum": rank + 1,
+            "same": 2.0,
+            "of shared work": 111.0,
+            "of what is averaged": 3.0 * 10**rank,
+            "largest": [2.0, 0.0],
+            "total": [3.0, -3.0],
+            "average": 1.0,
+        }

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from processes import in_processes
 from torch import Tensor
 
+from arcface_plus.models.collectives import gather_for_shared_work
 from arcface_plus.models.heads import ArcFace, MarginHead, NormalizedSoftmax
 from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.sharded_cross_entropy import sharded_cross_entropy
@@ -49,7 +50,8 @@ def over_shards(
         own_rows = rows.detach()[mine].clone().requires_grad_()
         own_weight = weight.detach()[shards.own].clone().requires_grad_()
         place = shards.place(labels)
-        loss, accuracy = sharded_cross_entropy(own_rows, own_weight, place, head, sizes)
+        everyone = gather_for_shared_work(own_rows, sizes)
+        loss, accuracy = sharded_cross_entropy(everyone, own_weight, place, head)
         (3.0 * loss).backward()
         assert not accuracy.requires_grad
         assert own_rows.grad is not None
@@ -80,36 +82,43 @@ def test_value_and_gradients_are_those_of_one_process(count: int, head: MarginHe
             torch.testing.assert_close(joined, expected, rtol=0, atol=limit)
 
 
-def not_finite(rank: int, where: str) -> list[bool]:
+def not_finite(rank: int, where: str) -> bool:
     rows, weight, labels = problem(11, 4, torch.float32)
     shards = Shards(11, rank, 2)
-    own_rows, own_weight = rows.detach()[2 * rank : 2 * rank + 2], weight.detach()[shards.own]
-    if rank == 1:
-        (own_rows if where == "embeddings" else own_weight)[0, 0] = torch.nan
-    loss, _ = sharded_cross_entropy(own_rows, own_weight, shards.place(labels), ArcFace(), (2, 2))
-    return [bool(torch.isnan(loss))]
+    rows, own_weight = rows.detach(), weight.detach()[shards.own]
+    if where == "embeddings":
+        rows[3, 0] = torch.nan
+    elif rank == 1:
+        own_weight[0, 0] = torch.nan
+    loss, _ = sharded_cross_entropy(rows, own_weight, shards.place(labels), ArcFace())
+    return bool(torch.isnan(loss))
 
 
 @pytest.mark.parametrize("where", ["embeddings", "weight"])
 def test_nan_in_one_process_is_nan_in_all(where: str) -> None:
-    assert in_processes(2, not_finite, where) == [[True], [True]]
+    assert in_processes(2, not_finite, where) == [True, True]
 
 
-def easy_and_hard(rank: int) -> Tensor:
-    """Gradients of embeddings on their class, and opposite to it: no digits are lost, no NaN."""
-    weight = torch.eye(4)
-    rows = torch.stack([weight[0], -weight[3]]).requires_grad_()
+def extreme(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """An embedding on its class and one opposite to it."""
+    weight = torch.eye(4, dtype=dtype)
+    return torch.stack([weight[0], -weight[3]]).requires_grad_(), torch.tensor([0, 3])
+
+
+def easy_and_hard(rank: int, dtype: torch.dtype) -> Tensor:
+    rows, labels = extreme(dtype)
     shards = Shards(4, rank, 2)
-    place = shards.place(torch.tensor([0, 3, 0, 3]))
-    loss, _ = sharded_cross_entropy(rows, weight[shards.own], place, ArcFace(), (2, 2))
+    weight = torch.eye(4, dtype=dtype)[shards.own]
+    loss, _ = sharded_cross_entropy(rows, weight, shards.place(labels), ArcFace())
     loss.backward()
     assert rows.grad is not None
     return rows.grad
 
 
-def test_extreme_cosines() -> None:
-    weight, labels = torch.eye(4), torch.tensor([0, 3, 0, 3])
-    rows = torch.stack([weight[0], -weight[3]]).repeat(2, 1).requires_grad_()
-    margin_cross_entropy(rows, weight, labels, ArcFace())[0].backward()
-    found = torch.cat(in_processes(2, easy_and_hard))
+def test_easy_samples_keep_their_digits() -> None:
+    """Their gradient, e^-64 of the largest, would be lost in p − 1."""
+    rows, labels = extreme(torch.float32)
+    margin_cross_entropy(rows, torch.eye(4), labels, ArcFace())[0].backward()
+    found = sum(in_processes(2, easy_and_hard, torch.float32))
     torch.testing.assert_close(found, rows.grad, rtol=1e-5, atol=0)
+    assert found[0].abs().max() > 0

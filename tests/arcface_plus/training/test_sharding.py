@@ -7,9 +7,7 @@ import pytest
 from arcface_plus.config.tree import RunConfig, load
 from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
-from arcface_plus.training import sharding
 from arcface_plus.training.sharding import WORTH_HAVING, class_shards, how_held
-from data_prep.errors import UserError
 
 
 def config(*settings: str) -> RunConfig:
@@ -33,15 +31,11 @@ def test_auto_shards_where_that_saves_enough(count):
     assert class_shards(config("model.classifier=replicated"), 10**6, processes) == Shards(10**6)
 
 
-def test_a_head_that_cannot_be_sharded(monkeypatch):
-    monkeypatch.setattr(sharding, "only_a_margin", lambda head: False)
-    assert class_shards(config(), 10**6, Processes(0, 2)) == Shards(10**6)
-    with pytest.raises(UserError) as caught:
-        class_shards(config("model.classifier=sharded"), 10**6, Processes(0, 2))
-    assert str(caught.value) == (
-        "model.classifier: sharded is not possible with head arcface; use model.classifier: "
-        "replicated"
-    )
+def test_sub_centres_are_weights_too():
+    few = int(WORTH_HAVING / (12 * 512 * 0.5)) // 3 + 1
+    assert class_shards(config(), few, Processes(0, 2)) == Shards(few)
+    three = config("head={name: subcenter_arcface, sub_centres: 3}")
+    assert class_shards(three, few, Processes(0, 2)) == Shards(few, 0, 2)
 
 
 def test_a_run_says_where_its_class_weights_are():

@@ -8,6 +8,7 @@ from naive_angles import random_rows
 
 from arcface_plus.models.nearest import rows
 from arcface_plus.models.nearest.rows import check_rows, directions, may_hold, row_norms
+from arcface_plus.models.shards import Shards
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -52,7 +53,7 @@ def test_rows_of_zeros_have_no_direction() -> None:
 )
 def test_matrices_without_neighbours_are_refused(weight: torch.Tensor, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        check_rows(weight)
+        check_rows(weight, Shards(len(weight)))
 
 
 def test_no_value_is_read_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,116 @@
+"""The loss of any head with the classes split over processes.
+
+All processes repeat what concerns the samples and their labelled classes; each does its part of
+what concerns the other classes. Cosines with the labelled classes, and the norms and biases of
+these, come from the processes that hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcface_plus.models.class_loss import (
+    Held,
+    Moment,
+    as_samples,
+    nearest_centres,
+    observe,
+    with_penalty,
+)
+from arcface_plus.models.collectives import (
+    from_repeated_to_shared,
+    gather_for_repeated_work,
+    gather_for_shared_work,
+    largest_,
+    sum_,
+    sum_for_repeated_work,
+)
+from arcface_plus.models.heads.head import HIDDEN, Classes, Head, Samples, no_facts
+from arcface_plus.models.heads.margin_head import MarginHead, fits_one_buffer
+from arcface_plus.models.sharded_cross_entropy import sharded_cross_entropy
+
+
+def sharded_loss(
+    head: Head, embeddings: Tensor, held: Held, moment: Moment, sizes: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Mean loss and accuracy over the samples of all processes, equal on each; a collective call.
+
+    ``embeddings`` (n, d), at least float32, with autocast off: this process's, and ``sizes`` how
+    many each has. ``held``: this process's classes, perhaps none, and the places of all samples.
+    All gradients are complete.
+    """
+    rows = gather_for_shared_work(F.normalize(embeddings), sizes)
+    norms = None
+    if head.uses_norms:
+        norms = gather_for_repeated_work(embeddings.norm(dim=1), sizes)
+    if fits_one_buffer(head):
+        return _in_one_buffer(head, rows, norms, held, moment)
+    cosine = nearest_centres(rows, held.centres)
+    labelled = sum_for_repeated_work(_entries(cosine, held.place))
+    samples = as_samples(labelled, norms, _labelled_classes(head, held), moment.step)
+    observe(head, samples, moment.closing)
+    own = torch.arange(cosine.shape[1], device=cosine.device) == held.place.unsqueeze(1)
+    others = head.others(cosine, _for_shared_work(head, samples), held.facts)
+    pool = head.pool(others.masked_fill(own, HIDDEN))
+    pools = gather_for_repeated_work(pool.unsqueeze(0), [1] * len(sizes)).T
+    losses = head.loss(head.labelled(samples), head.merge(pools))
+    with torch.no_grad():
+        rivals = F.pad(cosine.masked_fill(own, -torch.inf), (0, 1), value=-torch.inf)
+        accuracy = (labelled > largest_(rivals.amax(dim=1))).float().mean()
+    return with_penalty(head, losses.mean(), samples), accuracy
+
+
+def _in_one_buffer(
+    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, moment: Moment
+) -> tuple[Tensor, Tensor]:
+    samples = None
+    if head.observes or head.uses_norms:
+        with torch.no_grad():
+            cosine = sum_((rows * _rows_at(held.centres, held.place)).sum(dim=1))
+        samples = as_samples(cosine, norms, no_facts(cosine, len(cosine)), moment.step)
+        observe(head, samples, moment.closing)
+    loss, accuracy = sharded_cross_entropy(rows, held.centres, held.place, head, norms, moment.step)
+    return with_penalty(head, loss, samples), accuracy
+
+
+def _entries(cosine: Tensor, place: Tensor) -> Tensor:
+    """(N,): of each row of (N, c) the entry at ``place``; 0 where that is -1."""
+    if cosine.shape[1] == 0:
+        return cosine.sum(dim=1)
+    return cosine.gather(1, place.clamp(min=0).unsqueeze(1)).squeeze(1) * (place >= 0)
+
+
+def _rows_at(values: Tensor, place: Tensor) -> Tensor:
+    """(N, …): the rows of (c, …) at ``place``; 0 where that is -1."""
+    if len(values) == 0:
+        return values.sum(dim=0).expand(len(place), *values.shape[1:])
+    here = (place >= 0).view(-1, *[1] * (values.ndim - 1))
+    return values[place.clamp(min=0)] * here
+
+
+def _labelled_classes(head: Head, held: Held) -> Classes:
+    """Norm and bias of the labelled classes, where the head uses them: each (N,)."""
+    norm, bias = no_facts(held.centres, len(held.place))
+    if head.uses_class_norms:
+        norm = sum_for_repeated_work(_rows_at(held.facts.norm, held.place))
+    if head.uses_bias:
+        bias = sum_for_repeated_work(_rows_at(held.facts.bias, held.place))
+    return Classes(norm, bias)
+
+
+def _for_shared_work(head: Head, samples: Samples) -> Samples:
+    """``samples``, of which each process uses all for its own classes."""
+    norm, own = samples.norm, samples.own
+    return Samples(
+        from_repeated_to_shared(samples.cosine),
+        from_repeated_to_shared(norm) if head.uses_norms else norm,
+        Classes(
+            from_repeated_to_shared(own.norm) if head.uses_class_norms else own.norm,
+            from_repeated_to_shared(own.bias) if head.uses_bias else own.bias,
+        ),
+        samples.step,
+    )

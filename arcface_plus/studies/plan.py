@@ -1,0 +1,172 @@
+"""A study file → every run of the study with its config, all of them checked before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from arcface_plus.config.complaints import unknown_name
+from arcface_plus.config.merging import changed_tree, merged, setting
+from arcface_plus.config.tree import RunConfig, extended_file, read_tree, validate
+from arcface_plus.run_directory.prepare import flattened
+from arcface_plus.studies.study_file import StudyFile, read_study
+from data_prep.errors import UserError
+
+OURS = ("run.seed", "run.name")
+"""Keys that the study sets itself."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One variant with one seed; `folder` is relative to the study's folder."""
+
+    variant: str
+    seed: int
+    config: RunConfig
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}/seed_{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        return Path("runs") / self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked study. `changes`: by variant, the dotted keys that it changes."""
+
+    study: StudyFile
+    source: Path
+    runs: tuple[PlannedRun, ...]
+    targets: tuple[str, ...]
+    changes: Mapping[str, Mapping[str, object]]
+
+    def only(self, pattern: str | None) -> tuple[PlannedRun, ...]:
+        """The runs whose VARIANT/seed_N matches; UserError if none does."""
+        if pattern is None:
+            return self.runs
+        found = tuple(run for run in self.runs if fnmatchcase(run.name, pattern))
+        if not found:
+            names = [run.name for run in self.runs]
+            shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+            raise UserError(f"--only {pattern}: no run of the study matches (they are {shown})")
+        return found
+
+
+def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
+    """A study and `key.sub=value` settings for all its runs → its plan.
+
+    One UserError with everything that is wrong in any variant.
+    """
+    study, file = read_study(path)
+    base_file = extended_file(study.base, file)
+    if not base_file.is_file():
+        raise UserError(f"{file}: base: {study.base}: no such config file or recipe")
+    shared = [setting(text) for text in settings]
+    base = _checked_base(study, file, base_file, shared)
+    changes = {name: _changes(variant.set) for name, variant in study.variants.items()}
+    wrong = [
+        *_set_twice(shared, changes),
+        *(f"variants.{name}: {what}" for name in changes for what in _ours(changes[name])),
+    ]
+    configs: dict[str, RunConfig] = {}
+    for name in changes:
+        try:
+            tree = merged(base, changed_tree(study.variants[name].set, RunConfig), RunConfig)
+            for given in shared:
+                tree = merged(tree, given, RunConfig)
+            configs[name] = validate(_named(tree, study.name), f"variants.{name}")
+        except UserError as error:
+            wrong.append(str(error))
+    wrong += _equal_variants(configs)
+    targets = _targets(study, configs, wrong)
+    if wrong:
+        raise UserError(f"{file}: {'; '.join(wrong)}")
+    runs = [
+        PlannedRun(name, seed, _seeded(config, study.name, name, seed))
+        for seed in study.seed_list  # seed by seed: an unfinished study then has equal seeds
+        for name, config in configs.items()
+    ]
+    return Plan(study, file, tuple(runs), targets, changes)
+
+
+def _checked_base(
+    study: StudyFile, file: Path, base_file: Path, shared: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The base with the study's own changes, valid by itself so that no variant repeats it."""
+    wrong = [f"set: {what}" for what in _ours(_changes(study.set))]
+    wrong += [f"--set: {what}" for given in shared for what in _ours(_changes(given))]
+    if wrong:
+        raise UserError(f"{file}: {'; '.join(wrong)}")
+    tree = merged(read_tree(base_file), changed_tree(study.set, RunConfig), RunConfig)
+    validate(_named(tree, study.name), f"{file}: {base_file.name} with the changes in set")
+    return tree
+
+
+def _named(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    return merged(tree, {"run": {"name": name, "seed": 0}}, RunConfig)
+
+
+def _seeded(config: RunConfig, study: str, variant: str, seed: int) -> RunConfig:
+    run = config.run.model_copy(update={"name": f"{study}_{variant}_seed_{seed}", "seed": seed})
+    return config.model_copy(update={"run": run})
+
+
+def _changes(changes: Mapping[str, Any]) -> dict[str, object]:
+    return flattened(changed_tree(changes, RunConfig))
+
+
+def _ours(changes: Mapping[str, object]) -> list[str]:
+    return [f"{key} is set by the study" for key in changes if key in OURS]
+
+
+def _set_twice(
+    shared: Sequence[Mapping[str, Any]], changes: Mapping[str, Mapping[str, object]]
+) -> list[str]:
+    """A --set of a key that a variant changes would undo the difference between variants."""
+    return [
+        f"--set {given}: variant {name} sets {key} itself"
+        for tree in shared
+        for given in _changes(tree)
+        for name, changed in changes.items()
+        for key in changed
+        if f"{key}.".startswith(f"{given}.") or f"{given}.".startswith(f"{key}.")
+    ]
+
+
+def _equal_variants(configs: Mapping[str, RunConfig]) -> list[str]:
+    names = list(configs)
+    return [
+        f"variants {first} and {second} are equal"
+        for k, first in enumerate(names)
+        for second in names[k + 1 :]
+        if configs[first] == configs[second]
+    ]
+
+
+def _targets(
+    study: StudyFile, configs: Mapping[str, RunConfig], wrong: list[str]
+) -> tuple[str, ...]:
+    """The judged targets; adds to `wrong` what cannot be judged."""
+    known = tuple(dict.fromkeys(t for config in configs.values() for t in config.eval.targets))
+    targets = study.targets or known
+    for name, config in configs.items():
+        wrong += [
+            f"variants.{name}: eval.targets lacks {target}, which is judged"
+            for target in targets
+            if target not in config.eval.targets
+        ]
+    if configs and not targets:
+        wrong.append("eval.targets is empty, so there is nothing to compare")
+    wrong += [
+        f"variants.{name}.paper: {unknown_name('target', target, targets)}"
+        for name, variant in study.variants.items()
+        for target in variant.paper
+        if targets and target not in targets
+    ]
+    return targets

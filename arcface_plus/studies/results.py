@@ -1,0 +1,85 @@
+"""The finished runs of a study, read and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from arcface_plus.evaluation.comparison_parts import class_angles
+from arcface_plus.run_directory.finished import verification_file
+from arcface_plus.studies.plan import Plan, PlannedRun
+from arcface_plus.studies.scheduler import Failure
+from arcface_plus.studies.state import State, state_of
+from eval.compare import comparison_of
+from eval.groups import Group
+from eval.report.write import write_study
+from eval.runs import Run, read_run
+from eval.study import Arm, Study, Unfinished, judged
+
+
+def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study:
+    """What the finished runs in the study's folder show.
+
+    `failures`: of this call's runs, for the list of runs without a result.
+    """
+    states = {planned.name: state_of(folder, planned) for planned in plan.runs}
+    finished = [planned for planned in plan.runs if states[planned.name].kind == "finished"]
+    groups = {name: Group(name, _runs(name, finished, folder)) for name in plan.study.variants}
+    arms = tuple(
+        Arm(
+            name,
+            groups[name],
+            plan.study.seed_list,
+            {target: figure / 100 for target, figure in variant.paper.items()},
+            plan.changes[name],
+        )
+        for name, variant in plan.study.variants.items()
+    )
+    changed = {key for changes in plan.changes.values() for key in changes}
+    changed |= {f"{key.rsplit('.', 1)[0]}" for key in changed if key.endswith(".name")}
+    pairs, resolve = plan.study.comparisons, plan.study.resolve / 100
+    return Study(
+        name=plan.study.name,
+        targets=plan.targets,
+        arms=arms,
+        overall=comparison_of(list(groups.values()), plan.targets, [], changed),
+        comparisons=judged(arms, pairs, plan.targets, resolve, changed),
+        unfinished=_unfinished(plan.runs, states, failures),
+        paper=plan.study.paper,
+        hypothesis=plan.study.hypothesis,
+        plan=plan.study.plan,
+    )
+
+
+def write_results(study: Study, folder: Path) -> list[Path]:
+    """Write study.json, report.md and report.html; their paths."""
+    return write_study(study, folder, class_angles(study.overall.runs))
+
+
+def _runs(variant: str, finished: Sequence[PlannedRun], folder: Path) -> tuple[Run, ...]:
+    """The runs of a variant, each with the verification of its last checkpoint."""
+    runs = []
+    for planned in finished:
+        if planned.variant == variant:
+            run = folder / planned.folder
+            read = read_run(verification_file(run, planned.config.optimizer.steps))
+            runs.append(replace(read, name=planned.name, path=planned.folder))
+    return tuple(runs)
+
+
+def _unfinished(
+    runs: Sequence[PlannedRun], states: Mapping[str, State], failures: Sequence[Failure]
+) -> tuple[Unfinished, ...]:
+    reasons = {failure.name: f"failed: {failure.reason}" for failure in failures}
+    return tuple(
+        Unfinished(run.name, reasons.get(run.name) or _why(states[run.name]))
+        for run in runs
+        if states[run.name].kind != "finished"
+    )
+
+
+def _why(state: State) -> str:
+    if state.kind == "refused":
+        return state.complaint
+    return f"stopped at step {state.step}" if state.kind == "partly" else "not begun"

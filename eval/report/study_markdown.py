@@ -1,0 +1,47 @@
+"""A study as a Markdown document."""
+
+from __future__ import annotations
+
+from eval.report.headline import headline
+from eval.report.markdown import bullets, escaped, headline_table, markdown_table
+from eval.report.study_tables import (
+    LAST_CHECKPOINT,
+    arms_table,
+    left_out,
+    paper_differences,
+    progress,
+)
+from eval.report.tables import CONFIG_DIFFERENCES, Table, tables
+from eval.study import Study
+
+
+def study_to_markdown(study: Study) -> str:
+    """The whole study, without pictures."""
+    parts = [f"# {escaped(study.name)}"]
+    parts += [f"**{escaped(progress(study))}**"] if study.unfinished else []
+    parts += [f"Hypothesis: {escaped(study.hypothesis.strip())}"] if study.hypothesis else []
+    for comparison in study.comparisons:
+        found = headline(comparison)
+        if len(study.comparisons) > 1:
+            parts.append(f"## Against {escaped(found.reference)}")
+        parts += [markdown_table(headline_table(found)), escaped(found.note)]
+    parts += [_titled(arms_table(study)), escaped(LAST_CHECKPOINT)]
+    if (differences := paper_differences(study)).rows:
+        parts.append(_titled(differences))
+    parts += [f"The paper: {escaped(study.paper.strip())}"] if study.paper else []
+    parts += [f"## Plan of the analysis\n\n{escaped(study.plan.strip())}"] if study.plan else []
+    parts.append(bullets("Verdicts", [difference.sentence for difference in study.differences]))
+    if warnings := [*study.warnings, *left_out(study)]:
+        parts.append(bullets("Warnings", warnings))
+    each_run, *others = tables(study.overall)
+    parts += [_titled(table) for table in (each_run, *others) if table.title != CONFIG_DIFFERENCES]
+    parts += [_titled(table) for table in others if table.title == CONFIG_DIFFERENCES]
+    if study.caveats:
+        parts.append(bullets("What this cannot tell", study.caveats))
+    if study.unfinished:
+        parts.append(bullets("Not run", [f"{each.name}: {each.why}" for each in study.unfinished]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _titled(table: Table) -> str:
+    return f"## {escaped(table.title)}\n\n{markdown_table(table)}"

@@ -1,0 +1,96 @@
+"""A study's figures beside those of the paper that it repeats."""
+
+from __future__ import annotations
+
+from eval.compare import GroupFigure
+from eval.report.tables import Table
+from eval.report.values import NOTHING
+from eval.study import Arm, Study
+from eval.wording import interval, listed, percent, points, verdict_words
+
+LAST_CHECKPOINT = (
+    "The accuracy of a run is that of its last checkpoint, never of the best one, which would have "
+    "been chosen on the test pairs."
+)
+
+
+def arms_table(study: Study) -> Table:
+    """A row an arm: mean ± spread over its runs on each target, the paper's figure beside it."""
+    columns = ["variant"]
+    for target in study.targets:
+        both = _in_paper(study, target)
+        columns += [f"{target}, paper", f"{target}, ours"] if both else [target]
+    rows = [(arm.name, *_figures(study, arm), _runs(arm)) for arm in study.arms]
+    title = "The paper's accuracies and ours, %" if _any_paper(study) else "Accuracies, %"
+    return Table(title, (*columns, "runs"), tuple(rows))
+
+
+def paper_differences(study: Study) -> Table:
+    """The paper's differences beside ours; no rows where the paper has none."""
+    paper = {arm.name: arm.paper for arm in study.arms}
+    rows = [
+        (
+            d.target,
+            d.name,
+            d.reference,
+            points(paper[d.name][d.target] - paper[d.reference][d.target]),
+            points(d.verdict.mean) if d.verdict else NOTHING,
+            interval(d.verdict.interval) if d.verdict else NOTHING,
+            verdict_words(d),
+        )
+        for d in study.differences
+        if d.target in paper[d.name] and d.target in paper[d.reference]
+    ]
+    columns = ("target", "variant", "against", "paper", "ours", "our interval", "verdict")
+    return Table("The paper's differences and ours, points", columns, tuple(rows))
+
+
+def progress(study: Study) -> str:
+    """What is missing, in one sentence; empty for a whole study."""
+    if not study.unfinished:
+        return ""
+    planned = sum(len(arm.seeds) for arm in study.arms)
+    done = planned - len(study.unfinished)
+    return (
+        f"This study is incomplete: {done} of {planned} runs are finished, and all figures below "
+        "are from them alone."
+    )
+
+
+def left_out(study: Study) -> list[str]:
+    """Seeds that a comparison cannot use because only one of its arms has finished them."""
+    seeds = {arm.name: {run.seed for run in arm.group.runs} for arm in study.arms}
+    found = []
+    for d in dict.fromkeys((d.reference, d.name) for d in study.differences):
+        first, second = (seeds[name] for name in d)
+        if first and second and first != second and first & second:
+            only = listed(sorted(map(str, first ^ second)))
+            found.append(f"{d[1]} against {d[0]}: leaves out seed {only}, which one of them lacks.")
+    return found
+
+
+def _figures(study: Study, arm: Arm) -> list[str]:
+    cells = []
+    for target in study.targets:
+        if _in_paper(study, target):
+            cells.append(percent(arm.paper[target]) if target in arm.paper else NOTHING)
+        cells.append(_figure(arm.figure(target)))
+    return cells
+
+
+def _figure(figure: GroupFigure | None) -> str:
+    if figure is None:
+        return NOTHING
+    return percent(figure.mean) + ("" if figure.std is None else f" ± {percent(figure.std)}")
+
+
+def _runs(arm: Arm) -> str:
+    return f"{len(arm.group.runs)} of {len(arm.seeds)}"
+
+
+def _in_paper(study: Study, target: str) -> bool:
+    return any(target in arm.paper for arm in study.arms)
+
+
+def _any_paper(study: Study) -> bool:
+    return any(arm.paper for arm in study.arms)

@@ -1,0 +1,189 @@
+"""What a study found: its arms, their figures beside a paper's, and the judged comparisons.
+
+An arm is a variant with its runs by seed. Comparisons of two arms use the seeds that both have, so
+that an unfinished study, too, is paired by seed. All verdicts of a study are corrected together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eval.compare import RESOLVE, Comparison, GroupFigure, comparison_of, figure_over_runs
+from eval.difference import Difference
+from eval.groups import Group
+from eval.judge import compare_groups, with_verdicts
+from eval.wording import verdict_words
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A variant. `seeds` were planned, `group` has the finished runs; `paper`: by target, a share.
+
+    `changes`: what it changes of the base recipe, by dotted key.
+    """
+
+    name: str
+    group: Group
+    seeds: tuple[int, ...]
+    paper: Mapping[str, float]
+    changes: Mapping[str, object]
+
+    def figure(self, target: str) -> GroupFigure | None:
+        """Mean and spread over the finished runs."""
+        found = [run.results.targets.get(target) for run in self.group.runs]
+        return figure_over_runs([result.accuracy.mean for result in found if result is not None])
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that the study has no result of, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that the reports of a study show.
+
+    `overall` has all arms and no differences. `comparisons`: one for each reference, in the order
+    of the file. `paper`, `hypothesis`, `plan`
+    are the user's texts.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    overall: Comparison
+    comparisons: tuple[Comparison, ...]
+    unfinished: tuple[Unfinished, ...]
+    paper: str = ""
+    hypothesis: str = ""
+    plan: str = ""
+
+    @property
+    def differences(self) -> list[Difference]:
+        """All judged and unjudged differences."""
+        return [d for c in self.comparisons for target in c.targets for d in target.differences]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of all comparisons, each once."""
+        return tuple(dict.fromkeys(w for c in self.comparisons for w in c.warnings))
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """The limits of all comparisons, each once."""
+        return tuple(dict.fromkeys(c for each in self.comparisons for c in each.caveats))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values, as written to study.json; accuracies are shares of 1."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "metric": {"name": "accuracy", "unit": "fraction", "higher_is_better": True},
+            "checkpoint": "last",
+            "targets": list(self.targets),
+            "complete": not self.unfinished,
+            "variants": {arm.name: self._arm_json(arm) for arm in self.arms},
+            "comparisons": [_comparison_json(d) for d in self.differences],
+            "not_run": [{"run": each.name, "why": each.why} for each in self.unfinished],
+            "paper": self.paper,
+            "hypothesis": self.hypothesis,
+            "plan": self.plan,
+        }
+
+    def _arm_json(self, arm: Arm) -> dict[str, Any]:
+        figures = {t: f for t in self.targets if (f := arm.figure(t)) is not None}
+        return {
+            "runs": [
+                {
+                    "seed": run.seed,
+                    "run": str(run.path),
+                    "step": run.step,
+                    "values": {
+                        target: run.results.targets[target].accuracy.mean
+                        for target in self.targets
+                        if target in run.results.targets
+                    },
+                }
+                for run in arm.group.runs
+            ],
+            "seeds": list(arm.seeds),
+            "mean": {target: figure.mean for target, figure in figures.items()},
+            "std": {target: figure.std for target, figure in figures.items()},
+            "paper": dict(arm.paper),
+            "changes": dict(arm.changes),
+        }
+
+
+def judged(
+    arms: Sequence[Arm],
+    pairs: Sequence[tuple[str, str]],
+    targets: Sequence[str],
+    resolve: float = RESOLVE,
+    changed: Collection[str] = (),
+) -> tuple[Comparison, ...]:
+    """Compare arms, one `Comparison` for each reference, with Holm's correction over all of them.
+
+    Args:
+        pairs: (reference, variant).
+        resolve: the difference, as a share, for which to compute the number of seeds needed.
+        changed: dotted keys that the arms differ in on purpose.
+    """
+    groups = {arm.name: arm.group for arm in arms}
+    places = [(target, *pair) for target in targets for pair in pairs]
+    found = with_verdicts(
+        [_compared(target, groups[ref], groups[name], resolve) for target, ref, name in places]
+    )
+    result = []
+    for reference in dict.fromkeys(reference for reference, _ in pairs):
+        others = [name for ref, name in pairs if ref == reference]
+        differences = [d for d in found if d.reference == reference]
+        members = [groups[reference], *(groups[name] for name in others)]
+        result.append(comparison_of(members, targets, differences, changed))
+    return tuple(result)
+
+
+def _compared(target: str, reference: Group, group: Group, resolve: float) -> Difference:
+    for each in (reference, group):
+        if not each.runs:
+            return Difference(
+                reference.name, group.name, target,
+                sentence=f"not compared: {each.name} has no finished run", words="not run yet",
+            )  # fmt: skip
+    return compare_groups(target, *_with_common_seeds(reference, group), resolve)
+
+
+def _with_common_seeds(reference: Group, group: Group) -> tuple[Group, Group]:
+    """Only the runs whose seed is in both groups, if there are any."""
+    common = {run.seed for run in reference.runs} & {run.seed for run in group.runs}
+    if not common:
+        return reference, group
+    first, second = (
+        Group(each.name, tuple(run for run in each.runs if run.seed in common))
+        for each in (reference, group)
+    )
+    return first, second
+
+
+def _comparison_json(found: Difference) -> dict[str, Any]:
+    verdict = found.verdict
+    seeds = found.by_seed.n if found.by_seed else None
+    return {
+        "target": found.target,
+        "reference": found.reference,
+        "variant": found.name,
+        "difference": verdict.mean if verdict else None,
+        "interval": list(verdict.interval) if verdict else None,
+        "level": verdict.level if verdict else None,
+        "p": verdict.p if verdict else None,
+        "p_holm": verdict.p_holm if verdict else None,
+        "test": verdict.test if verdict else None,
+        "paired_seeds": seeds,
+        "shown": found.shown,
+        "verdict": verdict_words(found),
+        "sentence": found.sentence,
+    }
