@@ -8,7 +8,15 @@ from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace, MarginHead, NormalizedSoftmax
 from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.recognizer import Recognizer
-from arcface_plus.models.regularizers import MMA, KoLeo, MaximalCosine, nearest_angles
+from arcface_plus.models.regularizers import (
+    MHE,
+    MMA,
+    KoLeo,
+    MaximalCosine,
+    Orthogonal,
+    Orthonormal,
+    nearest_angles,
+)
 from arcface_plus.training.errors import Diverged, Interrupted
 from arcface_plus.training.run import execute as train
 from data_prep.errors import DataError, UserError
@@ -21,6 +29,7 @@ from eval.verification import verify
 
 __version__: str
 __all__ = [
+    "MHE",
     "MMA",
     "ArcFace",
     "Classifier",
@@ -34,6 +43,8 @@ __all__ = [
     "MaximalCosine",
     "MobileFaceNet",
     "NormalizedSoftmax",
+    "Orthogonal",
+    "Orthonormal",
     "Recognizer",
     "RecordReader",
     "RecordWriter",

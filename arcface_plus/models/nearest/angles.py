@@ -141,7 +141,7 @@ class Pairs:
         to_u = torch.addcmul(self._delta.neg_(), lift, v)
         if may_hold(same):
             few = _nearest_pairs(same, chord)
-            apart = _random_tangents(u[few], self._own[few], self._others[few])
+            apart = random_tangents(u[few], self._own[few], self._others[few])
             here = same[few].unsqueeze(1)
             to_v[few] = torch.where(here, apart, to_v[few])
             to_u[few] = torch.where(here, -apart, to_u[few])
@@ -165,7 +165,7 @@ def _nearest_pairs(same: Tensor, chord: Tensor) -> Tensor:
     return chord.topk(min(_SAME_ON_GPU, len(chord)), largest=False).indices
 
 
-def _random_tangents(u: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def random_tangents(u: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Unit tangents at ``u`` (n, d) that depend only on the two row numbers.
 
     Swapping the numbers changes the sign, so that mutual neighbours are pushed apart, not sideways.

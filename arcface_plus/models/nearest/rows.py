@@ -11,13 +11,14 @@ from torch import Tensor
 from arcface_plus.models.shards import Shards
 
 
-def check_rows(weight: Tensor, shards: Shards) -> None:
+def check_rows(weight: Tensor, shards: Shards | None = None) -> None:
     """Raise ``ValueError`` unless ``weight`` is this process's part of a floating-point matrix of
     two rows or more."""
     if weight.ndim != 2 or not weight.is_floating_point():
         raise ValueError(
             f"weight must be floating point (n, d), not {weight.dtype} {tuple(weight.shape)}"
         )
+    shards = shards or Shards(weight.shape[0])
     if shards.rows < 2 or weight.shape[1] < 1:
         raise ValueError(
             f"weight must have at least 2 rows to have a nearest neighbour, not shape "

@@ -12,7 +12,7 @@ class MMA(NeighbourLoss):
     """L(W) = −mean over rows i of min over j ≠ i of the angle (radians) between rows i and j.
 
     "MMA Regularization: Decorrelating Weights of Neural Networks by Maximizing the Minimal
-    Angles", NeurIPS 2020, equation 7. In [−π, 0]. The force on a row is 1/|w| at any angle
+    Angles", NeurIPS 2020, equation 6. In [−π, 0]. The force on a row is 1/|w| at any angle
     (equation 8). Parameters and modes: see ``NeighbourLoss``.
     """
 

@@ -19,7 +19,7 @@ from arcface_plus.models.nearest.sharded_angles import mean_of_angles_of_shards
 from arcface_plus.models.nearest.tile_search import GROUP
 from arcface_plus.models.nearest.watch import EXACT_UP_TO
 from arcface_plus.models.precision import at_least_float32, without_autocast
-from arcface_plus.models.regularizers.regularizer import Regularizer
+from arcface_plus.models.regularizers.regularizer import Moment, Regularizer
 from arcface_plus.models.shards import Shards
 
 Mode = Literal["auto", "exact", "cached", "rolling"]
@@ -96,7 +96,9 @@ class NeighbourLoss(Regularizer):
         """Of angles (n,), radians, float64: each row's term and its derivative by the angle."""
 
     @torch.compiler.disable
-    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
+    def forward(
+        self, weight: Tensor, shards: Shards | None = None, moment: Moment | None = None
+    ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``. With ``shards``: see
         ``Regularizer``; all processes that hold a part must call it."""
         shards = shards or Shards(len(weight))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from arcface_plus.models.regularizers.regularizer import Regularizer
+from arcface_plus.models.regularizers.regularizer import Moment, Regularizer
 from arcface_plus.models.shards import Shards
 
 
@@ -14,6 +14,8 @@ class NoRegularizer(Regularizer):
 
     acts = False
 
-    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
+    def forward(
+        self, weight: Tensor, shards: Shards | None = None, moment: Moment | None = None
+    ) -> Tensor:
         """Weight (C, d) → 0, float32, without gradient."""
         return torch.zeros((), device=weight.device)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.shards import Shards
+
+
+class Moment(NamedTuple):
+    """When a regularizer is computed: the run's seed, the step (counted from 0), and the labels of
+    this process's whole batch, (n,) int64."""
+
+    seed: int
+    step: int
+    labels: Tensor | None = None
 
 
 class Regularizer(nn.Module, ABC):
@@ -20,10 +30,17 @@ class Regularizer(nn.Module, ABC):
     acts: bool = True
     """Whether it can change a loss at all."""
     last: NearestAngles | None = None
+    needs_labels: bool = False
+    """Whether it is about the classes of a batch: ``weight`` has a row a class, and ``moment``
+    the labels."""
+    needs_step: bool = False
+    """Whether it draws anew in each step: it needs ``moment``."""
 
     @abstractmethod
-    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
-        """The term of ``weight`` (n, d).
+    def forward(
+        self, weight: Tensor, shards: Shards | None = None, moment: Moment | None = None
+    ) -> Tensor:
+        """The term of ``weight`` (n, d). ``moment``: for those that need it.
 
         With ``shards``, ``weight`` is this process's part of a matrix of ``shards.rows`` rows:
         every process gets the value of the whole matrix, and the gradient of that by its own rows.
