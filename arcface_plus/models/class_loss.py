@@ -25,8 +25,8 @@ class Held(NamedTuple):
     """(N,) int64: which of the c classes is a sample's; -1 if another process holds it."""
 
 
-class Moment(NamedTuple):
-    """When a loss is computed, for heads that depend on it."""
+class Progress(NamedTuple):
+    """How far a run is, for heads that depend on it."""
 
     step: int = 0
     """Number of the update, from 0."""
@@ -35,7 +35,11 @@ class Moment(NamedTuple):
 
 
 def class_loss(
-    head: Head, embeddings: Tensor, held: Held, moment: Moment, sizes: Sequence[int] | None = None
+    head: Head,
+    embeddings: Tensor,
+    held: Held,
+    progress: Progress,
+    sizes: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean loss and accuracy of embeddings (n, d), at least float32, with autocast off.
 
@@ -45,11 +49,11 @@ def class_loss(
     rows = F.normalize(embeddings)
     norms = embeddings.norm(dim=1) if head.uses_norms else None
     if fits_one_buffer(head):
-        return _in_one_buffer(head, rows, norms, held, moment, sizes)
+        return _in_one_buffer(head, rows, norms, held, progress, sizes)
     cosine, index = nearest_centres(rows, held.centres), held.place.unsqueeze(1)
     labelled = cosine.gather(1, index).squeeze(1)
-    samples = as_samples(labelled, norms, held.facts.of(held.place), moment.step)
-    observe(head, samples, moment.closing, sizes)
+    samples = as_samples(labelled, norms, held.facts.of(held.place), progress.step)
+    observe(head, samples, progress.closing, sizes)
     others = head.others(cosine, samples, held.facts).scatter(1, index, HIDDEN)
     losses = head.loss(head.labelled(samples), head.pool(others))
     with torch.no_grad():
@@ -58,16 +62,18 @@ def class_loss(
 
 
 def _in_one_buffer(
-    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, moment: Moment,
+    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, progress: Progress,
     sizes: Sequence[int] | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     samples = None
     if head.observes or head.uses_norms:
         with torch.no_grad():
             cosine = (rows * held.centres[held.place]).sum(dim=1)
-        samples = as_samples(cosine, norms, no_facts(cosine, len(cosine)), moment.step)
-        observe(head, samples, moment.closing, sizes)
-    loss, accuracy = margin_cross_entropy(rows, held.centres, held.place, head, norms, moment.step)
+        samples = as_samples(cosine, norms, no_facts(cosine, len(cosine)), progress.step)
+        observe(head, samples, progress.closing, sizes)
+    loss, accuracy = margin_cross_entropy(
+        rows, held.centres, held.place, head, norms, progress.step
+    )
     return with_penalty(head, loss, samples), accuracy
 
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcface_plus.models.class_loss import Held, Moment, class_loss
+from arcface_plus.models.class_loss import Held, Progress, class_loss
 from arcface_plus.models.class_rows import class_rows
+from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.collectives import for_averaging, gather_rows, sum_for_repeated_work
 from arcface_plus.models.heads.checks import check_labels
 from arcface_plus.models.heads.head import Classes, Head, no_facts
@@ -39,13 +40,19 @@ class Classifier(nn.Module):
 
     With ``shards`` of several processes, ``weight`` and ``bias`` are this process's rows. Without,
     every process holds all of them, and gradients are averaged over the processes after a backward
-    pass.
+    pass. With ``sampling``, loss and accuracy are those among the classes of each step; others get
+    a gradient of 0.
     """
 
     bias: nn.Parameter | None
 
     def __init__(
-        self, embedding_dim: int, classes: int, head: Head, shards: Shards | None = None
+        self,
+        embedding_dim: int,
+        classes: int,
+        head: Head,
+        shards: Shards | None = None,
+        sampling: ClassSampling | None = None,
     ) -> None:
         super().__init__()
         if embedding_dim < 1:
@@ -63,7 +70,7 @@ class Classifier(nn.Module):
         self.weight = nn.Parameter(weight.view(len(weight), *rows, embedding_dim))
         bias = nn.Parameter(torch.zeros(len(weight))) if head.uses_bias else None
         self.register_parameter("bias", bias)
-        self.head = head
+        self.head, self.sampling = head, sampling
 
     @property
     def sharded(self) -> bool:
@@ -92,30 +99,43 @@ class Classifier(nn.Module):
         processes hold (the backbone's weights; the classes, if they are not sharded) are then right
         once averaged over the processes; those of sharded classes are right as they are.
         """
-        moment = Moment(step, closing)
+        progress = Progress(step, closing)
         sizes = None if sizes is None or len(sizes) == 1 else sizes
         with without_autocast(embeddings):
             embeddings = at_least_float32(embeddings)
             check_labels(labels, len(embeddings), self.shards.rows)
             if self.sharded:
                 assert sizes is not None, "how many embeddings have the other processes?"
-                held = self._held(self.shards.place(gather_rows(labels, sizes)))
+                place = self.shards.place(gather_rows(labels, sizes))
+                held = self._held(place, place, step)
                 embeddings = for_averaging(embeddings)
-                return Classified(*sharded_loss(self.head, embeddings, held, moment, sizes))
-            found = class_loss(self.head, embeddings, self._held(labels), moment, sizes)
+                return Classified(*sharded_loss(self.head, embeddings, held, progress, sizes))
+            everyone = labels
+            if sizes is not None and self.sampling is not None:
+                everyone = gather_rows(labels, sizes)
+            held = self._held(labels, everyone, step)
+            found = class_loss(self.head, embeddings, held, progress, sizes)
             if sizes is None:
                 return Classified(*found)
             share = len(labels) / sum(sizes)
             loss, accuracy = (sum_for_repeated_work(value * share) for value in found)
             return Classified(for_averaging(loss), accuracy)
 
-    def _held(self, place: Tensor) -> Held:
-        weight = at_least_float32(self.weight)
+    def _held(self, place: Tensor, labelled: Tensor, step: int) -> Held:
+        """The classes of ``step``. ``place``: of the samples'; ``labelled``: of the batch's."""
+        index = None
+        if self.sampling is not None:
+            index, place = self.sampling.choose(self.shards.own, step, place, labelled)
+
+        def some(values: Tensor) -> Tensor:
+            return at_least_float32(values if index is None else values.index_select(0, index))
+
+        weight = some(self.weight)
         norm, bias = no_facts(weight, len(weight))
         if self.head.uses_class_norms:
             norm = weight.norm(dim=-1)
         if self.bias is not None:
-            bias = at_least_float32(self.bias)
+            bias = some(self.bias)
         return Held(F.normalize(weight, dim=-1), Classes(norm, bias), place)
 
     def extra_repr(self) -> str:

@@ -88,10 +88,12 @@ class Recognizer(nn.Module):
 
         Between ``forward`` and the optimizer's step this is free with a regularizer that has
         already found them (its ``last``); otherwise they are computed now. Call it there, so that
-        runs with and without regularizer report the same quantity.
+        runs with and without regularizer report the same quantity. Of all classes, on every
+        process, in a collective call.
         """
         if self._regularized and self.regularizer.last is not None:
-            return self.regularizer.last
+            last = self.regularizer.last
+            return last.gathered(self.classifier.shards) if self.classifier.sharded else last
         return self._watch.angles(self.classifier.rows(), self.classifier.shards)
 
     def regularizer_report(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arcface_plus.models.class_loss import (
     Held,
-    Moment,
+    Progress,
     as_samples,
     nearest_centres,
     observe,
@@ -35,7 +35,7 @@ from arcface_plus.models.sharded_cross_entropy import sharded_cross_entropy
 
 
 def sharded_loss(
-    head: Head, embeddings: Tensor, held: Held, moment: Moment, sizes: Sequence[int]
+    head: Head, embeddings: Tensor, held: Held, progress: Progress, sizes: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Mean loss and accuracy over the samples of all processes, equal on each; a collective call.
 
@@ -48,11 +48,11 @@ def sharded_loss(
     if head.uses_norms:
         norms = gather_for_repeated_work(embeddings.norm(dim=1), sizes)
     if fits_one_buffer(head):
-        return _in_one_buffer(head, rows, norms, held, moment)
+        return _in_one_buffer(head, rows, norms, held, progress)
     cosine = nearest_centres(rows, held.centres)
     labelled = sum_for_repeated_work(_entries(cosine, held.place))
-    samples = as_samples(labelled, norms, _labelled_classes(head, held), moment.step)
-    observe(head, samples, moment.closing)
+    samples = as_samples(labelled, norms, _labelled_classes(head, held), progress.step)
+    observe(head, samples, progress.closing)
     own = torch.arange(cosine.shape[1], device=cosine.device) == held.place.unsqueeze(1)
     others = head.others(cosine, _for_shared_work(head, samples), held.facts)
     pool = head.pool(others.masked_fill(own, HIDDEN))
@@ -65,15 +65,17 @@ def sharded_loss(
 
 
 def _in_one_buffer(
-    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, moment: Moment
+    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, progress: Progress
 ) -> tuple[Tensor, Tensor]:
     samples = None
     if head.observes or head.uses_norms:
         with torch.no_grad():
             cosine = sum_((rows * _rows_at(held.centres, held.place)).sum(dim=1))
-        samples = as_samples(cosine, norms, no_facts(cosine, len(cosine)), moment.step)
-        observe(head, samples, moment.closing)
-    loss, accuracy = sharded_cross_entropy(rows, held.centres, held.place, head, norms, moment.step)
+        samples = as_samples(cosine, norms, no_facts(cosine, len(cosine)), progress.step)
+        observe(head, samples, progress.closing)
+    loss, accuracy = sharded_cross_entropy(
+        rows, held.centres, held.place, head, norms, progress.step
+    )
     return with_penalty(head, loss, samples), accuracy
 
 

@@ -18,6 +18,7 @@ from arcface_plus.data.sources import Source
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
+from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.run_directory.checkpoint import Checkpoints
@@ -49,10 +50,12 @@ def build_recognizer(
 ) -> Recognizer:
     """The network of a run, initialized as a pure function of the seed."""
     shards = class_shards(config, classes, processes or Processes())
-    seed_step(config.run.seed, _BEFORE_TRAINING, 0)
+    share, seed = config.model.class_sampling, config.run.seed
+    sampling = ClassSampling(share, seed) if share < 1.0 else None
+    seed_step(seed, _BEFORE_TRAINING, 0)
     return Recognizer(
         config.model.build_backbone(),
-        Classifier(config.model.embedding_dim, classes, config.head.build(), shards),
+        Classifier(config.model.embedding_dim, classes, config.head.build(), shards, sampling),
         config.regularizer.build(),
         config.regularizer.weight,
     )

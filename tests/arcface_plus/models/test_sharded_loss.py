@@ -9,6 +9,7 @@ import torch
 from processes import in_processes
 from torch import Tensor
 
+from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import HEADS, Classes, Head, Samples
 from arcface_plus.models.shards import Shards
@@ -53,12 +54,17 @@ def problem(classes: int, images: int) -> tuple[Tensor, Tensor]:
 
 
 def computed(
-    name: str, classes: int, sizes: tuple[int, ...], rank: int, sharded: bool
+    name: str,
+    classes: int,
+    sizes: tuple[int, ...],
+    rank: int,
+    sharded: bool,
+    sampling: ClassSampling | None = None,
 ) -> dict[str, Tensor]:
     """What two calls, of two steps, give on one process; rank -1: on the only one."""
     shards = Shards(classes, rank, len(sizes)) if sharded else None
     torch.manual_seed(0)
-    classifier = Classifier(DIMENSIONS, classes, made(name), shards).double()
+    classifier = Classifier(DIMENSIONS, classes, made(name), shards, sampling).double()
     classifier.weight.data *= 100
     if classifier.bias is not None:
         whole = torch.linspace(-1, 1, classes, dtype=torch.float64)
@@ -78,8 +84,8 @@ def computed(
     return found | dict(classifier.named_buffers())
 
 
-def in_one(rank: int, cases: list[tuple[str, int, bool]], sizes: tuple[int, ...]) -> list[Any]:
-    return [computed(name, classes, sizes, rank, way) for name, classes, way in cases]
+def in_one(rank: int, cases: list[tuple[Any, ...]], sizes: tuple[int, ...]) -> list[Any]:
+    return [computed(name, classes, sizes, rank, *how) for name, classes, *how in cases]
 
 
 @pytest.mark.parametrize("count", SIZES)
@@ -87,10 +93,21 @@ def test_every_head_over_shards_and_replicated(count: int) -> None:
     """5 classes over 4 processes leave one without any."""
     names = [*HEADS, "everything"]
     cases = [(n, c, way) for n in names for c in (2, 5, 11) for way in (True, False)]
+    compare(count, cases)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_sampled_classes_do_not_depend_on_the_processes(count: int) -> None:
+    sampling = ClassSampling(0.4, seed=5)
+    names = ("arcface", "subcenter_arcface", "everything")
+    compare(count, [(n, c, way, sampling) for n in names for c in (5, 23) for way in (True, False)])
+
+
+def compare(count: int, cases: list[tuple[Any, ...]]) -> None:
     by_process = in_processes(count, in_one, cases, SIZES[count])
-    for number, (name, classes, sharded) in enumerate(cases):
+    for number, (name, classes, sharded, *more) in enumerate(cases):
         parts = [found[number] for found in by_process]
-        expected = computed(name, classes, SIZES[count], -1, False)
+        expected = computed(name, classes, SIZES[count], -1, False, *more)
         for key, value in expected.items():
             found = [part[key] for part in parts]
             if key == "rows":  # to be averaged, with the rest of the backbone's gradient

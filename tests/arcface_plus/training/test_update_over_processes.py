@@ -59,12 +59,13 @@ def trained(
     loader = Loader(open_source(folder), LoaderSettings(BATCH, 3, threads=1), CPU, processes)
     figures, indices, images = [], [], []
     for step, batch in enumerate(loader.batches(0, STEPS)):
-        update = made.make(batch, step, measure=False)
+        update = made.make(batch, step, measure=True)
         assert update.grad_norm is not None
+        assert update.angles is not None
         losses = update.losses
         figures.append(
             (float(losses.total), float(losses.accuracy), float(losses.regularizer),
-             float(update.grad_norm))
+             float(update.grad_norm), float(update.angles.mean()), float(update.angles.smallest()))
         )  # fmt: skip
         indices.append(batch.indices.tolist())
         images.append(batch.images[:, :, ::37, ::37].clone())
@@ -73,7 +74,7 @@ def trained(
 
 
 @pytest.mark.parametrize(
-    ("count", "sharded", "regularized"), [(2, True, False), (4, True, False), (3, False, True)]
+    ("count", "sharded", "regularized"), [(2, True, True), (4, True, False), (3, False, True)]
 )
 def test_twenty_updates_equal_those_of_one_process(synthetic, count, sharded, regularized):
     """11 images in parts of at most 3 a process; 6 classes leave one of 4 processes without any."""
