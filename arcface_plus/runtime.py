@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,22 @@ class Processes:
         if self.count > 1:
             dist.barrier(self.patient)
 
+    def gather(self, value: Any) -> list[Any]:
+        """The value of each process, by rank, pickled; waits for the others as `barrier` does."""
+        values: list[Any] = [value] * self.count
+        if self.count > 1:
+            dist.all_gather_object(values, value, self.patient)
+        return values
+
+    def apart(self) -> Processes:
+        """The same processes, for `barrier` and `gather` in another thread (collective).
+
+        The calls of two threads in one group would be taken for each other.
+        """
+        if self.count == 1:
+            return self
+        return replace(self, patient=dist.new_group(backend="gloo", timeout=PATIENCE))
+
 
 def join_processes(timeout_seconds: float = 600.0) -> Processes:
     """Join torchrun's process group if there is one; else this is the only process.
@@ -64,7 +81,9 @@ def join_processes(timeout_seconds: float = 600.0) -> Processes:
     count = torchrun.count()
     if count == 1:
         return Processes()
-    store, rank, _ = next(dist.rendezvous("env://", timeout=START))
+    found, rank, _ = next(dist.rendezvous("env://", timeout=START))
+    # torchrun keeps its store when it starts processes again: addresses in it may be of dead ones.
+    store = dist.PrefixStore(f"group/{torchrun.restarts()}", found)
     store.set(f"arrived/{rank}", "")
     store.wait([f"arrived/{other}" for other in range(count)], START)
     dist.init_process_group(

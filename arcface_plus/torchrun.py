@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,7 @@ ANSWER = timedelta(seconds=10)
 """How long the store may take to answer, or another process to say its line."""
 ROLL_CALL = 1.0  # seconds in which processes that are well notice that another one is lost
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_NO_STORE = (OSError, RuntimeError, ValueError, KeyError)
 _LOST = ("gloo", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
 
 
@@ -64,7 +66,7 @@ def announce(line: str, say: Callable[[str], None]) -> None:
             store.set("said", line)
         else:
             store.wait(["said"], ANSWER)
-    except (RuntimeError, ValueError, KeyError):  # no store, or the speaker was killed
+    except _NO_STORE:  # torchrun is gone, or the speaker was killed
         if line:
             say(line)
 
@@ -79,7 +81,7 @@ def is_lost_connection(error: BaseException) -> bool:
 def lost_processes() -> str:
     """The lost processes in words; to be called by all others when they lose the connection."""
     missing: list[int] = []
-    with contextlib.suppress(RuntimeError, ValueError, KeyError):
+    with contextlib.suppress(*_NO_STORE):
         store = _store()
         store.set(f"well/{rank()}", "")
         time.sleep(ROLL_CALL)
@@ -92,8 +94,10 @@ def lost_processes() -> str:
 
 def _store() -> Store:
     """A connection of its own: the main thread may wait in a call on another one."""
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    # Where nothing listens any more, TCPStore tries for long and prints stacks of C++.
+    socket.create_connection((host, port), ANSWER.total_seconds()).close()
     from torch.distributed import PrefixStore, TCPStore
 
-    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(host, port, is_master=False, timeout=ANSWER)
     return PrefixStore(f"arcface_plus/{restarts()}", store)

@@ -136,8 +136,10 @@ def _in_phases(step: OurStep) -> None:
         with _phase(trace.NETWORK, device):
             embeddings.backward(cut.grad)
     with _phase("regularizer", device):
-        term = recognizer.regularizer(recognizer.classifier.rows())
-        (recognizer.regularizer_weight * term).backward()
+        for term, value in zip(
+            recognizer.regularizer.acting, recognizer.regularizer(), strict=True
+        ):
+            (term.weight * value).backward()
     with _phase("optimizer", device):
         step.optimizer.step()
         step.optimizer.zero_grad(set_to_none=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from arcface_plus.config.components import OneOf, one_of
+from arcface_plus.config.components import OneOf, OneOrMore, one_of
 from data_prep.validation_errors import EXPECTED, shown
 
 _NO_SECTION = {"model_type", "model_attributes_type"}
@@ -97,6 +97,10 @@ def _place(location: tuple[Any, ...], root: type[BaseModel]) -> _Place:
         if parts and field and (values := _values(field.annotation)):  # names of the user's choice
             key.append(str(parts.pop(0)))
             section = values
+        if isinstance(choice, OneOrMore) and parts:
+            several = parts.pop(0) == OneOrMore.LIST
+            key += [str(index) for index in parts[:several]]
+            parts = parts[several:]
         if choice:
             names, parts = parts[: len(choice.choices)], parts[len(choice.choices) :]
             section = choice.models.get(tuple(names))  # type: ignore[assignment]

@@ -15,7 +15,15 @@ from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, Union, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+)
 
 Component = Callable[..., Any]
 
@@ -118,6 +126,29 @@ class OneOf:
                     if parameter not in choice.given:
                         kept.pop(parameter, None)
         return kept
+
+
+class OneOrMore(OneOf):
+    """The same for a field that holds such a section or a list (a tuple) of them."""
+
+    ONE, LIST = "one", "list"
+    """What pydantic calls the two in the locations of errors."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        one = Annotated[self._union(()), BeforeValidator(self._with_names)]
+        several = Annotated[tuple[one, ...], Field(strict=False)]  # type: ignore[valid-type]
+        either = Annotated[one, Tag(self.ONE)] | Annotated[several, Tag(self.LIST)]
+        return handler.generate_schema(Annotated[either, Discriminator(self._kind)])
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        names = {"enum": list(self.choices[0].table), "description": "with its defaults"}
+        either = handler(core)
+        *_, several = either.pop("oneOf", None) or either.pop("anyOf")
+        several["items"] = {"anyOf": [names, several["items"]]}
+        return {"anyOf": [names, *_, several]}
+
+    def _kind(self, tree: Any) -> str:
+        return self.LIST if isinstance(tree, (list, tuple)) else self.ONE
 
 
 def one_of(section: type[BaseModel], key: str) -> OneOf | None:

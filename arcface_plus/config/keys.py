@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from arcface_plus.config.components import Choice, OneOf, one_of, parameters_of
+from arcface_plus.config.components import Choice, OneOf, OneOrMore, one_of, parameters_of
 from arcface_plus.config.sections import RunConfig
 
 _TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
@@ -55,6 +55,7 @@ def _component_keys(one: OneOf, key: str) -> Iterator[Key]:
     for choice in one.choices:
         names = " | ".join(choice.table)
         short = f"; {key}=NAME for short" if choice is one.choices[0] else ""
+        short += "; or a list of components" if isinstance(one, OneOrMore) else ""
         yield Key(f"{key}.{choice.key}", names, choice.default, f"component to use{short}")
     first = next(iter(one.models.values()))
     schema = first.model_json_schema()

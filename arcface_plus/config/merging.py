@@ -28,6 +28,10 @@ def merged(
         if isinstance(new, dict) and isinstance(old, dict):
             kept = choice.without_former(old, new) if choice else old
             result[key] = merged(kept, new, _section(section, key))
+        elif isinstance(old, list) and isinstance(new, dict) and choice and "name" not in new:
+            raise UserError(
+                f"{key}: is a list, which cannot be changed in part; set {key} to a whole list"
+            )
         else:
             result[key] = new
     return result

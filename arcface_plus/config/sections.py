@@ -10,10 +10,18 @@ from pydantic import AfterValidator, Field, model_validator
 from torch import nn
 
 from arcface_plus.config.complaints import unknown_name
-from arcface_plus.config.components import Choice, ComponentSection, OneOf, Section
+from arcface_plus.config.components import (
+    Choice,
+    ComponentSection,
+    OneOf,
+    OneOrMore,
+    Section,
+)
 from arcface_plus.models import heads, regularizers
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
+from arcface_plus.models.layers import CLASSIFIER, chosen_names
+from arcface_plus.models.regularization import Reduction, TermPlan
 from arcface_plus.models.regularizers import REGULARIZERS
 from arcface_plus.run_directory.sinks import SINKS
 from arcface_plus.training.optimizers import OPTIMIZERS
@@ -117,9 +125,19 @@ class Head(ComponentSection):
         return cast(heads.Head, self.component()())
 
 
+LayerNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
 class Regularizer(ComponentSection):
     # No default: a requested regularizer must not silently have weight 0.
     weight: Annotated[NonNegativeFloat, Field(description="λ: factor of this term in the loss")]
+    layers: Annotated[
+        Literal["classifier", "hidden", "all"] | LayerNames,
+        Field(description="class weights, layers of the backbone, both, or names with * and ?"),
+    ] = CLASSIFIER
+    reduction: Annotated[
+        Reduction, Field(description="over the layers' values; the papers take the sum")
+    ] = "sum"
 
     @model_validator(mode="before")
     @classmethod
@@ -130,11 +148,15 @@ class Regularizer(ComponentSection):
 
     @model_validator(mode="after")
     def _buildable(self) -> Regularizer:
-        self.build()
+        if self.build().needs_labels and self.layers not in (CLASSIFIER, (CLASSIFIER,)):
+            raise ValueError("layers must be classifier with pairs: batch, which is about classes")
         return self
 
     def build(self) -> regularizers.Regularizer:
         return cast(regularizers.Regularizer, self.component()())
+
+    def plan(self) -> TermPlan:
+        return TermPlan(self.name, self.weight, self.build, self.layers, self.reduction)
 
 
 class Optimizer(ComponentSection):
@@ -204,6 +226,9 @@ class Eval(Section):
 
 class Logging(Section):
     every: Annotated[Positive, Field(description="steps between two lines of metrics.jsonl")] = 50
+    layer_angles_every: Annotated[
+        Positive, Field(description="steps between two measurements of regularized hidden layers")
+    ] = 1000
     sinks: Annotated[
         tuple[SinkName, ...],
         Field(strict=False, description="trackers, beside metrics.jsonl and TensorBoard"),
@@ -211,7 +236,7 @@ class Logging(Section):
 
 
 HEAD = OneOf(Head, Choice(HEADS, "arcface"))
-REGULARIZER = OneOf(Regularizer, Choice(REGULARIZERS, "none"))
+REGULARIZER = OneOrMore(Regularizer, Choice(REGULARIZERS, "none"))
 OPTIMIZER = OneOf(
     Optimizer,
     Choice(OPTIMIZERS, "sgd", given=("parameters",)),
@@ -226,7 +251,9 @@ class RunConfig(Section):
     data: Data = Data()
     model: Model = Model()
     head: Annotated[Head, HEAD] = HEAD.default()
-    regularizer: Annotated[Regularizer, REGULARIZER] = REGULARIZER.default()
+    regularizer: Annotated[Regularizer | tuple[Regularizer, ...], REGULARIZER] = (
+        REGULARIZER.default()
+    )
     optimizer: Annotated[Optimizer, OPTIMIZER] = OPTIMIZER.default()
     runtime: Runtime = Runtime()
     checkpoint: Checkpoint = Checkpoint()
@@ -241,6 +268,25 @@ class RunConfig(Section):
                 f"checkpoint.best: {best!r} is not one of eval.targets ({', '.join(targets)})"
             )
         return self
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> RunConfig:
+        named = [term.layers for term in self.regularizers if not isinstance(term.layers, str)]
+        if named:
+            with torch.device("meta"):
+                backbone = self.model.build_backbone()
+            for layers in named:
+                try:
+                    chosen_names(layers, backbone)
+                except ValueError as error:
+                    raise ValueError(f"regularizer: layers: {error}") from None
+        return self
+
+    @property
+    def regularizers(self) -> tuple[Regularizer, ...]:
+        """The terms of `regularizer`, which may be one or a list of them."""
+        terms = self.regularizer
+        return terms if isinstance(terms, tuple) else (terms,)
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

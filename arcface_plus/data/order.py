@@ -1,4 +1,4 @@
-"""Which samples a step sees and which of them are mirrored: pure functions of (seed, step, index).
+"""Which samples a step sees and how they are changed: pure functions of (seed, step, index).
 
 Sample number g of the run (g = step · batch + position in the batch) is the (g mod n)-th of epoch
 g div n, and every epoch is a permutation of all n samples: a batch that reaches the end of an epoch
@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-_ORDER, _FLIP = 1, 2  # streams of the counter-based generator
+# Streams of the counter-based generator.
+_ORDER, _FLIP, _CROP, _CENTRE, _POLICY = 1, 2, 3, 4, 5
 
 
 def _generator(seed: int, stream: int, counter: int) -> np.random.Generator:
@@ -39,6 +40,35 @@ def batch_indices(seed: int, step: int, batch: int, samples: int) -> NDArray[np.
 def batch_flips(seed: int, step: int, batch: int) -> NDArray[np.bool_]:
     """Which images of the global batch of `step` are mirrored: (batch,) bool, half on average."""
     return _generator(seed, _FLIP, step).random(batch) < 0.5
+
+
+def batch_offsets(seed: int, step: int, batch: int, pad: int) -> NDArray[np.int64]:
+    """Where the crops of the global batch of `step` begin in images padded by `pad` on each side.
+
+    (batch, 2) int64: row and column, 0 … 2·pad, all equally likely.
+    """
+    return _generator(seed, _CROP, step).integers(0, 2 * pad + 1, (batch, 2))
+
+
+def batch_centres(seed: int, step: int, batch: int, height: int, width: int) -> NDArray[np.int64]:
+    """A pixel in each image of the global batch of `step`: (batch, 2) int64, row and column."""
+    return _generator(seed, _CENTRE, step).integers(0, (height, width), (batch, 2))
+
+
+def batch_policies(
+    seed: int, step: int, batch: int, policies: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """What AutoAugment draws for each image of the global batch of `step`.
+
+    The policy, (batch,), 0 … policies − 1; whether each of its two operations is done, a number in
+    [0, 1) to compare with its probability, (batch, 2); and its direction, (batch, 2), 0 or 1.
+    """
+    generator = _generator(seed, _POLICY, step)
+    return (
+        generator.integers(0, policies, batch),
+        generator.random((batch, 2)),
+        generator.integers(0, 2, (batch, 2)),
+    )
 
 
 def equal_parts(total: int, count: int) -> list[int]:

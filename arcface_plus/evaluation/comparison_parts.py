@@ -13,7 +13,7 @@ from arcface_plus.evaluation.verification import pairs_digest, target_file
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.training_state import load_training
+from arcface_plus.run_directory.training_state import load_class_weights
 from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
 from eval.runs import Run
@@ -29,7 +29,7 @@ def class_angles(runs: Sequence[Run]) -> dict[str, NDArray[np.float64]]:
         last = Checkpoints(run.directory, keep=1).last() if run.directory else None
         if last is None:
             continue
-        weight = class_rows(load_training(last).classifier["weight"])
+        weight = class_rows(load_class_weights(last))
         if len(weight) < 2:
             continue
         nearest = nearest_angles(weight)

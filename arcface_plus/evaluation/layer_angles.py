@@ -21,7 +21,7 @@ from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.run_directory.training_state import load_training
+from arcface_plus.run_directory.training_state import load_class_weights
 from data_prep.errors import DataError, printable
 from data_prep.files import replacing, write_text
 
@@ -69,7 +69,7 @@ def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
     training = path.parent / "training.pt"
     absent = ""
     if training.is_file() and path.suffix == ".safetensors":
-        weight = class_rows(load_training(path.parent).classifier["weight"])
+        weight = class_rows(load_class_weights(path.parent))
         layers.append(_layer(path, CLASSIFIER, "classifier", weight))
     else:
         absent = "exported models have no class weights; give the checkpoint or run"

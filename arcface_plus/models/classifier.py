@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from arcface_plus.models.class_loss import Held, Progress, class_loss
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.class_sampling import ClassSampling
-from arcface_plus.models.collectives import for_averaging, gather_rows, sum_for_repeated_work
+from arcface_plus.models.collectives import (
+    average_gradients,
+    for_averaging,
+    gather_rows,
+    sum_for_repeated_work,
+    sum_gradients,
+)
 from arcface_plus.models.heads.checks import check_labels
 from arcface_plus.models.heads.head import Classes, Head, no_facts
 from arcface_plus.models.initial_rows import normal_rows
@@ -39,9 +45,8 @@ class Classifier(nn.Module):
     other heads by autograd. Everything runs in at least float32 without autocast.
 
     With ``shards`` of several processes, ``weight`` and ``bias`` are this process's rows. Without,
-    every process holds all of them, and gradients are averaged over the processes after a backward
-    pass. With ``sampling``, loss and accuracy are those among the classes of each step; others get
-    a gradient of 0.
+    every process holds all of them. With ``sampling``, loss and accuracy are those among the
+    classes of each step; others get a gradient of 0.
     """
 
     bias: nn.Parameter | None
@@ -70,6 +75,7 @@ class Classifier(nn.Module):
         self.weight = nn.Parameter(weight.view(len(weight), *rows, embedding_dim))
         bias = nn.Parameter(torch.zeros(len(weight))) if head.uses_bias else None
         self.register_parameter("bias", bias)
+        head.prepare(classes)
         self.head, self.sampling = head, sampling
 
     @property
@@ -95,9 +101,8 @@ class Classifier(nn.Module):
         batch, for heads that depend on them.
 
         ``sizes``: of several processes, how many embeddings each has; a collective call. Loss and
-        accuracy are those of all embeddings, equal on every process. The gradients of what all
-        processes hold (the backbone's weights; the classes, if they are not sharded) are then right
-        once averaged over the processes; those of sharded classes are right as they are.
+        accuracy are those of all embeddings, equal on every process. The backbone's gradients are
+        then right once averaged over the processes; this module's after ``reduce_gradients``.
         """
         progress = Progress(step, closing)
         sizes = None if sizes is None or len(sizes) == 1 else sizes
@@ -120,6 +125,18 @@ class Classifier(nn.Module):
             share = len(labels) / sum(sizes)
             loss, accuracy = (sum_for_repeated_work(value * share) for value in found)
             return Classified(for_averaging(loss), accuracy)
+
+    def reduce_gradients(self) -> None:
+        """Complete gradients over several processes, once after the backward passes of a batch."""
+        if self.sharded:
+            sum_gradients(self.head.parameters())
+        else:
+            average_gradients(self.parameters())
+
+    def sharded_parameters(self) -> list[nn.Parameter]:
+        """The parameters of which other processes hold other rows."""
+        own = [self.weight] if self.bias is None else [self.weight, self.bias]
+        return own if self.sharded else []
 
     def _held(self, place: Tensor, labelled: Tensor, step: int) -> Held:
         """The classes of ``step``. ``place``: of the samples'; ``labelled``: of the batch's."""

@@ -43,9 +43,14 @@ def sum_for_repeated_work(value: Tensor) -> Tensor:
     return _SumForRepeated.apply(value)
 
 
-def from_repeated_to_shared(value: Tensor) -> Tensor:
-    """``value``, which all processes have; its gradient is the sum of those of all processes."""
-    return _FromRepeatedToShared.apply(value)
+def sum_for_shared_work(value: Tensor) -> Tensor:
+    """The sum over all processes; its gradient is the sum of those of all processes, too."""
+    return _SumForShared.apply(value)
+
+
+def own_part(rows: Tensor, sizes: Sequence[int]) -> Tensor:
+    """This process's rows among those of all processes."""
+    return rows.split(list(sizes))[dist.get_rank()]
 
 
 def largest_(value: Tensor) -> Tensor:
@@ -58,6 +63,13 @@ def sum_(value: Tensor) -> Tensor:
     """The sum over all processes, element by element, in place; no gradient."""
     dist.all_reduce(value)
     return value
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace the gradients by their sums over all processes."""
+    for parameter in parameters:
+        if parameter.grad is not None:
+            sum_(parameter.grad)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -101,7 +113,7 @@ class _GatherForRepeated(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad.split(list(ctx.sizes))[dist.get_rank()], None
+        return own_part(grad, ctx.sizes), None
 
 
 class _SumForRepeated(torch.autograd.Function):
@@ -114,10 +126,10 @@ class _SumForRepeated(torch.autograd.Function):
         return grad
 
 
-class _FromRepeatedToShared(torch.autograd.Function):
+class _SumForShared(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        return value.view_as(value)
+        return sum_(value.clone())
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The loss of any head with the classes split over processes.
 
-All processes repeat what concerns the samples and their labelled classes; each does its part of
-what concerns the other classes. Cosines with the labelled classes, and the norms and biases of
-these, come from the processes that hold them.
+Each process compares the samples of all processes with its own classes, and computes the losses of
+its own samples from what all have found. Cosines with the labelled classes, and the norms and
+biases of these, come from the processes that hold them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from arcface_plus.models.class_loss import (
     with_penalty,
 )
 from arcface_plus.models.collectives import (
-    from_repeated_to_shared,
     gather_for_repeated_work,
     gather_for_shared_work,
     largest_,
+    own_part,
     sum_,
     sum_for_repeated_work,
+    sum_for_shared_work,
 )
 from arcface_plus.models.heads.head import HIDDEN, Classes, Head, Samples, no_facts
 from arcface_plus.models.heads.margin_head import MarginHead, fits_one_buffer
@@ -41,32 +42,40 @@ def sharded_loss(
 
     ``embeddings`` (n, d), at least float32, with autocast off: this process's, and ``sizes`` how
     many each has. ``held``: this process's classes, perhaps none, and the places of all samples.
-    All gradients are complete.
+    Gradients are complete, but those of the head's own parameters are to be summed over processes.
     """
     rows = gather_for_shared_work(F.normalize(embeddings), sizes)
+    if fits_one_buffer(head):
+        return _in_one_buffer(head, rows, embeddings, held, progress, sizes)
     norms = None
     if head.uses_norms:
-        norms = gather_for_repeated_work(embeddings.norm(dim=1), sizes)
-    if fits_one_buffer(head):
-        return _in_one_buffer(head, rows, norms, held, progress)
+        norms = gather_for_shared_work(embeddings.norm(dim=1), sizes)
     cosine = nearest_centres(rows, held.centres)
-    labelled = sum_for_repeated_work(_entries(cosine, held.place))
+    labelled = sum_for_shared_work(_entries(cosine, held.place))
     samples = as_samples(labelled, norms, _labelled_classes(head, held), progress.step)
     observe(head, samples, progress.closing)
-    own = torch.arange(cosine.shape[1], device=cosine.device) == held.place.unsqueeze(1)
-    others = head.others(cosine, _for_shared_work(head, samples), held.facts)
-    pool = head.pool(others.masked_fill(own, HIDDEN))
-    pools = gather_for_repeated_work(pool.unsqueeze(0), [1] * len(sizes)).T
-    losses = head.loss(head.labelled(samples), head.merge(pools))
+    hidden = torch.arange(cosine.shape[1], device=cosine.device) == held.place.unsqueeze(1)
+    others = head.others(cosine, samples, held.facts)
+    pool = head.pool(others.masked_fill(hidden, HIDDEN))
+    pools = gather_for_shared_work(pool.unsqueeze(0), [1] * len(sizes)).T
+    own = _of_own(samples, sizes)
+    losses = head.loss(head.labelled(own), head.merge(own_part(pools, sizes)))
+    share = len(losses) / len(cosine)
+    loss = sum_for_repeated_work(with_penalty(head, losses.mean(), own) * share)
     with torch.no_grad():
-        rivals = F.pad(cosine.masked_fill(own, -torch.inf), (0, 1), value=-torch.inf)
+        rivals = F.pad(cosine.masked_fill(hidden, -torch.inf), (0, 1), value=-torch.inf)
         accuracy = (labelled > largest_(rivals.amax(dim=1))).float().mean()
-    return with_penalty(head, losses.mean(), samples), accuracy
+    return loss, accuracy
 
 
 def _in_one_buffer(
-    head: MarginHead, rows: Tensor, norms: Tensor | None, held: Held, progress: Progress
-) -> tuple[Tensor, Tensor]:
+    head: MarginHead, rows: Tensor, embeddings: Tensor, held: Held, progress: Progress,
+    sizes: Sequence[int],
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """All processes repeat what concerns the labelled classes alone."""
+    norms = None
+    if head.uses_norms:
+        norms = gather_for_repeated_work(embeddings.norm(dim=1), sizes)
     samples = None
     if head.observes or head.uses_norms:
         with torch.no_grad():
@@ -98,21 +107,14 @@ def _labelled_classes(head: Head, held: Held) -> Classes:
     """Norm and bias of the labelled classes, where the head uses them: each (N,)."""
     norm, bias = no_facts(held.centres, len(held.place))
     if head.uses_class_norms:
-        norm = sum_for_repeated_work(_rows_at(held.facts.norm, held.place))
+        norm = sum_for_shared_work(_rows_at(held.facts.norm, held.place))
     if head.uses_bias:
-        bias = sum_for_repeated_work(_rows_at(held.facts.bias, held.place))
+        bias = sum_for_shared_work(_rows_at(held.facts.bias, held.place))
     return Classes(norm, bias)
 
 
-def _for_shared_work(head: Head, samples: Samples) -> Samples:
-    """``samples``, of which each process uses all for its own classes."""
-    norm, own = samples.norm, samples.own
-    return Samples(
-        from_repeated_to_shared(samples.cosine),
-        from_repeated_to_shared(norm) if head.uses_norms else norm,
-        Classes(
-            from_repeated_to_shared(own.norm) if head.uses_class_norms else own.norm,
-            from_repeated_to_shared(own.bias) if head.uses_bias else own.bias,
-        ),
-        samples.step,
-    )
+def _of_own(samples: Samples, sizes: Sequence[int]) -> Samples:
+    """This process's samples among those of all."""
+    cosine, norm, facts, step = samples
+    own = Classes(*(own_part(fact, sizes) for fact in facts))
+    return Samples(own_part(cosine, sizes), own_part(norm, sizes), own, step)

@@ -1,11 +1,12 @@
 """Checkpoints: complete or absent, never half.
 
 A checkpoint is a directory `step_00038000/` with the backbone (`model.safetensors`, and
-`model.json`, which says how to build and feed it) and `training.pt`: class weights, what the
-regularizer remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and
-dropout are pure functions of (seed, step), so the step is all there is to say about them. It is
-written under another name, with a manifest of sizes and hashes, and renamed when all of it is on
-the disk; only then older checkpoints go. RUN/model.* are copies of the last one's files: with a
+`model.json`, which says how to build and feed it), the class weights and all else that has a row
+per class (`classes-*.safetensors`, one a process), and `training.pt`: what the regularizer
+remembers, optimizer and loss scaler, the step and the seed. Sample order, flips and dropout are
+pure functions of (seed, step), so the step is all there is to say about them. It is written under
+another name, with a manifest of sizes and hashes, and renamed when the files of all processes are
+on the disk; only then older checkpoints go. RUN/model.* are copies of the last one's files: with a
 link, whoever writes over RUN/model.safetensors would destroy the checkpoint.
 """
 
@@ -20,20 +21,23 @@ from pathlib import Path
 
 import torch
 
+from arcface_plus.run_directory.class_files import ClassRows, Layout
 from arcface_plus.run_directory.finished import read_accuracies
-from arcface_plus.run_directory.manifest import check_files, write_manifest
+from arcface_plus.run_directory.manifest import Content, Manifest, check_files, write_manifest
 from arcface_plus.run_directory.model_file import (
     MODEL_CARD,
     MODEL_WEIGHTS,
     ModelCard,
     write_model,
 )
+from arcface_plus.run_directory.together import in_first, together
 from arcface_plus.run_directory.training_state import (
     TRAINING_STATE,
     Training,
     load_training,
     write_training,
 )
+from arcface_plus.runtime import Processes
 from data_prep.errors import DataError
 from data_prep.files import copy_file, make_folder, publish, sync_folder
 
@@ -84,31 +88,37 @@ class Checkpoints:
         return {"best": {"target": self._best_on, "step": step_of(path), "accuracy": accuracy}}
 
     def save(
-        self, training: Training, backbone: Mapping[str, torch.Tensor], card: ModelCard
+        self,
+        training: Training,
+        rows: ClassRows,
+        backbone: Mapping[str, torch.Tensor],
+        card: ModelCard,
+        processes: Processes = Processes(),  # noqa: B008
     ) -> Path:
-        """Write one checkpoint, let it appear, update RUN/model.*, drop the oldest.
+        """Write one checkpoint, let it appear, update RUN/model.*, drop the oldest (collective).
 
-        A good one of the same step and run stays as it is: its state is the same, and there is no
+        Each process writes the rows it holds, the first one everything else; `training` and
+        `backbone` are not used in others. If one fails, its error is raised in all. A good
+        checkpoint of the same step and run stays as it is: its state is the same, and there is no
         moment without a checkpoint.
         """
         final = self.folder / f"step_{training.step:08d}"
-        if _holds(final, training):
-            self.tidy()
-            return final
         partial = self.folder / f".{final.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        make_folder(partial)
-        try:
-            write_model(partial / MODEL_WEIGHTS, backbone, card, training.identity)
-            write_training(partial / TRAINING_STATE, training)
-            names = (MODEL_WEIGHTS, MODEL_CARD, TRAINING_STATE)
-            write_manifest(partial, training.step, training.run_id, names)
-            if final.exists():  # damaged, or of another run
-                _remove(final)
-            publish(partial, final)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        self.tidy()
+        if in_first(processes, lambda: _begin(final, partial, training)):
+            try:
+                files = together(
+                    processes,
+                    lambda: _write(partial, training, rows, backbone, card, processes.first),
+                )
+                layouts = processes.gather(rows.layout if _has_rows(rows) else None)
+                rows_in_all = rows.shards.rows
+                in_first(
+                    processes,
+                    lambda: _commit(partial, final, training, rows_in_all, files, layouts),
+                )
+            finally:
+                in_first(processes, lambda: shutil.rmtree(partial, ignore_errors=True))
+        in_first(processes, self.tidy)
         return final
 
     def tidy(self) -> None:
@@ -129,6 +139,58 @@ def step_of(checkpoint: Path) -> int | None:
     """The step in a checkpoint's name."""
     name = _NAME.fullmatch(checkpoint.name)
     return int(name[1]) if name else None
+
+
+def _begin(final: Path, partial: Path, training: Training) -> bool:
+    """Make the hidden folder, unless the checkpoint is there; whether it is to be written."""
+    if _holds(final, training):
+        return False
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial)
+    return True
+
+
+def _write(
+    folder: Path,
+    training: Training,
+    rows: ClassRows,
+    backbone: Mapping[str, torch.Tensor],
+    card: ModelCard,
+    first: bool,
+) -> dict[str, Content]:
+    """Write this process's files and let them outlast a power cut; what is in them, by name."""
+    files: dict[str, Content] = {}
+    if first:
+        weights = folder / MODEL_WEIGHTS
+        files[MODEL_WEIGHTS] = write_model(weights, backbone, card, training.identity)
+        files[MODEL_CARD] = Content.of(folder / MODEL_CARD)
+        files[TRAINING_STATE] = write_training(folder / TRAINING_STATE, training)
+    if first or rows.shards.count > 1:  # else each process holds all rows
+        files |= rows.write(folder, training.identity)
+    sync_folder(folder)
+    return files
+
+
+def _commit(
+    partial: Path,
+    final: Path,
+    training: Training,
+    rows: int,
+    files: list[dict[str, Content]],
+    layouts: list[Layout | None],
+) -> None:
+    """Write the manifest of what the processes have written, and give the checkpoint its name."""
+    held = [layout for layout in layouts if layout is not None]
+    assert all(layout == held[0] for layout in held), f"rows differ between processes: {held}"
+    listed = {name: content for written in files for name, content in written.items()}
+    write_manifest(partial, Manifest(training.step, training.run_id, listed, rows))
+    if final.exists():  # damaged, or of another run
+        _remove(final)
+    publish(partial, final)
+
+
+def _has_rows(rows: ClassRows) -> bool:
+    return rows.shards.own.start < rows.shards.own.stop
 
 
 def _remove(checkpoint: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +11,13 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
+from arcface_plus.run_directory.manifest import Content
+from arcface_plus.run_directory.tensor_file import write_tensors
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, first_line
-from data_prep.files import sha256_of, write_bytes, write_text
+from data_prep.files import sha256_of, write_text
 from data_prep.json_file import parse_json
 from data_prep.validation_errors import first_misfit
 
@@ -129,10 +130,8 @@ def read_identity(path: Path) -> str:
 
 def write_model(
     path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard, identity: str = ""
-) -> None:
+) -> Content:
     """`path` (.safetensors) and its card beside it, which holds its hash; each appears whole."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    data = save(tensors, {_IDENTITY: identity} if identity else None)
-    write_bytes(path, data)
-    described = card.beside(hashlib.sha256(data).hexdigest())
-    write_text(path.with_suffix(".json"), described.to_json())
+    written = write_tensors(path, weights, {_IDENTITY: identity} if identity else None)
+    write_text(path.with_suffix(".json"), card.beside(written.sha256).to_json())
+    return written

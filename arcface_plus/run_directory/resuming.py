@@ -6,25 +6,32 @@ from pathlib import Path
 
 from arcface_plus.run_directory.checkpoint import step_of
 from arcface_plus.run_directory.intact import check_checkpoint, newest_intact_before
-from arcface_plus.run_directory.manifest import UnusableState
+from arcface_plus.run_directory.manifest import MANIFEST, UnusableState, check_files
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, read_identity
+from arcface_plus.run_directory.together import together
 from arcface_plus.run_directory.training_state import (
     TRAINING_STATE,
     Conditions,
     Training,
     load_training,
 )
+from arcface_plus.runtime import Processes
 from data_prep.errors import DataError, UserError
 
 
-def load_fitting(checkpoint: Path, now: Conditions) -> Training:
-    """The training state of a checkpoint; UserError if it was made under other conditions."""
-    try:
-        training = load_training(checkpoint)
-        check_checkpoint(checkpoint, (MODEL_WEIGHTS, MODEL_CARD))
-        _check_identity(checkpoint, training)
-    except UnusableState as error:
-        raise DataError(f"{error}{_way_back(checkpoint)}") from None
+def load_fitting(
+    checkpoint: Path,
+    now: Conditions,
+    processes: Processes = Processes(),  # noqa: B008
+) -> Training:
+    """The training state of a checkpoint; UserError if it was made under other conditions.
+
+    Collective: together the processes compare all files with the manifest, and if one refuses the
+    checkpoint all do.
+    """
+    loaded: list[Training] = []
+    together(processes, lambda: loaded.append(_load_whole(checkpoint, processes)))
+    training = loaded[0]
     if (training.classes, training.samples) != (now.classes, now.samples):
         raise UserError(
             f"{checkpoint}: was trained on {training.samples} images of {training.classes} "
@@ -43,6 +50,21 @@ def load_fitting(checkpoint: Path, now: Conditions) -> Training:
                 f"continue with {wanted}, which changes results; set runtime.{key}={before}, or "
                 "use --fresh or another --out"
             )
+    return training
+
+
+def _load_whole(checkpoint: Path, processes: Processes) -> Training:
+    """The training state of a checkpoint whose files are good; DataError says what to do."""
+    try:
+        training = load_training(checkpoint)
+        manifest = check_checkpoint(checkpoint, (MODEL_WEIGHTS, MODEL_CARD))
+        _check_identity(checkpoint, training)
+        parts = [name for *_, name in manifest.parts] if manifest else []
+        if training.rows_apart and not parts:
+            raise UnusableState(f"{checkpoint / MANIFEST}: lists no class weights")
+        check_files(checkpoint, parts[processes.rank :: processes.count])
+    except UnusableState as error:
+        raise DataError(f"{error}{_way_back(checkpoint)}") from None
     return training
 
 

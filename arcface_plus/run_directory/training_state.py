@@ -1,4 +1,4 @@
-"""`training.pt`: what a run needs besides its backbone to continue exactly."""
+"""`training.pt`: what a run needs besides its backbone and class weights to continue exactly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from typing import IO, Any, cast
 
 import torch
 
-from arcface_plus.run_directory.manifest import MANIFEST, UnusableState, check_files
+from arcface_plus.run_directory.class_files import WEIGHT, read_rows
+from arcface_plus.run_directory.manifest import (
+    MANIFEST,
+    Content,
+    UnusableState,
+    check_files,
+    read_manifest,
+)
 from data_prep.errors import DataError, first_line
 from data_prep.files import replacing
 
 TRAINING_STATE = "training.pt"
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run needs besides its backbone to continue exactly.
+    """What a run needs to continue exactly, besides its backbone and what has a row per class.
 
+    classifier, optimizer, regularizer: what does not have a row per class (see `class_files`);
+    up to schema 3, everything.
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.
     Checkpoints of schema 1 have neither run_id, data_digest, precision nor channels_last; from
-    schema 3 on a manifest lies beside the file.
+    schema 3 on a manifest lies beside the file, from 4 on files with the rows per class.
     """
 
     step: int
@@ -56,6 +65,11 @@ class Training:
     precision: str = ""
     channels_last: bool | None = None
     schema: int = SCHEMA
+
+    @property
+    def rows_apart(self) -> bool:
+        """Whether what has a row per class is in files of its own."""
+        return self.schema >= 4
 
     @property
     def identity(self) -> str:
@@ -101,7 +115,22 @@ def load_training(checkpoint: Path) -> Training:
     return training
 
 
-def write_training(path: Path, training: Training) -> None:
+def load_class_weights(checkpoint: Path) -> torch.Tensor:
+    """All class weights of a checkpoint directory, (classes, d), compared with its manifest.
+
+    Raises:
+        UnusableState, DataError: as `load_training`.
+    """
+    training = load_training(checkpoint)
+    if not training.rows_apart:
+        return training.classifier["weight"]
+    manifest = read_manifest(checkpoint)
+    check_files(checkpoint, [name for *_, name in manifest.parts] if manifest else ())
+    return read_rows(checkpoint)[WEIGHT]
+
+
+def write_training(path: Path, training: Training) -> Content:
+    """Write the file, whole; what is in it."""
     with replacing(path) as file:
         sink = _Sink(file)
         try:
@@ -110,6 +139,7 @@ def write_training(path: Path, training: Training) -> None:
             if sink.error is not None:
                 raise sink.error from None
             raise
+    return Content.of(path)
 
 
 class _Sink:

@@ -30,10 +30,10 @@ def run_study(
     """
     jobs, steps, finished = unfinished_jobs(plan.only(only), folder)
     count = len(jobs) + finished
+    check_needs([job.planned for job in jobs])
     say(f"{plan.study.name}: {count} runs in {folder}, {finished} of them finished")
     if not jobs:
         return []
-    check_needs([job.planned for job in jobs])
     make_folder(folder)
     slots = min(slots, len(jobs))
     environment = partial(shared_out, slots, gpus=visible_gpus())

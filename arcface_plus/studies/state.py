@@ -91,10 +91,10 @@ def needs(runs: Iterable[PlannedRun]) -> list[Need]:
             found[Need("training data", "not given, use --set data.train=PATH", False)] = None
         else:
             found[Need("training data", train, Path(train).exists())] = None
-        if train is None and planned.config.eval.data is None:
-            places = {t: f"{t}.bin beside the training data (or --set eval.data=FOLDER)"
-                      for t in targets}  # fmt: skip
-            found |= {Need("pairs", place, False): None for place in places.values()}
+        if planned.config.eval.data is None and not (train and Path(train).exists()):
+            for target in targets:
+                place = f"{target}.bin beside the training data, or --set eval.data=FOLDER"
+                found[Need("pairs", place, False)] = None
         else:
             folder = pair_folder(planned.config)
             for target in targets:

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from arcface_plus.data.loader import Batch
 from arcface_plus.data.order import equal_parts
 from arcface_plus.models.recognizer import Losses, Recognizer
+from arcface_plus.models.regularizers import Moment
 
 Part = tuple[int, ...]
 """How many images each process takes through the network at once."""
@@ -44,11 +45,13 @@ def backward(
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
     step: int = 0,
+    moment: Moment | None = None,
 ) -> Losses:
     """Add the batch's gradients to the parameters; return its losses, detached.
 
     `network`: the recognizer's backbone, or that in DistributedDataParallel; `scaled`: the loss
-    scaler's scaling; `step`: number of the update, from 0.
+    scaler's scaling; `step`: number of the update, from 0; `moment`: what regularizers may need of
+    it.
     """
     own, total = equal_parts(len(batch.labels), len(parts)), sum(batch.sizes)
     assert sum(map(sum, parts)) == total
@@ -58,8 +61,8 @@ def backward(
         closing = number == len(parts)
         with nullcontext() if closing else _unsynchronized(network):
             with autocast:
-                share = sum(sizes) / total
-                losses = recognizer.losses(network(images), labels, share, closing, step, sizes)
+                embeddings, share = network(images), sum(sizes) / total
+                losses = recognizer.losses(embeddings, labels, share, closing, step, moment, sizes)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))
         whole = part if whole is None else Losses(*map(torch.add, whole, part))

@@ -21,6 +21,7 @@ from arcface_plus.models.activation_checkpointing import checkpoint_activations,
 from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.models.regularization import Regularization
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.entries import ENVIRONMENT_FILE
 from arcface_plus.run_directory.metrics import Metrics
@@ -53,12 +54,11 @@ def build_recognizer(
     share, seed = config.model.class_sampling, config.run.seed
     sampling = ClassSampling(share, seed) if share < 1.0 else None
     seed_step(seed, _BEFORE_TRAINING, 0)
-    return Recognizer(
-        config.model.build_backbone(),
-        Classifier(config.model.embedding_dim, classes, config.head.build(), shards, sampling),
-        config.regularizer.build(),
-        config.regularizer.weight,
-    )
+    backbone = config.model.build_backbone()
+    dimensions, head = config.model.embedding_dim, config.head.build()
+    classifier = Classifier(dimensions, classes, head, shards, sampling)
+    plans = [term.plan() for term in config.regularizers]
+    return Recognizer(backbone, classifier, Regularization(plans, backbone, classifier))
 
 
 def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:
@@ -87,7 +87,11 @@ def build_updater(
     uncompiled = _prepare_backbone(recognizer.backbone, config, device, processes)
     trained = [p for p in recognizer.parameters() if p.requires_grad]
     settings = UpdateSettings(
-        precision, config.run.seed, config.optimizer.grad_clip, config.data.micro_batch_size
+        precision,
+        config.run.seed,
+        config.optimizer.grad_clip,
+        config.data.micro_batch_size,
+        config.logging.layer_angles_every,
     )
     optimizer, schedule = config.optimizer.build(trained), config.optimizer.build_schedule()
     processes.barrier()  # compilation takes some longer than others; the next call is collective
@@ -103,6 +107,9 @@ def build_trainer(config: RunConfig, run: Path, ground: Groundwork, first_step: 
     updater, uncompiled = build_updater(config, recognizer, ground.device, processes)
     if uncompiled and processes.first:
         say(f"runtime.compile: not possible here ({uncompiled}); training without it")
+    if processes.first:
+        for line in recognizer.regularizer.described():
+            say(f"regularizer {line}")
     card = ModelCard(
         backbone=config.model.backbone.name,
         parameters=config.model.backbone.parameters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from torch import nn
 
 from arcface_plus.data.loader import Batch, Loader
 from arcface_plus.models.recognizer import Losses
-from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.training.errors import Diverged
 from arcface_plus.training.update import Updater
 from data_prep.files import write_text
@@ -23,13 +22,16 @@ SMALLEST_SCALE = 2.0**-10  # with an fp16 loss scale below this, training makes 
 
 
 class DivergenceWatch:
-    """Remembers, on the device, the first step whose loss is not finite."""
+    """Remembers, on the device, the first step whose loss is not finite.
+
+    `last`: finds the newest checkpoint, which errors name.
+    """
 
     def __init__(
-        self, updater: Updater, loader: Loader, run: Path, checkpoints: Checkpoints
+        self, updater: Updater, loader: Loader, run: Path, last: Callable[[], Path | None]
     ) -> None:
         self._updater, self._loader = updater, loader
-        self._run, self._checkpoints = run, checkpoints
+        self._run, self._last = run, last
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=updater.device)
 
     def note(self, losses: Losses, step: int) -> None:
@@ -83,7 +85,7 @@ class DivergenceWatch:
         return report(facts, self._run, self._last_checkpoint())
 
     def _last_checkpoint(self) -> str:
-        last = self._checkpoints.last()
+        last = self._last()
         return last.name if last else "none"
 
 

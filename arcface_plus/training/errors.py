@@ -17,6 +17,3 @@ class Interrupted(Exception):
 
 class PeerFailed(Exception):
     """Another process failed, and says why: this one says nothing, and its exit status is 1."""
-
-    def __init__(self) -> None:
-        super().__init__("")

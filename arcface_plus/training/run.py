@@ -43,7 +43,7 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
 def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
-    training = load_fitting(checkpoint, ground.conditions) if checkpoint else None
+    training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
     step = training.step if training else 0
     if processes.first:
         unmark_interrupted(run)
@@ -77,8 +77,7 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
 def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     """Data, network, losses and length of a run in one line."""
     batch, images = config.data.batch_size, len(ground.source)
-    term = config.regularizer
-    plus = f" + {term.weight:g}·{term.name}" if term.name != "none" else ""
+    plus = "".join(f" + {t.weight:g}·{t.name}" for t in config.regularizers if t.name != "none")
     shards = class_shards(config, ground.source.classes, ground.processes)
     held = how_held(shards, ground.processes)
     return (

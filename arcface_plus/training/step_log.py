@@ -17,6 +17,7 @@ from arcface_plus.runtime import peak_memory
 from arcface_plus.training.data_advice import Waiting
 from arcface_plus.training.stopwatch import Stopwatch
 from arcface_plus.training.update import Update, Updater
+from arcface_plus.training.weak_regularizers import WeakRegularizers
 
 _SUMMARY = ("loss", "loss_margin", "loss_regularizer", "min_angle_deg", "mean_min_angle_deg")
 Measured = TypeVar("Measured")
@@ -43,7 +44,8 @@ class StepLog:
     ) -> None:
         self._updater, self._loader, self._metrics = updater, loader, metrics
         self._regularizer_time = Stopwatch(updater.recognizer.regularizer, updater.device)
-        self._waiting = Waiting(advice)
+        self._waiting, self._weak = Waiting(advice), WeakRegularizers()
+        self._steps = 0  # since the last logged one
         self._window = _Window()
         self._images, self._seconds = 0, 0.0
         self.last: dict[str, float] = {}
@@ -57,6 +59,7 @@ class StepLog:
         """Count the images of a step, those of all processes."""
         self._window.images += sum(batch.sizes)
         self._window.waited += batch.wait_seconds
+        self._steps += 1
 
     def log(self, step: int, update: Update) -> None:
         """Report update number `step` (counted from 1) and begin a new window."""
@@ -68,7 +71,7 @@ class StepLog:
             "epoch": self._loader.epoch(step),
             "loss": float(update.losses.total),
             "loss_margin": float(update.losses.margin),
-            "loss_regularizer": float(update.losses.regularizer),
+            **self._regularizer_losses(update),
             "accuracy": float(update.losses.accuracy),
             "lr": self._updater.schedule.at(step - 1),
             "grad_norm": float(_known(update.grad_norm)),
@@ -76,7 +79,9 @@ class StepLog:
             "data_wait_fraction": window.waited / seconds,
             **_angles(update),
             "regularizer_time_fraction": self._regularizer_time.read() / seconds,
-            **self._updater.recognizer.regularizer_report(),
+            **self._updater.recognizer.regularizer.report(),
+            **self._influences(step, update),
+            **_layer_angles(update),
             **peak_memory(self._updater.device),
         }
         if (scale := self._updater.loss_scale) is not None:
@@ -85,7 +90,36 @@ class StepLog:
             self._metrics.log(self.last, _nearest_deg(update))
             if line := self._waiting.after(self.last["data_wait_fraction"]):
                 self._metrics.warn(line)
+            for label, influence in update.influences.items():
+                if line := self._weak.after(label, float(influence.ratio)):
+                    self._metrics.warn(line)
+        self._steps = 0
         self.begin_window()
+
+    def _regularizer_losses(self, update: Update) -> dict[str, float]:
+        """The value of a single regularizer; of several each value, and their weighted sum."""
+        regularizer, values = update.losses.regularizer, self._updater.recognizer.regularizer.values
+        if len(values) < 2:
+            return {"loss_regularizer": float(regularizer)}
+        return {
+            "loss_regularizers_weighted": float(regularizer),
+            **{f"loss_regularizer.{label}": float(value) for label, value in values.items()},
+        }
+
+    def _influences(self, step: int, update: Update) -> dict[str, float]:
+        """What each regularizer does to the weights it acts on, beside the data loss."""
+        rates = sum(self._updater.schedule.at(k) for k in range(step - self._steps, step))
+        found = {}
+        for label, influence in update.influences.items():
+            ending = f".{label}" if len(update.influences) > 1 else ""
+            weights = float(influence.weights)
+            figures = {
+                "regularizer_gradient_ratio": float(influence.ratio),
+                "regularizer_moved": rates * float(influence.term) / weights if weights else 0.0,
+                "data_moved": rates * float(influence.data) / weights if weights else 0.0,
+            }
+            found |= {name + ending: v for name, v in figures.items() if math.isfinite(v)}
+        return found
 
     def summary(self, run: Path, step: int) -> dict[str, Any]:
         """The entries of summary.json for the last step, `step`, and for speed and memory.
@@ -113,6 +147,15 @@ def _nearest_deg(update: Update) -> np.ndarray:
     angles = _known(update.angles)
     nearest: np.ndarray = np.degrees(angles.angle[angles.counted].cpu().numpy())
     return nearest
+
+
+def _layer_angles(update: Update) -> dict[str, float]:
+    """Of the regularized hidden layers, if due: degrees to the nearest other row."""
+    found = {}
+    for layer, angles in update.layer_angles.items():
+        found[f"min_angle_deg.{layer}"] = math.degrees(float(angles.smallest()))
+        found[f"mean_min_angle_deg.{layer}"] = math.degrees(float(angles.mean()))
+    return found
 
 
 def _angles(update: Update) -> dict[str, float]:

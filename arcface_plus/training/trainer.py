@@ -56,7 +56,7 @@ class Trainer:
         self.processes = updater.processes
         self.step = 0  # updates done
         self._updater, self._saving, self._verifying = updater, saving, verifying
-        self._divergence = DivergenceWatch(updater, loader, run, saving.checkpoints)
+        self._divergence = DivergenceWatch(updater, loader, run, saving.last)
         self._log = StepLog(updater, loader, metrics, plan.data_advice)
 
     def restore(self, checkpoint: Path, training: Training) -> None:
@@ -87,22 +87,25 @@ class Trainer:
                 with interrupts.watchdog.at_ease():
                     if self._pause(interrupts):
                         self._log.begin_window()
+            with interrupts.watchdog.at_ease():
+                self._saving.wait()
         summary = self._summary()
         if self.metrics is not None:
             self.metrics.finish(self._verifying.accuracies)
         return summary
 
     def close(self) -> None:
-        """Release threads and files."""
+        """Release threads and files; a checkpoint that is being written is completed."""
         self.loader.close()
+        self._saving.close()
         if self.metrics is not None:
             self.metrics.close()
 
     def _catch_up(self, interrupts: Interrupts) -> None:
         """Complete what was due at the restored step but is absent after a kill."""
-        if self.step and self.processes.first:
+        if self.step:
             self._saving.complete()
-            if self._verification_due():
+            if self.processes.first and self._verification_due():
                 self._verifying.make_if_absent(
                     self._updater.recognizer.backbone, self.step, interrupts.arrived
                 )
@@ -121,7 +124,8 @@ class Trainer:
                 batch = next(batches, None)
             except Exception as error:
                 batch, problem = None, error
-            told = _FAILED if problem else interrupts.received or 0
+            failed = problem is not None or self._saving.failed
+            told = _FAILED if failed else interrupts.received or 0
             decided = self.processes.largest(told)
             interrupts.watchdog.step()
             if decided:
@@ -146,19 +150,20 @@ class Trainer:
             self._save()
         if verifying and self.processes.first:
             self._verifying.make(self._updater.recognizer.backbone, self.step, interrupts.arrived)
-            self._saving.checkpoints.tidy()  # the best checkpoint may have changed
+        if verifying and self.plan.keep_best:
+            self._saving.tidy()
         if saving or verifying:
             self.processes.barrier()
         return saving or verifying
 
     def _save(self) -> None:
         """Collective: all processes call it at the same step; all raise Diverged if one does."""
+        self._saving.wait()
         self._divergence.check_before_saving(self.step)
-        if self.processes.first:
-            self._write()
+        self._write()
 
     def _write(self) -> None:
-        """In the first process: the checkpoint, and before it the lines that lead up to it."""
+        """Begin to write a checkpoint; the lines that lead up to it are on the disk before it."""
         if self.metrics is not None:
             self.metrics.sync()
         self._saving.save(self.step)
@@ -176,11 +181,16 @@ class Trainer:
         return number % self.plan.log_every == 0 or number == self.plan.steps
 
     def _leave(self, decided: int, problem: Exception | None) -> NoReturn:
-        """Save the run in all processes; raise `problem`, PeerFailed or Interrupted."""
+        """Save the run in all processes; raise `problem`, PeerFailed or Interrupted.
+
+        Or, in all processes, what the save in the background has failed with.
+        """
+        self._saving.wait()
         saved = self._is_last or self.step % self.plan.checkpoint_every == 0
         if decided != _FAILED:
             if not saved:
                 self._save()
+                self._saving.wait()
             if self.processes.first:
                 mark_interrupted(self.run_folder, decided, self.step)
             self.processes.barrier()
@@ -190,8 +200,9 @@ class Trainer:
                 f"{self.run_folder}; repeat the command to continue",
             )
         finite = not self.processes.any(not self._divergence.all_finite())
-        if finite and not saved and self.processes.first:
+        if finite and not saved:
             self._write()
+            self._saving.wait()
         self.processes.barrier()
         raise problem or PeerFailed
 

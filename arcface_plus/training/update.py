@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -11,9 +12,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
-from arcface_plus.models.collectives import average_gradients, sum_
+from arcface_plus.models.collectives import gather_rows, sum_
+from arcface_plus.models.influence import Influence
 from arcface_plus.models.recognizer import Losses, Recognizer
-from arcface_plus.models.regularizers import NearestAngles
+from arcface_plus.models.regularizers import Moment, NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
 from arcface_plus.training.accumulation import backward, batch_parts
 from arcface_plus.training.loss_scaler import loss_scaler
@@ -26,6 +28,10 @@ class Update(NamedTuple):
     losses: Losses
     grad_norm: torch.Tensor | None
     angles: NearestAngles | None
+    influences: Mapping[str, Influence] = MappingProxyType({})
+    """Of each regularizer, by its label, if measured."""
+    layer_angles: Mapping[str, NearestAngles] = MappingProxyType({})
+    """Of each regularized hidden layer, if due."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class UpdateSettings:
     seed: int
     grad_clip: float | None = None
     micro_batch_size: int | None = None
+    layer_angles_every: int = 1000
+    """Steps between two measurements of the angles of regularized hidden layers."""
 
 
 class Updater:
@@ -63,6 +71,7 @@ class Updater:
             # the first process's, which are saved, come from its own batches either way.
             self._network = DistributedDataParallel(recognizer.backbone, broadcast_buffers=False)
         recognizer.train()
+        self._layer_angles_at: int | None = None
 
     @property
     def loss_scale(self) -> float | None:
@@ -70,29 +79,49 @@ class Updater:
         return self._scaler.get_scale() if self._scaler.is_enabled() else None
 
     def make(self, batch: Batch, step: int, measure: bool) -> Update:
-        """Make update number `step`, counted from 0; `measure`: also gradient norm and class
-        angles, which must be taken before the optimizer changes the weights."""
+        """Make update number `step`, counted from 0; `measure`: also gradient norms and angles,
+        which must be taken before the optimizer changes the weights."""
         seed_step(self.settings.seed, step, self.processes.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.at(step)
         parts = batch_parts(batch.sizes, self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        scaled = self._scaler.scale
-        losses = backward(self._network, self.recognizer, batch, parts, context, scaled, step)
-        classifier = self.recognizer.classifier
-        if self.processes.count > 1 and not classifier.sharded:
-            average_gradients(classifier.parameters())
+        regularizer, classifier = self.recognizer.regularizer, self.recognizer.classifier
+        regularizer.measuring = measure
+        moment, scaled = self._moment(batch, step), self._scaler.scale
+        losses = backward(
+            self._network, self.recognizer, batch, parts, context, scaled, step, moment
+        )
+        if self.processes.count > 1:
+            classifier.reduce_gradients()
         angles = self.recognizer.class_angles() if measure else None
-        norm = None
-        measure |= self.settings.grad_clip is not None
-        if measure or self.processes.count > 1:
+        layer_angles = regularizer.layer_angles() if measure and self._angles_due(step) else {}
+        norm, influences = None, {}
+        norm_needed = measure or self.settings.grad_clip is not None
+        if norm_needed or self.processes.count > 1:
             self._scaler.unscale_(self.optimizer)
-        if measure:
+        if norm_needed:
+            influences = regularizer.influences()
             norm = self._clip()
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return Update(losses, norm, angles)
+        return Update(losses, norm, angles, influences, layer_angles)
+
+    def _moment(self, batch: Batch, step: int) -> Moment:
+        """What regularizers may need; labels are those of all processes."""
+        labels = batch.labels
+        if self.recognizer.regularizer.needs_labels:
+            labels = gather_rows(labels, batch.sizes) if self.processes.count > 1 else labels
+        return Moment(self.settings.seed, step, labels)
+
+    def _angles_due(self, step: int) -> bool:
+        """At the first measured step, and at the first one after every so many steps."""
+        every, before = self.settings.layer_angles_every, self._layer_angles_at
+        if before is not None and (step + 1) // every == (before + 1) // every:
+            return False
+        self._layer_angles_at = step
+        return True
 
     def _clip(self) -> torch.Tensor:
         """Clip the gradient if there is a limit; return its total norm before clipping."""
@@ -116,9 +145,9 @@ def gradient_norm(recognizer: Recognizer) -> torch.Tensor:
 
     What all processes hold counts once, and so does each process's own part of the classes.
     """
-    if not recognizer.classifier.sharded:
+    own = recognizer.classifier.sharded_parameters()
+    if not own:
         return nn.utils.get_total_norm(_gradients(recognizer.parameters()))
-    own = list(recognizer.classifier.parameters())
     shared = _gradients(p for p in recognizer.parameters() if all(p is not other for other in own))
     part = nn.utils.get_total_norm(_gradients(own)).double()
     whole = nn.utils.get_total_norm(shared).double()

@@ -11,7 +11,7 @@ from eval.report.study_tables import (
     paper_differences,
     progress,
 )
-from eval.report.tables import CONFIG_DIFFERENCES, Table, tables
+from eval.report.tables import Table, tables
 from eval.study import Study
 
 
@@ -33,9 +33,7 @@ def study_to_markdown(study: Study) -> str:
     parts.append(bullets("Verdicts", [difference.sentence for difference in study.differences]))
     if warnings := [*study.warnings, *left_out(study)]:
         parts.append(bullets("Warnings", warnings))
-    each_run, *others = tables(study.overall)
-    parts += [_titled(table) for table in (each_run, *others) if table.title != CONFIG_DIFFERENCES]
-    parts += [_titled(table) for table in others if table.title == CONFIG_DIFFERENCES]
+    parts += [_titled(table) for table in tables(study.overall)]
     if study.caveats:
         parts.append(bullets("What this cannot tell", study.caveats))
     if study.unfinished:

@@ -142,7 +142,7 @@ def test_an_uneven_split_over_processes(command, synthetic, monkeypatch):
     from arcface_plus.runtime import Processes
     from arcface_plus.training import groundwork
 
-    monkeypatch.setattr(groundwork, "join_processes", lambda: Processes(0, 3, 0))
+    monkeypatch.setattr(groundwork, "join_processes", lambda _: Processes(0, 3, 0))
     assert_one_line(
         command("train", shipped("demo_arcface.yaml"), "--set", f"data.train={synthetic}"),
         "data.batch_size 64 is not divisible by the 3 processes",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 import torch
+import torch.distributed as dist
+from processes import in_processes
 
 from arcface_plus import runtime
 from arcface_plus.runtime import (
@@ -71,7 +76,7 @@ def test_generators_are_a_function_of_seed_step_and_process():
 
 def test_one_process_needs_no_collective_call(monkeypatch):
     monkeypatch.setattr(runtime.dist, "all_reduce", lambda *_: pytest.fail("asked"))
-    monkeypatch.setattr(runtime.dist, "barrier", lambda: pytest.fail("waited"))
+    monkeypatch.setattr(runtime.dist, "barrier", lambda *_: pytest.fail("waited"))
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     alone = join_processes()
     assert alone == Processes(0, 1, 0)
@@ -84,6 +89,37 @@ def test_several_agree(monkeypatch):
     monkeypatch.setattr(runtime.dist, "all_reduce", lambda t, op: (asked.append(op), t.fill_(1.0)))
     assert Processes(1, 2).any(False)
     assert asked == [runtime.dist.ReduceOp.MAX]
+
+
+def _late(rank: int, port: int) -> tuple[int, str]:
+    """What two processes agree on after one was late at a barrier, and then at a flag."""
+    dist.destroy_process_group()
+    os.environ |= {
+        "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }  # fmt: skip
+    time.sleep(1.5 * rank)
+    processes = join_processes(timeout_seconds=1.0)
+    time.sleep(1.5 * rank)
+    processes.barrier()
+    agreed = processes.largest(5 * rank)
+    if rank:
+        time.sleep(2.5)
+    try:
+        processes.any(False)
+        ending = "joined"
+    except RuntimeError as error:
+        ending = type(error).__name__
+    dist.destroy_process_group()
+    dist.init_process_group("gloo", rank=0, world_size=1, store=dist.HashStore())  # to be left
+    return agreed, ending
+
+
+def test_who_works_alone_is_waited_for_and_who_misses_a_step_is_not():
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    found = in_processes(2, _late, store.port)
+    assert [agreed for agreed, _ in found] == [5, 5]
+    assert "joined" not in [ending for _, ending in found]
 
 
 def test_memory_on_a_cpu_is_the_processs():

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the program, also as process 1; training stops at the first one."""
+"""Signals end the program, also as process 1; training stops at the first one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_signal_during_start_up_ends_process_1(tmp_path, module, number):
     assert errors == f"arcface-plus: stopped by {number.name}\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_outside_an_import_files_can_be_closed(number):
     before = signal.getsignal(number)
     with pytest.raises(Stopped, match=f"stopped by {number.name}") as stopped, stop_at_signals():
@@ -114,7 +114,7 @@ class Former(Exception):
     pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_the_second_signal_has_its_previous_effect(number):
     """Not the system's default, which process 1 of a container lacks for SIGTERM."""
 
@@ -131,3 +131,18 @@ def test_the_second_signal_has_its_previous_effect(number):
         assert signal.getsignal(number) is former
     finally:
         signal.signal(number, before)
+
+
+def test_of_several_processes_the_second_signal_has_no_effect():
+    """A scheduler signals all processes, and torchrun forwards what it gets."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("had its previous effect"))
+    try:
+        with Interrupts(several=True) as interrupts:
+            assert not interrupts.arrived()
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert interrupts.arrived()
+            assert interrupts.received == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)

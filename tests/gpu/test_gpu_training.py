@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from arcface_plus.config.tree import RunConfig, load, shipped
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.model_file import load_weights
 from arcface_plus.run_directory.training_state import load_training
 from arcface_plus.training.run import execute
@@ -177,7 +178,7 @@ def train(run: Path, settings: list[str], steps: int) -> None:
 def state(checkpoint: Path) -> dict[str, torch.Tensor]:
     """Every tensor that determines how the run continues."""
     training = load_training(checkpoint)
-    tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
+    tensors = load_weights(checkpoint / "model.safetensors") | read_rows(checkpoint)
     for number, entry in training.optimizer["state"].items():
-        tensors[f"momentum.{number}"] = entry["momentum_buffer"]
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in entry.items()}
     return {name: tensor.cpu() for name, tensor in tensors.items()}

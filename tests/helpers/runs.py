@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from arcface_plus.config.tree import RunConfig, load, shipped
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.model_file import load_weights
 from arcface_plus.run_directory.training_state import load_training
 
@@ -20,6 +21,8 @@ def state(checkpoint: Path) -> dict[str, torch.Tensor]:
     """Every tensor that determines how the run continues."""
     training = load_training(checkpoint)
     tensors = load_weights(checkpoint / "model.safetensors") | dict(training.classifier)
+    if training.rows_apart:
+        tensors |= read_rows(checkpoint)
     for number, entry in training.optimizer["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in entry.items()}
     return tensors

@@ -22,11 +22,11 @@ CPU = torch.device("cpu")
 RATE = 0.1
 
 
-def updater(dropout: float = 0.0, seed: int = 0, **settings: Any) -> Updater:
+def updater(dropout: float = 0.0, seed: int = 0, momentum: float = 0.0, **settings: Any) -> Updater:
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.Dropout(dropout))
     recognizer = Recognizer(backbone, Classifier(8, 5, ArcFace(16.0)), MMA(), 0.1)
-    optimizer = SGD(recognizer.parameters(), momentum=0.0, weight_decay=0.0)
+    optimizer = SGD(recognizer.parameters(), momentum=momentum, weight_decay=0.0)
     schedule = Step(RATE, 100, warmup_steps=2, milestones=())
     prepared = UpdateSettings("fp32", seed, **settings)
     return Updater(recognizer, optimizer, schedule, prepared, CPU, Processes())

@@ -1,6 +1,7 @@
 """Break a short training run at every change it makes to its files, then repeat its command.
 
     python tests/reliability/campaign.py [--kills N] [--random N] [--full N] [--bad N] [--scene S]
+    python tests/reliability/campaign.py --processes 2 [--random N]
 
 Each trial forks from a process that has imported everything. It trains into a folder of its own
 until it is broken in one of four ways:
@@ -13,7 +14,8 @@ until it is broken in one of four ways:
 Then the same command runs undisturbed, and what it leaves must equal what an undisturbed run
 leaves: every tensor bit for bit, each logged step once, verifications, summary, and no other file.
 N trials of a kind are spread over all changes; -1 (the default of --kills) is one at each, which
-takes an hour or so on two cores. Exits with 1 if a trial fails.
+takes an hour or so on two cores. Exits with 1 if a trial fails. With `--processes`, runs of several
+processes are killed and stopped at N random moments in each way that process_campaign.py lists.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ from file_operations import (  # noqa: E402
     no_break,
 )
 from outcome import Outcome, difference, outcome  # noqa: E402
+from process_campaign import ProcessCampaign, run_processes  # noqa: E402
 
 SETTINGS = (
     "data.batch_size=8", "data.threads=1", "data.cache=none",
@@ -261,6 +264,15 @@ def run_scene(campaign: Campaign, options: argparse.Namespace) -> tuple[int, int
     return made + options.random, failed
 
 
+def several(folder: Path, options: argparse.Namespace) -> tuple[int, int]:
+    """The campaign of a run of several processes → trials made and failed."""
+    words = train_words(folder / "unused", settings_for(folder / "data", STEPS), ())
+    at = words.index("--out")
+    del words[at : at + 2]
+    campaign = ProcessCampaign(words, options.processes, folder, options.seed)
+    return run_processes(campaign, options.random)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=-1, help="SIGKILL at N operations; -1: at all")
@@ -269,6 +281,7 @@ def main() -> int:
     parser.add_argument("--bad", type=int, default=0, help="an I/O error at N operations")
     parser.add_argument("--scene", choices=[s.name for s in SCENES], help="this one alone")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--processes", type=int, default=1, help="of the run; torchrun's, from 2")
     options = parser.parse_args()
     warm_up()
     from data_prep.faces.synthetic import generate
@@ -276,7 +289,9 @@ def main() -> int:
     made = failed = 0
     with tempfile.TemporaryDirectory(prefix="campaign") as folder:
         generate(Path(folder) / "data", identities=4, images=4, pairs=20, seed=1)
-        for scene in SCENES:
+        if options.processes > 1:
+            made, failed = several(Path(folder), options)
+        for scene in SCENES if options.processes == 1 else ():
             if options.scene in (None, scene.name):
                 work = Path(folder) / scene.name
                 work.mkdir()

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,7 @@ class Watcher:
 
     def __init__(self, folder: Path, decide: Break = no_break) -> None:
         self._folder, self._decide = str(folder.resolve()), decide
+        self._lock = threading.Lock()
         self._paths: dict[int, str] = {}  # by descriptor, for fsync
         self.seen: list[Operation] = []
         self.details: list[Any] = []  # mode, (offset, bytes) or new name, of the operations `seen`
@@ -118,9 +120,11 @@ class Watcher:
         detail: Any = None,
     ) -> None:
         """Count an operation and break it if it is due; `path` as the system would name it."""
-        number, operation = len(self.seen), Operation(name, file)
-        self.seen.append(operation)
-        self.details.append(detail)
+        operation = Operation(name, file)
+        with self._lock:  # checkpoints are written by another thread
+            number = len(self.seen)
+            self.seen.append(operation)
+            self.details.append(detail)
         broken = self._decide(number, operation)
         if broken is None:
             return

@@ -16,6 +16,7 @@ from arcface_plus.models.heads.magface import MagFace
 from arcface_plus.models.heads.margin_head import MarginHead
 from arcface_plus.models.heads.softmax import NormalizedSoftmax
 from arcface_plus.models.heads.sphereface import LSoftmax, SphereFace
+from arcface_plus.models.heads.sphereface2 import SphereFace2
 from arcface_plus.models.heads.subcenter_arcface import SubCenterArcFace
 
 HEADS: dict[str, Callable[..., Head]] = {
@@ -26,6 +27,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "combined_margin": CombinedMargin,
     "sphereface": SphereFace,
     "lsoftmax": LSoftmax,
+    "sphereface2": SphereFace2,
     "adaface": AdaFace,
     "magface": MagFace,
     "curricularface": CurricularFace,
@@ -48,5 +50,6 @@ __all__ = [
     "NormalizedSoftmax",
     "Samples",
     "SphereFace",
+    "SphereFace2",
     "SubCenterArcFace",
 ]

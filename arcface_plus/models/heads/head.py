@@ -75,6 +75,9 @@ class Head(nn.Module, ABC):
                 "override labelled and others, or with_margin of a MarginHead"
             )
 
+    def prepare(self, classes: int) -> None:
+        """Learn how many classes there are; called once, when the classifier is built."""
+
     @abstractmethod
     def labelled(self, samples: Samples) -> Tensor:
         """The logits (n,) of the labelled classes."""

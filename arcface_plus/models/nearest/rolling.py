@@ -40,8 +40,13 @@ class Rolling:
         return {"neighbours_renewed": self._part / self.rows}
 
     def state(self) -> dict[str, Any]:
-        return {"next": self._next, "table": self._table} if self._table is not None else {}
+        """What has one entry a row (this process's rows) is under "by_row"; the rest is the same
+        on every process."""
+        if self._table is None:
+            return {}
+        return {"by_row": {"table": self._table}, "next": self._next}
 
     def restore(self, state: dict[str, Any]) -> None:
         if "next" in state:
-            self._table, self._next = state["table"], state["next"]
+            by_row = state.get("by_row", state)  # older checkpoints have no such entry
+            self._table, self._next = by_row["table"], state["next"]

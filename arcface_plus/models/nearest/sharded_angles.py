@@ -98,7 +98,7 @@ class _Fetched(NamedTuple):
     part: slice
     weight: Tensor
     norms: Tensor
-    index: Tensor
+    others: Tensor
     first: int
     wanted: Wanted
     theirs: Tensor
@@ -107,13 +107,13 @@ class _Fetched(NamedTuple):
 
     def blocks(self) -> Iterator[tuple[slice, Pairs, Tensor]]:
         """Rows, numbered from 0; each with its other; where this is in ``theirs``."""
-        for block in row_blocks(len(self.index[self.part]), block_length(self.weight)):
+        for block in row_blocks(len(self.others[self.part]), block_length(self.weight)):
             rows = slice(self.part.start + block.start, self.part.start + block.stop)
             position = self.wanted.position[block]
             own = torch.arange(rows.start, rows.stop, device=self.weight.device) + self.first
             u = unit_rows(self.weight, self.norms, rows)
             v = unit_rows(self.theirs, self.their_norms, position)
-            yield rows, Pairs(u, v, own, self.index[rows]), position
+            yield rows, Pairs(u, v, own, self.others[rows]), position
 
 
 def _fetched(weight: Tensor, norms: Tensor, index: Tensor, shards: Shards) -> Iterator[_Fetched]:

@@ -45,6 +45,28 @@ def complaint(tree: dict) -> str:
             ["unknown key model.backbone.dropout (did you mean model.dropout?)"],
         ),
         ({"regularizer": {"name": "mma", "weight": -1}}, ["regularizer.weight"]),
+        ({"regularizer": [{"name": "mma"}]}, ["missing key regularizer.0.weight"]),
+        (
+            {"regularizer": ["none", {"name": "mhe", "weight": 1, "powr": 2}]},
+            ["unknown key regularizer.1.powr (did you mean regularizer.1.power?)"],
+        ),
+        (
+            {"regularizer": [{"name": "mm", "weight": 1}]},
+            ['regularizer.0.name: unknown name "mm" (did you mean mma?'],
+        ),
+        ({"regularizer": [5]}, ["regularizer.0: expected a name, or keys and values with one"]),
+        (
+            {"regularizer": [{"name": "mhe", "weight": 1, "power": -1}]},
+            ["regularizer.0.power must be at least 0, not -1"],
+        ),
+        (
+            {"regularizer": {"name": "mma", "weight": 1, "layers": "al"}},
+            ['regularizer.layers: expected classifier, hidden or all or a list, got "al"'],
+        ),
+        (
+            {"regularizer": {"name": "mma", "weight": 1, "layers": ["stage*"]}},
+            ["regularizer: layers: no layer matches 'stage*' (layers: conv1, …, fc, classifier)"],
+        ),
         ({"optimizer": {"lr": float("nan")}}, ["optimizer.lr"]),
         ({"optimizer": {"milestones": [5, 3]}}, ["milestones must ascend"]),
         ({"runtime": {"precision": "fp8"}}, ["runtime.precision"]),

@@ -78,3 +78,13 @@ def test_values_that_cannot_be_read(value):
     with pytest.raises(UserError, match=r"^--set a\.b: invalid value: ") as caught:
         setting(f"a.b={value}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_list_of_components_is_replaced_as_a_whole():
+    base = {"regularizer": [{"name": "mma", "weight": 1.0}]}
+    other = merged(base, setting("regularizer={name: mhe, weight: 2.0}"), RunConfig)
+    assert other == {"regularizer": {"name": "mhe", "weight": 2.0}}
+    longer = merged(other, setting("regularizer=[mma, mhe]"), RunConfig)
+    assert longer == {"regularizer": ["mma", "mhe"]}
+    with pytest.raises(UserError, match="regularizer: is a list, which cannot be changed in part"):
+        merged(base, setting("regularizer.weight=0.5"), RunConfig)

@@ -79,6 +79,8 @@ def test_shipped_configs_fit(path):
         {"model": {"backbone": {"name": "mobilefacenet", "width": 0.5}, "init": "b.pth"}},
         {"head": {"name": "arcface", "margin_gradient": "straight_through"}},
         {"logging": {"sinks": ["mlflow", "wandb"]}},
+        {"regularizer": [{"name": "mma", "weight": 1, "layers": "all"}, "none"]},
+        {"regularizer": {"name": "mhe", "power": 0.5, "layers": ["a*"], "row_scales": [1, 2.5]}},
     ],
 )
 def test_what_a_run_takes_fits(tree):
@@ -95,6 +97,9 @@ def test_what_a_run_takes_fits(tree):
         {"head": {"scale": "64"}},
         {"regularizer": {"name": "mma", "mode": "fast"}},
         {"regularizer": {"name": "none", "candidates": 3}},
+        {"regularizer": [{"name": "mma", "power": 2}]},
+        {"regularizer": {"name": "mma", "layers": "some"}},
+        {"regularizer": {"name": "mma", "reduction": "max"}},
         {"model": {"backbone": {"name": "r50", "width": 0.5}}},
         {"optimizer": {"name": "adamw", "momentum": 0.9}},
         {"optimizer": {"schedule": "cosine", "gamma": 0.1}},

@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from arcface_plus.config.tree import validate
+from arcface_plus.models.heads import HEADS
 from data_prep.errors import UserError
 
 
@@ -27,7 +28,9 @@ def test_resolved_config_hides_no_default():
     assert resolved["head"] == {
         "name": "arcface", "scale": 64.0, "margin": 0.5, "margin_gradient": "exact"
     }  # fmt: skip
-    assert resolved["regularizer"] == {"name": "none", "weight": 0.0}
+    assert resolved["regularizer"] == {
+        "name": "none", "weight": 0.0, "layers": "classifier", "reduction": "sum"
+    }  # fmt: skip
 
 
 def test_keys_of_the_published_optimizer_section_still_say_what_they_said():
@@ -54,6 +57,15 @@ def test_sections_build_what_they_name():
     assert config.regularizer.weight == 0.5
 
 
+@pytest.mark.parametrize("name", list(HEADS))
+def test_every_head_has_defaults(name):
+    config = validate({"run": {"name": "x"}, "head": name}, "-")
+    head = config.head.build()
+    assert type(head) is HEADS[name]
+    again = yaml.safe_load(config.to_yaml())["head"]
+    assert again == {"name": name, **config.head.parameters}
+
+
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
@@ -71,6 +83,16 @@ def test_sections_build_what_they_name():
         ({"model": {"dropout": 1.0}}, r"model\.dropout: expected a number less than 1"),
         ({"regularizer": {"weight": -1.0}}, r"regularizer\.weight: expected .* at least 0"),
         ({"head": {"name": "arcface", "scale": -1.0}}, r"head.*scale"),
+        ({"head": {"name": "sphereface", "margin": 5}}, r"head.*margin must be 1, 2, 3 or 4"),
+        ({"head": {"name": "sphereface", "margin": 4.0}}, r"head\.margin: expected a whole number"),
+        ({"head": {"name": "cosface", "margin": -1}}, r"head.*margin must be finite and at least"),
+        ({"head": {"name": "adaface", "momentum": 1.0}}, r"head.*momentum must be at least 0"),
+        ({"head": {"name": "magface", "lower_norm": 200}}, r"head.*below upper_norm, not 200"),
+        ({"head": {"name": "subcenter_arcface", "sub_centres": 0}}, r"head.*must be at least 1"),
+        (
+            {"head": {"name": "linear_softmax", "scale": 64}},
+            r"unknown key head\.scale \(a parameter of arcface",
+        ),
         (
             {"logging": {"sinks": ["mlfow"]}},
             r'sinks\.0: unknown sink "mlfow" \(did you mean mlflow\? known: mlflow, wandb\)',
@@ -82,3 +104,32 @@ def test_sections_build_what_they_name():
 def test_values_that_are_none_of_a_key(tree, said):
     with pytest.raises(UserError, match=said):
         validate({"run": {"name": "x"}} | tree, "-")
+
+
+def test_regularizers_may_be_one_or_a_list():
+    one = {"name": "mma", "weight": 0.5, "layers": "all", "reduction": "mean"}
+    other = {"name": "mhe", "weight": 1.0, "power": 0, "layers": ["conv1", "layer*"]}
+    for given, names in ((one, ["mma"]), ([one, other], ["mma", "mhe"]), (["none"], ["none"]),
+                         ([], [])):  # fmt: skip
+        config = validate({"run": {"name": "x"}, "regularizer": given}, "-")
+        assert [term.name for term in config.regularizers] == names
+        assert validate(yaml.safe_load(config.to_yaml()), "-") == config
+    plans = [
+        term.plan()
+        for term in validate({"run": {"name": "x"}, "regularizer": [one, other]}, "-").regularizers
+    ]
+    assert [(plan.weight, plan.layers, plan.reduction) for plan in plans] == [
+        (0.5, "all", "mean"), (1.0, ("conv1", "layer*"), "sum")
+    ]  # fmt: skip
+    assert plans[1].build().energy.power == 0.0
+    assert plans[1].build() is not plans[1].build()
+
+
+def test_pairs_of_a_batch_are_about_classes():
+    term = {"name": "mhe", "weight": 1.0, "pairs": "batch"}
+    for layers in ("classifier", ["classifier"]):
+        validate({"run": {"name": "x"}, "regularizer": {**term, "layers": layers}}, "-")
+    with pytest.raises(
+        UserError, match=r"regularizer\.layers must be classifier with pairs: batch"
+    ):
+        validate({"run": {"name": "x"}, "regularizer": {**term, "layers": "all"}}, "-")

@@ -12,9 +12,11 @@ import torch
 from arcface_plus.commands.angles import angles
 from arcface_plus.evaluation.layer_angles import labels, layer_names, measure, write_png
 from arcface_plus.models.backbones import IResNet, MobileFaceNet
+from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows
 from arcface_plus.run_directory.model_file import ModelCard, write_model
-from arcface_plus.run_directory.training_state import Training, load_training
+from arcface_plus.run_directory.training_state import Training, load_class_weights
 from data_prep.errors import DataError
 
 
@@ -31,11 +33,13 @@ def run(network, tmp_path_factory):
     classifier[7] = 0
     training = Training(
         step=9, seed=0, elapsed_seconds=0.0, classes=20, samples=1,
-        classifier={"weight": classifier}, optimizer={}, scaler={},
+        classifier={}, optimizer={}, scaler={},
     )  # fmt: skip
     run = tmp_path_factory.mktemp("runs") / "arcface"
     card = ModelCard("mobilefacenet", {"width": 0.125}, embedding_dim=16, step=9)
-    Checkpoints(run, keep=1).save(training, network.state_dict(), card)
+    Checkpoints(run, keep=1).save(
+        training, ClassRows(Shards(20), {WEIGHT: classifier}), network.state_dict(), card
+    )
     return run
 
 
@@ -70,7 +74,7 @@ def test_the_classifier_with_a_double_and_a_zero_row(run):
     layer = measure(run).layers[-1]
     assert (layer.name, layer.kind, layer.rows, layer.zero_rows) == ("classifier",) * 2 + (20, 1)
     assert layer.smallest_deg == pytest.approx(0, abs=1e-5)
-    weight = load_training(run / "checkpoints" / "step_00000009").classifier["weight"]
+    weight = load_class_weights(run / "checkpoints" / "step_00000009")
     assert layer.mean_deg == pytest.approx(naive(weight)[1], abs=1e-3)
 
 

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from arcface_plus.models.collectives import (
     average_gradients,
     for_averaging,
-    from_repeated_to_shared,
     gather_for_repeated_work,
     gather_for_shared_work,
     gather_rows,
     largest_,
     sum_,
     sum_for_repeated_work,
+    sum_for_shared_work,
+    sum_gradients,
 )
 
 SIZES = [(2, 2), (3, 2), (1, 0, 2)]
@@ -71,11 +72,11 @@ def scalars(rank: int) -> dict[str, Tensor]:
         return found
 
     total = sum_for_repeated_work(weight * (rank + 1))
-    shared = from_repeated_to_shared(weight)
+    shared = sum_for_shared_work(weight * (rank + 1))
     found = {
         "sum": total.detach(),
         "of the sum": slope(total),
-        "same": shared.detach(),
+        "same sum": shared.detach(),
         "of shared work": slope(shared * 10**rank),
         "of what is averaged": slope(for_averaging(weight) * 10**rank),
         "largest": largest_(torch.tensor([float(rank), -float(rank)])),
@@ -83,8 +84,10 @@ def scalars(rank: int) -> dict[str, Tensor]:
     }
     weight.grad = torch.tensor(float(rank))
     average_gradients([weight, idle])
+    found["average"], weight.grad = weight.grad, torch.tensor(float(rank))
+    sum_gradients([weight, idle])
     assert idle.grad is None
-    return found | {"average": weight.grad}
+    return found | {"summed": weight.grad}
 
 
 def test_scalars_and_their_gradients() -> None:
@@ -92,10 +95,11 @@ def test_scalars_and_their_gradients() -> None:
         assert {name: value.tolist() for name, value in found.items()} == {
             "sum": 12.0,
             "of the sum": rank + 1,
-            "same": 2.0,
-            "of shared work": 111.0,
+            "same sum": 12.0,
+            "of shared work": 111.0 * (rank + 1),
             "of what is averaged": 3.0 * 10**rank,
             "largest": [2.0, 0.0],
             "total": [3.0, -3.0],
             "average": 1.0,
+            "summed": 3.0,
         }

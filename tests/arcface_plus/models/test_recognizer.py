@@ -59,8 +59,8 @@ def test_class_angles_are_the_same_with_and_without_mma() -> None:
     ours, searched = with_mma.class_angles(), without.class_angles()
     assert torch.equal(ours.angle, searched.angle)
     assert not ours.angle.requires_grad
-    assert isinstance(with_mma.regularizer, MMA)
-    assert ours is with_mma.regularizer.last  # already found, not searched again
+    assert ours is with_mma.regularizer.class_angles()  # already found, not searched again
+    assert without.regularizer.class_angles() is None
 
 
 def test_state_names() -> None:
@@ -68,7 +68,8 @@ def test_state_names() -> None:
     step(model)
     names = list(model.state_dict())
     assert names == [
-        "backbone.2.weight", "backbone.2.bias", "classifier.weight", "regularizer._extra_state"
+        "backbone.2.weight", "backbone.2.bias", "classifier.weight",
+        "regularizer.terms.0.layers.classifier._extra_state",
     ]  # fmt: skip
     assert list(recognizer(NoRegularizer(), 0.0).state_dict()) == names[:3]
 

@@ -112,6 +112,8 @@ def compare(count: int, cases: list[tuple[Any, ...]]) -> None:
             found = [part[key] for part in parts]
             if key == "rows":  # to be averaged, with the rest of the backbone's gradient
                 found = [torch.cat(found) / count]
+            elif key.startswith("by head."):
+                found = [sum(found) / (1 if sharded else count)]
             elif key.startswith("by "):
                 found = [torch.cat(found) if sharded else sum(found) / count]
             tolerance = 1e-6 if key == "accuracy" else 1e-12  # which may be float32

@@ -10,6 +10,7 @@ import pytest
 from checkpoints import save, training
 
 from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.model_file import load_weights
 from arcface_plus.run_directory.training_state import load_training
 
@@ -20,10 +21,11 @@ def names(folder) -> list[str]:
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
     path = save(tmp_path, 4)
-    assert names(path) == ["manifest.json", "model.json", "model.safetensors", "training.pt"]
+    assert names(path) == ["classes-00000-of-00001.safetensors", "manifest.json", "model.json",
+                           "model.safetensors", "training.pt"]  # fmt: skip
     found = load_training(path)
     assert (found.step, found.run_id, found.elapsed_seconds) == (4, "run", 1.5)
-    assert found.classifier["weight"].tolist() == [[4.0, 4.0]] * 3
+    assert read_rows(path)["classifier.weight"].tolist() == [[4.0, 4.0]] * 3
     assert load_weights(path / "model.safetensors")["fc.weight"].tolist() == [[4.0, 4.0]] * 2
 
 

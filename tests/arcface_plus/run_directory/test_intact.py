@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from checkpoints import old, save
+from checkpoints import as_schema, save
 
 from arcface_plus.run_directory.intact import check_model, newest_intact_before
 from data_prep.errors import DataError
@@ -29,7 +29,7 @@ def test_only_the_model_is_compared(tmp_path):
 
 
 def test_checkpoints_of_older_versions_are_read_to_see_whether_they_are_good(tmp_path):
-    first, second = old(save(tmp_path, 2, schema=2)), save(tmp_path, 4)
+    first, second = as_schema(2, save(tmp_path, 2)), save(tmp_path, 4)
     assert not check_model(first)
     assert newest_intact_before(second) == first
     (first / "model.safetensors").write_bytes(b"no")

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -75,3 +76,25 @@ def test_where_there_are_no_locks_the_run_warns_and_goes_on(tmp_path, monkeypatc
     with locked(tmp_path):
         pass
     assert "cannot be locked here (No locks available)" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("restarts", ["0", "1"])
+def test_a_restarted_run_waits_for_one_that_is_still_ending(tmp_path, monkeypatch, restarts):
+    """torchrun may start a group again while a process of the killed one still holds the lock."""
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == "held\n"
+            ending = threading.Timer(1.0, first.kill)
+            ending.start()
+            if restarts == "0":
+                with pytest.raises(UserError, match="another run is using it"), locked(tmp_path):
+                    pass
+            else:
+                with locked(tmp_path):
+                    assert first.wait(10) == -signal.SIGKILL
+        finally:
+            first.kill()
+            ending.join()

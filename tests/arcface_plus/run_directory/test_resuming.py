@@ -6,10 +6,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from checkpoints import CONDITIONS, old, save
+from checkpoints import CONDITIONS, as_schema, save
 
 from arcface_plus.run_directory.resuming import load_fitting
 from data_prep.errors import DataError, UserError
+
+CLASSES = "classes-00000-of-00001.safetensors"
 
 
 def test_a_checkpoint_that_fits_is_loaded(tmp_path):
@@ -36,7 +38,7 @@ def test_what_a_checkpoint_of_schema_1_does_not_say_is_not_compared(tmp_path):
     assert load_fitting(save(tmp_path, 4, **unknown), CONDITIONS).step == 4
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "training.pt"])
+@pytest.mark.parametrize("name", ["model.safetensors", "training.pt", CLASSES])
 @pytest.mark.parametrize("other", [{"step": 2}, {"step": 4, "run_id": "another seed's"}])
 def test_files_of_two_checkpoints_are_not_mixed(tmp_path, name, other):
     save(tmp_path / "run", 2)
@@ -47,7 +49,7 @@ def test_files_of_two_checkpoints_are_not_mixed(tmp_path, name, other):
     assert f"{name}: damaged" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "training.pt"])
+@pytest.mark.parametrize("name", ["model.safetensors", "training.pt", CLASSES])
 def test_damage_names_the_older_good_one_if_there_is_one(tmp_path, name):
     first, second = save(tmp_path, 2), save(tmp_path, 4)
     for checkpoint, advice in ((second, "continue from step_00000002"), (first, "start again")):
@@ -65,15 +67,15 @@ def test_damage_names_the_older_good_one_if_there_is_one(tmp_path, name):
 @pytest.mark.parametrize("other", [{"step": 2}, {"step": 4, "run_id": "another seed's"}])
 def test_without_manifests_files_tell_that_they_belong_together(tmp_path, name, other):
     """Checkpoints of older versions have none."""
-    good = old(save(tmp_path / "run", 4, schema=2))
+    good = as_schema(2, save(tmp_path / "run", 4))
     assert load_fitting(good, CONDITIONS).step == 4
-    shutil.copy(save(tmp_path / "other", schema=2, **other) / name, good / name)
+    shutil.copy(as_schema(2, save(tmp_path / "other", **other)) / name, good / name)
     with pytest.raises(DataError, match=r"is of step 2|of different checkpoints"):
         load_fitting(good, CONDITIONS)
 
 
 @pytest.mark.parametrize(
-    "name", ["model.safetensors", "model.json", "training.pt", "manifest.json"]
+    "name", ["model.safetensors", "model.json", "training.pt", "manifest.json", CLASSES]
 )
 def test_every_flipped_bit_is_refused(tmp_path, name):
     """The file is named, and with it the older checkpoint that is good."""

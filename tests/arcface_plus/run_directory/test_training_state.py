@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from checkpoints import old, save, training
+from checkpoints import as_schema, save, training, without_manifest
 
 from arcface_plus.run_directory.manifest import UnusableState
 from arcface_plus.run_directory.training_state import (
     SCHEMA,
+    load_class_weights,
     load_training,
     write_training,
 )
@@ -21,7 +22,7 @@ from data_prep.errors import DataError
 @pytest.fixture
 def checkpoint(tmp_path) -> Path:
     """Without a manifest, so that the file itself has to tell."""
-    return old(save(tmp_path, 4, schema=2))
+    return as_schema(2, save(tmp_path, 4))
 
 
 def test_what_is_damaged_is_unusable(checkpoint):
@@ -43,7 +44,7 @@ def test_what_is_damaged_is_unusable(checkpoint):
 def test_a_newer_version_is_not_called_damage(checkpoint):
     content = vars(training(4)) | {"schema": SCHEMA + 1, "new": 1}
     torch.save(content, checkpoint / "training.pt")
-    with pytest.raises(DataError, match=r"newer version .*\(schema 4.* update") as caught:
+    with pytest.raises(DataError, match=r"newer version .*\(schema 5.* update") as caught:
         load_training(checkpoint)
     assert not isinstance(caught.value, UnusableState)
 
@@ -58,7 +59,7 @@ def test_a_state_of_schema_1_is_read(checkpoint):
 
 
 def test_from_schema_3_on_a_manifest_is_needed(tmp_path):
-    checkpoint = old(save(tmp_path, 4))
+    checkpoint = without_manifest(save(tmp_path, 4))
     with pytest.raises(UnusableState, match=r"manifest\.json: no such file"):
         load_training(checkpoint)
 
@@ -98,3 +99,20 @@ def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch, good_writes):
         write_training(tmp_path / "training.pt", training(1))
     assert caught.value.filename == str(tmp_path / "training.pt")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("schema", [2, 3, SCHEMA])
+def test_class_weights_are_found_in_every_schema(tmp_path, schema):
+    checkpoint = save(tmp_path, 4)
+    if schema < SCHEMA:
+        as_schema(schema, checkpoint)
+    assert load_class_weights(checkpoint).tolist() == [[4.0, 4.0]] * 3
+
+
+def test_damaged_class_weights_are_not_returned(tmp_path):
+    checkpoint = save(tmp_path, 4)
+    file = checkpoint / "classes-00000-of-00001.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"\x01")
+    with pytest.raises(UnusableState, match=f"{file.name}: damaged"):
+        load_class_weights(checkpoint)

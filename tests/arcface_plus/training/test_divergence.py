@@ -41,7 +41,7 @@ def watch_of(tmp_path):
         )
         updater.recognizer.weight.data.fill_(weight)
         loader = SimpleNamespace(batches=lambda first, last: iter([batch()]))
-        return DivergenceWatch(updater, loader, tmp_path, Checkpoints(tmp_path, 1))  # type: ignore[arg-type]
+        return DivergenceWatch(updater, loader, tmp_path, Checkpoints(tmp_path, 1).last)  # type: ignore[arg-type]
 
     return make
 
@@ -71,9 +71,10 @@ def test_a_vanished_loss_scale_is_reported(watch_of):
         watch_of(scale=SMALLEST_SCALE / 2).check(3, losses(1.0), {})
 
 
-def test_a_bad_loss_in_another_process_ends_this_one(watch_of, monkeypatch):
+def test_a_bad_loss_in_another_process_ends_this_one_silently(watch_of, monkeypatch):
+    """The other describes its batch."""
     monkeypatch.setattr(Processes, "any", lambda _, flag: True)
-    with pytest.raises(Diverged, match="step 3: the loss is not finite in another process"):
+    with pytest.raises(Diverged, match=r"^$"):
         watch_of(processes=Processes(1, 2)).check(3, losses(1.0), {})
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import vouched
 from runs import configured
 
-from arcface_plus.run_directory.manifest import write_manifest
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 from data_prep.recordio import RecordReader
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_a_newer_version_is_not_called_broken(run, settings):
     file = run / "checkpoints/step_00000004/training.pt"
     content = torch.load(file, weights_only=True)
     torch.save(content | {"schema": 9, "new": 1}, file)
-    write_manifest(file.parent, 4, content["run_id"], ("model.safetensors", "training.pt"))
+    vouched(file.parent)
     with pytest.raises(UserError, match=r"newer version of arcface-plus \(schema 9"):
         execute(configured(settings, "optimizer.steps=6"), run)
 

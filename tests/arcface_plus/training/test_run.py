@@ -15,7 +15,7 @@ from typing import ClassVar
 import pytest
 import torch
 import yaml
-from checkpoints import old
+from checkpoints import as_schema, vouched
 from runs import assert_same_bits, configured, lines, state
 
 from arcface_plus.config.tree import load, shipped
@@ -23,9 +23,10 @@ from arcface_plus.data.loader import Loader
 from arcface_plus.data.order import batch_indices
 from arcface_plus.models.activation_checkpointing import checkpoint_activations
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.manifest import write_manifest
+from arcface_plus.run_directory.class_files import read_rows
 from arcface_plus.run_directory.resuming import load_fitting
 from arcface_plus.run_directory.sinks import SINKS, RunFacts, Sink
+from arcface_plus.run_directory.tensor_file import write_tensors
 from arcface_plus.run_directory.training_state import Conditions, load_training
 from arcface_plus.training import assembly
 from arcface_plus.training.assembly import build_recognizer
@@ -209,10 +210,10 @@ def test_divergence_stops_with_the_step_and_keeps_the_last_checkpoint(tiny_setti
     settings = [*tiny_settings, "checkpoint.every=2"]
     execute(configured(settings, "optimizer.steps=2"), run)
     kept = run / "checkpoints/step_00000002"
-    training = load_training(kept)
-    training.classifier["weight"][0, 0] = float("nan")
-    torch.save(vars(training), kept / "training.pt")
-    write_manifest(kept, 2, training.run_id, ("model.safetensors", "model.json", "training.pt"))
+    rows = read_rows(kept)
+    rows["classifier.weight"][0, 0] = float("nan")
+    write_tensors(kept / "classes-00000-of-00001.safetensors", rows)
+    vouched(kept)
     before = sorted(p.name for p in (run / "checkpoints").iterdir())
     with pytest.raises(Diverged, match=r"step 3: the loss is not finite.*step_00000002"):
         execute(configured(settings, "optimizer.steps=6"), run)
@@ -315,10 +316,10 @@ def test_a_run_older_than_a_config_key_resumes(tiny_settings, tmp_path):
     tree["regularizer"] = {"name": "mma", "weight": 0.03}
     (run / "config.yaml").write_text(yaml.safe_dump(tree))
     state_file = run / "checkpoints/step_00000002/training.pt"
+    as_schema(2, state_file.parent)
     training = torch.load(state_file, weights_only=True)
     del training["regularizer"]
-    torch.save(training | {"schema": 2}, state_file)
-    old(state_file.parent)
+    torch.save(training, state_file)
     settings = [*tiny_settings, "optimizer.steps=4"]
     with pytest.raises(UserError, match=r"data\.micro_batch_size None → 4"):
         execute(configured(settings, "data.micro_batch_size=4"), run)

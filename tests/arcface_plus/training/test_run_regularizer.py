@@ -8,22 +8,22 @@ import shutil
 import pytest
 import torch
 from runs import assert_same_bits, configured, lines
-from torch import nn
 
-from arcface_plus.config.sections import Regularizer
+from arcface_plus.config import sections
+from arcface_plus.models.regularizers import Regularizer
 from arcface_plus.training.run import execute
 from data_prep.class_names import write_class_names
 from data_prep.extract import extract
 
 
-class Remembering(nn.Module):
+class Remembering(Regularizer):
     """A regularizer whose gradient depends on how often it was called."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
 
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+    def forward(self, weight: torch.Tensor, shards=None) -> torch.Tensor:
         self.calls += 1
         return self.calls * weight.square().sum()
 
@@ -38,7 +38,7 @@ class Remembering(nn.Module):
 
 
 def test_a_regularizers_state_is_saved_and_reported(tiny_settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(Regularizer, "build", lambda _: Remembering())
+    monkeypatch.setattr(sections.Regularizer, "build", lambda _: Remembering())
     settings = [
         *tiny_settings,
         "regularizer={name: koleo, weight: 0.1}",
@@ -63,6 +63,25 @@ def test_mma_in_every_mode_resumes_bit_for_bit(tiny_settings, tmp_path, mode):
     assert_same_bits(*(run / "checkpoints/step_00000007" for run in (whole, parts)))
     reports = [[line.get("neighbour_refreshes") for line in lines(run)] for run in (whole, parts)]
     assert reports[0] == reports[1]
+
+
+def test_several_terms_on_all_layers_resume_bit_for_bit(tiny_settings, tmp_path, capsys):
+    terms = (
+        "regularizer=[{name: mma, weight: 0.5, layers: all, mode: cached, candidates: 1},"
+        "{name: mhe, weight: 1.0, layers: hidden, subset: 0.5, half_space: true},"
+        "{name: mhe, weight: 1.0, pairs: batch}, {name: orthogonal, weight: 0.01, layers: [fc*]}]"
+    )
+    settings = [*tiny_settings, terms, "checkpoint.every=2", "optimizer.lr=0.1"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    execute(configured(settings, "optimizer.steps=5"), whole)
+    assert "regularizer mma acts on" in capsys.readouterr().err
+    execute(configured(settings, "optimizer.steps=2"), parts)
+    execute(configured(settings, "optimizer.steps=5"), parts)
+    assert_same_bits(*(run / "checkpoints/step_00000005" for run in (whole, parts)))
+    last = lines(whole)[-1]
+    labels = ("mma", "mhe", "mhe_2", "orthogonal")
+    assert all(last[f"loss_regularizer.{label}"] != 0 for label in labels)
+    assert all(last[f"regularizer_gradient_ratio.{label}"] > 0 for label in labels)
 
 
 def test_the_regularizers_share_of_the_time(tiny_settings, tmp_path):

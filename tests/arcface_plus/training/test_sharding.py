@@ -8,6 +8,7 @@ from arcface_plus.config.tree import RunConfig, load
 from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
 from arcface_plus.training.sharding import WORTH_HAVING, class_shards, how_held
+from data_prep.errors import UserError
 
 
 def config(*settings: str) -> RunConfig:
@@ -36,6 +37,21 @@ def test_sub_centres_are_weights_too():
     assert class_shards(config(), few, Processes(0, 2)) == Shards(few)
     three = config("head={name: subcenter_arcface, sub_centres: 3}")
     assert class_shards(three, few, Processes(0, 2)) == Shards(few, 0, 2)
+
+
+def test_a_regularizer_that_needs_all_classes_on_one_process():
+    two, many = Processes(0, 2), 10**6
+    mhe = "regularizer={name: mhe, weight: 0.1}"
+    assert class_shards(config(mhe), many, two) == Shards(many)
+    assert class_shards(config("regularizer={name: mma, weight: 0.1}"), many, two).count == 2
+    with pytest.raises(UserError) as caught:
+        class_shards(config(mhe, "model.classifier=sharded"), many, two)
+    assert str(caught.value) == (
+        "model.classifier: sharded is not possible with regularizer mhe on the classifier; "
+        "use model.classifier: replicated"
+    )
+    for fine in ("weight: 0", "weight: 0.1, layers: hidden", "weight: 0.1, layers: ['stem*']"):
+        assert class_shards(config(f"regularizer={{name: mhe, {fine}}}"), many, two).count == 2
 
 
 def test_a_run_says_where_its_class_weights_are():

@@ -1,0 +1,46 @@
+"""A classifier on the images of a split: its accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arcface_plus.data.channels import Channels
+from data_prep.errors import DataError
+from data_prep.labelled_images import LabelledImages
+from eval.classification import ClassificationResult, classification, ranks
+
+
+def classify_images(
+    logits: Callable[[Tensor], Tensor],
+    images: LabelledImages,
+    channels: Channels,
+    device: torch.device,
+    batch_size: int = 500,
+) -> ClassificationResult:
+    """Top-1, top-5 and the error of each class, from a single view of each image.
+
+    Args:
+        logits: a network in evaluation mode with its classifier: (n, 3, h, w) float32, normalized,
+            on `device` → (n, classes).
+        channels: the normalization that the network was trained with.
+
+    Raises:
+        DataError: the classifier has another number of classes than the images.
+        UserError: an image has logits that are not finite.
+    """
+    found = []
+    for start in range(0, len(images), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(images)))
+        pixels = torch.from_numpy(np.ascontiguousarray(images.batch(indices))).to(device)
+        with torch.inference_mode():
+            scores = logits(channels.normalize(pixels)).float().cpu().numpy()
+        if scores.shape[1] != images.classes:
+            raise DataError(
+                f"{images.path}: has {images.classes} classes, the classifier {scores.shape[1]}"
+            )
+        found.append(ranks(scores, images.labels[indices], start))
+    return classification(np.concatenate(found), images.labels, images.classes)

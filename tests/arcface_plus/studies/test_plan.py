@@ -1,0 +1,100 @@
+"""A study file becomes runs with whole configs, or one error about all of them."""
+
+from __future__ import annotations
+
+import pytest
+from studies import planned
+
+from arcface_plus.config.recipes import studies
+from arcface_plus.studies.plan import load_plan
+from data_prep.errors import UserError
+
+
+def test_runs_come_seed_by_seed_with_their_configs(tmp_path):
+    plan = planned(tmp_path)
+    assert [run.name for run in plan.runs] == [
+        "plain/seed_0", "mma/seed_0", "plain/seed_1", "mma/seed_1",
+    ]  # fmt: skip
+    assert str(plan.runs[1].folder) == "runs/mma/seed_0"
+    plain, mma = plan.runs[2].config, plan.runs[3].config
+    assert (plain.run.seed, plain.run.name) == (1, "two_plain_seed_1")
+    assert (plain.regularizer.name, mma.regularizer.name) == ("none", "mma")
+    assert plain.data.train == mma.data.train == "DATA"
+    assert plain.optimizer == mma.optimizer
+    assert plan.targets == ("synth_frontal",)
+    assert plan.changes == {"plain": {"regularizer.name": "none"}, "mma": {}}
+
+
+def test_nested_and_dotted_changes_are_the_same(tmp_path):
+    nested = {"set": {"regularizer": {"name": "koleo", "weight": 0.1}}}
+    dotted = {"set": {"regularizer.name": "koleo", "regularizer.weight": 0.1}}
+    one, other = (
+        planned(tmp_path, variants={"plain": {}, "changed": changed}).runs[1].config
+        for changed in (nested, dotted)
+    )
+    assert one == other
+    assert (one.regularizer.name, one.regularizer.weight) == ("koleo", 0.1)
+
+
+def test_set_holds_for_every_variant(tmp_path):
+    plan = planned(tmp_path, "optimizer.steps=7", "data.train=elsewhere")
+    assert {run.config.optimizer.steps for run in plan.runs} == {7}
+    assert {run.config.data.train for run in plan.runs} == {"elsewhere"}
+
+
+def test_the_base_is_found_as_extends_finds_it(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: smoke\noptimizer: {steps: 5}\n")
+    assert planned(tmp_path, base="mine.yaml").runs[0].config.optimizer.steps == 5
+    with pytest.raises(UserError, match=r"base: mone: no such config file or recipe"):
+        planned(tmp_path, base="mone")
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "words"),
+    [
+        ({"set": {"optimizer.stepz": 3}}, (),
+         r"smoke\.yaml with the changes in set: unknown key optimizer\.stepz \(did you mean"),
+        ({"set": {"run.seed": 3}}, (), "set: run.seed is set by the study"),
+        ({}, ("run.name=x",), "--set: run.name is set by the study"),
+        ({}, ("regularizer=koleo",), r"--set regularizer\.name: variant plain sets"),
+        ({"variants": {"a": {}, "b": {}}}, (), "variants a and b are equal"),
+        ({"variants": {"a": {}, "b": {"set": {"run.seed": 1}}}}, (),
+         r"variants\.b: run\.seed is set by the study"),
+        ({"targets": ["lfw"]}, (), r"variants\.plain: eval\.targets lacks lfw, which is judged"),
+        ({"variants": {"a": {"paper": {"lfw": 99.0}}, "b": {"set": {"run.deterministic": True}}}},
+         (), r'variants\.a\.paper: unknown target "lfw"'),
+        ({"set": {"eval.targets": []}, "variants": {"a": {}}}, (), "nothing to compare"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_one_line(tmp_path, changes, settings, words):
+    with pytest.raises(UserError, match=words) as caught:
+        planned(tmp_path, *settings, **changes)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}: ")
+
+
+def test_the_mistakes_of_all_variants_are_told_at_once(tmp_path):
+    variants = {
+        "a": {"set": {"optimizer.lrr": 1}},
+        "b": {"set": {"regularizer": {"name": "mma"}, "head.margn": 2}},
+        "c": {},
+    }
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, variants=variants)
+    for words in ("variants.a: unknown key optimizer.lrr", "variants.b: ", "head.margn"):
+        assert words in str(caught.value)
+
+
+def test_only_chooses_runs_by_pattern(tmp_path):
+    plan = planned(tmp_path)
+    assert plan.only(None) == plan.runs
+    assert [run.name for run in plan.only("mma/*")] == ["mma/seed_0", "mma/seed_1"]
+    assert [run.name for run in plan.only("*/seed_1")] == ["plain/seed_1", "mma/seed_1"]
+    with pytest.raises(UserError, match=r"--only mmma/\*: no run of the study matches"):
+        plan.only("mmma/*")
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_shipped_studies_are_plans(name):
+    plan = load_plan(name)
+    assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
