@@ -5,7 +5,23 @@ from arcface_plus.embedder.load import Embedder, load_embedder, network_embedder
 from arcface_plus.evaluation.verification import verify_targets
 from arcface_plus.models.backbones import IResNet, MobileFaceNet, r18, r34, r50, r100
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.heads import ArcFace, MarginHead, NormalizedSoftmax
+from arcface_plus.models.heads import (
+    AdaFace,
+    ArcFace,
+    CombinedMargin,
+    CosFace,
+    CurricularFace,
+    Head,
+    LinearSoftmax,
+    LSoftmax,
+    MagFace,
+    MarginHead,
+    NormalizedSoftmax,
+    Samples,
+    SphereFace,
+    SphereFace2,
+    SubCenterArcFace,
+)
 from arcface_plus.models.margin_cross_entropy import margin_cross_entropy
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularizers import (
@@ -31,14 +47,22 @@ __version__: str
 __all__ = [
     "MHE",
     "MMA",
+    "AdaFace",
     "ArcFace",
     "Classifier",
+    "CombinedMargin",
+    "CosFace",
+    "CurricularFace",
     "DataError",
     "Diverged",
     "Embedder",
+    "Head",
     "IResNet",
     "Interrupted",
     "KoLeo",
+    "LSoftmax",
+    "LinearSoftmax",
+    "MagFace",
     "MarginHead",
     "MaximalCosine",
     "MobileFaceNet",
@@ -48,6 +72,10 @@ __all__ = [
     "Recognizer",
     "RecordReader",
     "RecordWriter",
+    "Samples",
+    "SphereFace",
+    "SphereFace2",
+    "SubCenterArcFace",
     "TrainingSetWriter",
     "UserError",
     "__version__",

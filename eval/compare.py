@@ -18,6 +18,7 @@ from eval.conditions import KeyValues, caveats, config_differences, training, wa
 from eval.difference import Difference
 from eval.groups import Group
 from eval.judge import compare_groups, with_verdicts
+from eval.metric import ACCURACY, Metric
 from eval.runs import Run, TargetResult, read_runs
 
 RESOLVE = 0.001
@@ -37,12 +38,12 @@ class GroupFigure:
 class TargetComparison:
     """One target: each run's result (None if missing) and each group's difference to the first.
 
-    `accuracies` has one entry per group, over the runs that have the target.
+    `figures` has one entry per group, over the runs that have the target.
     """
 
     name: str
     results: tuple[TargetResult | None, ...]
-    accuracies: tuple[GroupFigure | None, ...]
+    figures: tuple[GroupFigure | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -56,6 +57,7 @@ class Comparison:
     training: tuple[KeyValues, ...]
     warnings: tuple[str, ...]
     caveats: tuple[str, ...]
+    metric: Metric = ACCURACY
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -90,7 +92,7 @@ class Comparison:
             },
             "accuracies": {
                 group.name: None if figure is None else asdict(figure)
-                for group, figure in zip(self.groups, target.accuracies, strict=True)
+                for group, figure in zip(self.groups, target.figures, strict=True)
             },
             "differences": [difference.to_json() for difference in target.differences],
         }
@@ -135,19 +137,22 @@ def comparison_of(
     targets: Sequence[str],
     differences: Sequence[Difference],
     changed: Collection[str] = ("regularizer",),
+    metric: Metric = ACCURACY,
 ) -> Comparison:
     """Differences of the groups to the first one, with verdicts, and what else is known of them.
 
-    `changed`: keys and sections of the config that the groups differ in on purpose.
+    `changed`: keys and sections of the config that the groups differ in on purpose; `metric`: what
+    was compared.
     """
     runs = [run for group in groups for run in group.runs]
     return Comparison(
         groups=tuple(groups),
-        targets=tuple(_target(name, groups, differences) for name in targets),
+        targets=tuple(_target(name, groups, differences, metric) for name in targets),
         config_differences=config_differences(runs),
         training=training(runs, targets),
         warnings=tuple(warnings(groups, differences, changed)),
         caveats=caveats(groups, differences),
+        metric=metric,
     )
 
 
@@ -193,16 +198,13 @@ def _check_once(groups: Mapping[str, Sequence[Path]]) -> None:
 
 
 def _target(
-    name: str, groups: Sequence[Group], differences: Sequence[Difference]
+    name: str, groups: Sequence[Group], differences: Sequence[Difference], metric: Metric
 ) -> TargetComparison:
     results = [[run.results.targets.get(name) for run in group.runs] for group in groups]
     return TargetComparison(
         name=name,
         results=tuple(result for members in results for result in members),
-        accuracies=tuple(
-            figure_over_runs([r.accuracy.mean for r in members if r is not None])
-            for members in results
-        ),
+        figures=tuple(figure_over_runs(group.values(name, metric)) for group in groups),
         differences=tuple(d for d in differences if d.target == name),
     )
 

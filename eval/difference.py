@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
+from eval.metric import ACCURACY, METRICS
 from eval.multiple_testing import SIGNIFICANCE
 from eval.power import SeedsNeeded
 from eval.score_test import PairedShares
@@ -69,10 +70,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Difference:
-    """A group against the reference on one target; accuracies as fractions.
+    """A group against the reference on one target; figures as fractions.
 
     Attributes:
         reference, name, target, pairs: the names of both groups, the target, its number of pairs.
+        metric: the name of the figure that is compared, one of `eval.metric.METRICS`.
         design: determines which test gives the verdict; None if there is no verdict.
         verdict: the result of that test; None if there is no verdict.
         sentence: the conclusion in one sentence.
@@ -104,11 +106,18 @@ class Difference:
     resolves: float | None = None
     needed: SeedsNeeded | None = None
     pairs: int = 0
+    metric: str = ACCURACY.name
 
     @property
     def shown(self) -> bool:
         """Whether a difference is shown, after correction for all verdicts of the comparison."""
         return self.verdict is not None and self.verdict.p_holm < SIGNIFICANCE
+
+    @property
+    def favours_group(self) -> bool:
+        """Whether the group's figure is better than the reference's, shown or not."""
+        assert self.verdict is not None
+        return (self.verdict.mean > 0) == METRICS[self.metric].higher_is_better
 
     @property
     def primary(self) -> _Test | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eval.metric import ACCURACY, Metric
 from eval.runs import Run, TargetResult
 
 
@@ -20,13 +21,17 @@ class Group:
         """Each run's result on a target that all runs have."""
         return [run.results.targets[target] for run in self.runs]
 
-    def accuracies_by_seed(self, target: str) -> dict[str, float] | None:
-        """Seed → accuracy; None if a seed is unknown or repeated."""
+    def values(self, target: str, metric: Metric) -> list[float]:
+        """Each run's figure on a target, of the runs that have it."""
+        found = [run.results.targets.get(target) for run in self.runs]
+        return [value for r in found if r is not None and (value := metric.read(r)) is not None]
+
+    def values_by_seed(self, target: str, metric: Metric) -> dict[str, float] | None:
+        """Seed → figure, of runs that all have it; None if a seed is unknown or repeated."""
         seeds = [str(run.seed) for run in self.runs if run.seed is not None]
         if len(set(seeds)) < len(self.runs):
             return None
-        means = [result.accuracy.mean for result in self.results(target)]
-        return dict(zip(seeds, means, strict=True))
+        return dict(zip(seeds, self.values(target, metric), strict=True))
 
 
 def leak(target: str, reference: Group, group: Group) -> str | None:
@@ -39,13 +44,15 @@ def leak(target: str, reference: Group, group: Group) -> str | None:
     return " and ".join(told[:2]) + (" and others" if len(told) > 2 else "") if told else None
 
 
-def obstacle(target: str, reference: Group, group: Group) -> str | None:
+def obstacle(target: str, reference: Group, group: Group, metric: Metric = ACCURACY) -> str | None:
     """Why two groups cannot be compared on a target: no result, or different pairs."""
     first: tuple[Run, TargetResult] | None = None
     for run in (*reference.runs, *group.runs):
         result = run.results.targets.get(target)
         if result is None:
             return f"{run.name} has no result on it"
+        if metric.read(result) is None:
+            return f"{run.name} has no {metric.label} on it"
         if first is None:
             first = run, result
         elif first[1].counts != result.counts:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from eval.difference import TESTS, UNITS, Difference, Verdict
 from eval.groups import Group, leak, obstacle
+from eval.metric import ACCURACY, METRICS, Metric
 from eval.multiple_testing import holm, interval_level
 from eval.power import paired, resolved, resolved_by_pairs, seeds_needed, unpaired
 from eval.runs import TargetResult
@@ -31,24 +32,28 @@ from eval.t_tests import PairedDifference, paired_difference, welch
 from eval.wording import sentence
 
 
-def compare_groups(target: str, reference: Group, group: Group, resolve: float) -> Difference:
+def compare_groups(
+    target: str, reference: Group, group: Group, resolve: float, metric: Metric = ACCURACY
+) -> Difference:
     """All tests of `group` against `reference`; `with_verdicts` adds the verdicts.
 
     `resolve` is the difference, as a fraction, for which to compute the number of seeds needed.
+    Figures other than the accuracy are only compared over seeds.
     """
-    found = Difference(reference.name, group.name, target)
-    if why := obstacle(target, reference, group):
+    found = Difference(reference.name, group.name, target, metric=metric.name)
+    if why := obstacle(target, reference, group, metric):
         return replace(found, sentence=f"not compared: {why}", words="not compared")
     first, second = reference.results(target), group.results(target)
-    x, y = ([result.accuracy.mean for result in results] for results in (first, second))
+    x, y = (each.values(target, metric) for each in (reference, group))
     found = replace(
         found,
         seeds=welch(x, y) if min(len(x), len(y)) >= 2 else None,
-        by_seed=_by_seed(target, reference, group),
-        folds=paired_difference(_mean_folds(first), _mean_folds(second)),
+        by_seed=_by_seed(target, reference, group, metric),
         pairs=first[0].pairs,
-        **_by_pairs(target, reference, group),
     )
+    if metric.tested_by_pairs:
+        folds = paired_difference(_mean_folds(first), _mean_folds(second))
+        found = replace(found, folds=folds, **_by_pairs(target, reference, group))
     if why := leak(target, reference, group):
         return _unjudged(found, "trained on it", why)
     return _designed(found, (len(x), len(y)), resolve)
@@ -85,6 +90,9 @@ def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Diffe
         few = found.reference if runs[0] == 1 else found.name
         why = f"{few} is one run, so its spread from seed to seed is unknown; give two or more"
         return _unjudged(found, "too few seeds", why)
+    if max(runs) == 1 and found.folds is None:
+        why = "one run each says nothing of the spread from seed to seed; give two or more"
+        return _unjudged(found, "too few seeds", why)
     if max(runs) == 1:
         if found.score is None:
             return replace(found, design="folds")
@@ -97,7 +105,7 @@ def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Diffe
         why = (
             "the difference is the same for every seed"
             if found.by_seed
-            else "all runs of a group have the same accuracy"
+            else f"all runs of a group have the same {METRICS[found.metric].label}"
         )
         return _unjudged(found, "no spread", f"{why}; the runs may be copies")
     if found.by_seed is not None:
@@ -144,9 +152,11 @@ def _by_pairs(target: str, reference: Group, group: Group) -> dict[str, Any]:
     }
 
 
-def _by_seed(target: str, reference: Group, group: Group) -> PairedDifference | None:
+def _by_seed(
+    target: str, reference: Group, group: Group, metric: Metric
+) -> PairedDifference | None:
     """The test paired by seed; None unless both groups ran the same seeds, each once."""
-    x, y = (one.accuracies_by_seed(target) for one in (reference, group))
+    x, y = (one.values_by_seed(target, metric) for one in (reference, group))
     if x is None or y is None or x.keys() != y.keys() or len(x) < 2:
         return None
     return paired_difference(list(x.values()), [y[seed] for seed in x])

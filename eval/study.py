@@ -14,6 +14,7 @@ from eval.compare import RESOLVE, Comparison, GroupFigure, comparison_of, figure
 from eval.difference import Difference
 from eval.groups import Group
 from eval.judge import compare_groups, with_verdicts
+from eval.metric import ACCURACY, Metric
 from eval.wording import verdict_words
 
 
@@ -30,10 +31,9 @@ class Arm:
     paper: Mapping[str, float]
     changes: Mapping[str, object]
 
-    def figure(self, target: str) -> GroupFigure | None:
+    def figure(self, target: str, metric: Metric) -> GroupFigure | None:
         """Mean and spread over the finished runs."""
-        found = [run.results.targets.get(target) for run in self.group.runs]
-        return figure_over_runs([result.accuracy.mean for result in found if result is not None])
+        return figure_over_runs(self.group.values(target, metric))
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Study:
     plan: str = ""
 
     @property
+    def metric(self) -> Metric:
+        """The figure that is judged."""
+        return self.overall.metric
+
+    @property
     def differences(self) -> list[Difference]:
         """All judged and unjudged differences."""
         return [d for c in self.comparisons for target in c.targets for d in target.differences]
@@ -79,11 +84,15 @@ class Study:
         return tuple(dict.fromkeys(c for each in self.comparisons for c in each.caveats))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values, as written to study.json; accuracies are shares of 1."""
+        """Plain Python values, as written to study.json; all figures are shares of 1."""
         return {
             "schema": 1,
             "name": self.name,
-            "metric": {"name": "accuracy", "unit": "fraction", "higher_is_better": True},
+            "metric": {
+                "name": self.metric.name,
+                "unit": "fraction",
+                "higher_is_better": self.metric.higher_is_better,
+            },
             "checkpoint": "last",
             "targets": list(self.targets),
             "complete": not self.unfinished,
@@ -96,7 +105,7 @@ class Study:
         }
 
     def _arm_json(self, arm: Arm) -> dict[str, Any]:
-        figures = {t: f for t in self.targets if (f := arm.figure(t)) is not None}
+        figures = {t: f for t in self.targets if (f := arm.figure(t, self.metric)) is not None}
         return {
             "runs": [
                 {
@@ -104,7 +113,7 @@ class Study:
                     "run": str(run.path),
                     "step": run.step,
                     "values": {
-                        target: run.results.targets[target].accuracy.mean
+                        target: self.metric.read(run.results.targets[target])
                         for target in self.targets
                         if target in run.results.targets
                     },
@@ -125,6 +134,7 @@ def judged(
     targets: Sequence[str],
     resolve: float = RESOLVE,
     changed: Collection[str] = (),
+    metric: Metric = ACCURACY,
 ) -> tuple[Comparison, ...]:
     """Compare arms, one `Comparison` for each reference, with Holm's correction over all of them.
 
@@ -132,29 +142,36 @@ def judged(
         pairs: (reference, variant).
         resolve: the difference, as a share, for which to compute the number of seeds needed.
         changed: dotted keys that the arms differ in on purpose.
+        metric: the figure that is compared.
     """
     groups = {arm.name: arm.group for arm in arms}
     places = [(target, *pair) for target in targets for pair in pairs]
     found = with_verdicts(
-        [_compared(target, groups[ref], groups[name], resolve) for target, ref, name in places]
+        [
+            _compared(target, groups[ref], groups[name], resolve, metric)
+            for target, ref, name in places
+        ]
     )
     result = []
     for reference in dict.fromkeys(reference for reference, _ in pairs):
         others = [name for ref, name in pairs if ref == reference]
         differences = [d for d in found if d.reference == reference]
         members = [groups[reference], *(groups[name] for name in others)]
-        result.append(comparison_of(members, targets, differences, changed))
+        result.append(comparison_of(members, targets, differences, changed, metric))
     return tuple(result)
 
 
-def _compared(target: str, reference: Group, group: Group, resolve: float) -> Difference:
+def _compared(
+    target: str, reference: Group, group: Group, resolve: float, metric: Metric
+) -> Difference:
     for each in (reference, group):
         if not each.runs:
             return Difference(
                 reference.name, group.name, target,
                 sentence=f"not compared: {each.name} has no finished run", words="not run yet",
+                metric=metric.name,
             )  # fmt: skip
-    return compare_groups(target, *_with_common_seeds(reference, group), resolve)
+    return compare_groups(target, *_with_common_seeds(reference, group), resolve, metric)
 
 
 def _with_common_seeds(reference: Group, group: Group) -> tuple[Group, Group]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eval.difference import Difference
+from eval.metric import ACCURACY, METRICS
 
 NO_DIFFERENCE = "no difference shown"
 MINUS = "−"
@@ -53,7 +54,7 @@ def verdict_words(difference: Difference) -> str:
         return difference.words
     if not difference.shown:
         return NO_DIFFERENCE
-    better = difference.name if difference.verdict.mean > 0 else difference.reference
+    better = difference.name if difference.favours_group else difference.reference
     return f"{better} better"
 
 
@@ -71,8 +72,12 @@ def sentence(difference: Difference, judged: int) -> str:
         + f" ({verdict.test}, {evidence(difference)})"
     )
     name, where = difference.name, f"{difference.reference} on {difference.target}"
+    if difference.metric != ACCURACY.name:
+        where += f" by {METRICS[difference.metric].label}"
     if difference.shown:
-        return f"{name} is {'better' if verdict.mean > 0 else 'worse'} than {where}: {figures}"
+        return (
+            f"{name} is {'better' if difference.favours_group else 'worse'} than {where}: {figures}"
+        )
     told = f"no difference could be shown between {name} and {where}: {figures}"
     if difference.resolves:
         smallest = percent(difference.resolves)

@@ -1,8 +1,9 @@
-"""MMA against the n×n method, and its modes against each other, in the same run.
+"""MMA and MHE against the n×n method, and MMA's modes against each other, in the same run.
 
-The baseline is the method of the paper's published code, restated: the full cosine matrix with a
-masked diagonal, the maximum of each row, clamped to ±0.99999, arccos, mean, differentiated by
-autograd. It stores several n×n matrices, so it is timed for few rows only.
+The baseline is the method of the papers' published code, restated: the full cosine matrix with a
+masked diagonal, differentiated by autograd; for MMA the maximum of each row, clamped to ±0.99999,
+arccos, mean, for MHE the mean of 1/(2 − 2·cosine). It stores several n×n matrices, so it is timed
+for few rows only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from arcface_plus.bench.memory import MEGABYTE, peak_resident_mb
 from arcface_plus.bench.timing import measure
-from arcface_plus.models.regularizers import MMA
+from arcface_plus.models.regularizers import MHE, MMA
 
 SIZES_ON_CPU = ((10_575, 512), (40_000, 512), (100_000, 512))
 SIZES_ON_GPU = ((10_575, 512), (93_000, 512), (360_000, 512), (2_060_000, 512))
@@ -33,22 +34,27 @@ _A_STEP = 0.002  # how far the weights move between two steps, relative to a row
 
 
 def run(
-    device: str = "cpu", sizes: Sequence[tuple[int, int]] | None = None, repeats: int = 5
+    device: str = "cpu",
+    sizes: Sequence[tuple[int, int]] | None = None,
+    repeats: int = 5,
+    regularizer: str = "mma",
 ) -> list[dict[str, Any]]:
-    """Measure time and memory of MMA for each (rows, dimensions) in ``sizes`` on ``device``.
+    """Measure time and memory of MMA or MHE for each (rows, dimensions) in ``sizes`` on ``device``.
 
-    Returns tables, each ``{"title": str, "rows": [{…}]}``: for all sizes, the exact search against
+    Returns tables, each ``{"title": str, "rows": [{…}]}``: for all sizes, the exact method against
     the n×n method (medians of ``repeats`` interleaved calls in seconds; one call from 30,000 rows
     on; peak memory beyond weight and gradient in MB, 10⁶ bytes; both losses); and for each size of
-    30,000 rows or more, the modes against the exact search, which is timed once.
+    30,000 rows or more, MMA's modes against the exact search, which is timed once.
     """
     if sizes is None:
         sizes = SIZES_ON_GPU if torch.device(device).type == "cuda" else SIZES_ON_CPU
     where = f"{device}, {torch.get_num_threads()} threads"
     exact = {
-        "title": f"MMA, forward + backward, exact, {where}",
-        "rows": [_row(device, n, d, repeats) for n, d in sizes],
+        "title": f"{regularizer.upper()}, forward + backward, exact, {where}",
+        "rows": [_row(regularizer, device, n, d, repeats) for n, d in sizes],
     }
+    if regularizer != "mma":
+        return [exact]
     return [exact, *(_modes(device, n, d, where, repeats) for n, d in sizes if n >= _MODES_FROM)]
 
 
@@ -61,14 +67,26 @@ def n_by_n_loss(weight: Tensor) -> Tensor:
     return -torch.arccos(nearest).mean()
 
 
-_WAYS: dict[str, Callable[[Tensor], Tensor]] = {"blocked": MMA("exact"), "n_by_n": n_by_n_loss}
+def n_by_n_energy(weight: Tensor) -> Tensor:
+    """The mean over all pairs of 1/|u − v|², from the n×n matrix of cosines."""
+    unit = F.normalize(weight)
+    own = torch.eye(len(unit), dtype=torch.bool, device=weight.device)
+    square = (2.0 - 2.0 * (unit @ unit.T)).masked_fill(own, torch.inf)
+    return square.reciprocal().sum() / (len(unit) * (len(unit) - 1))
 
 
-def _row(device: str, n: int, d: int, repeats: int) -> dict[str, object]:
+_WAYS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
+    "mma": {"blocked": MMA("exact"), "n_by_n": n_by_n_loss},
+    "mhe": {"blocked": MHE(), "n_by_n": n_by_n_energy},
+}
+REGULARIZERS = tuple(_WAYS)
+
+
+def _row(regularizer: str, device: str, n: int, d: int, repeats: int) -> dict[str, object]:
     weight = _weight(device, n, d)
     names = ["blocked", "n_by_n"] if n <= _N_BY_N_UP_TO else ["blocked"]
     losses: dict[str, Tensor] = {}
-    calls = {name: _kept(losses, name, _step(_WAYS[name], weight)) for name in names}
+    calls = {name: _kept(losses, name, _step(_WAYS[regularizer][name], weight)) for name in names}
     once = n >= _MODES_FROM
     taken = measure(calls, 1 if once else repeats, 0 if once else 1, _synchronize(weight))
     seconds = {name: median(times) for name, times in taken.items()}
@@ -80,7 +98,7 @@ def _row(device: str, n: int, d: int, repeats: int) -> dict[str, object]:
         "ratio": seconds["n_by_n"] / seconds["blocked"] if "n_by_n" in seconds else None,
     }
     weigh = weight.is_cuda or n <= _WEIGHED_UP_TO_ON_CPU
-    memory = {name: _extra_megabytes(name, device, n, d) for name in names if weigh}
+    memory = {name: _extra_megabytes((regularizer, name), device, n, d) for name in names if weigh}
     row["extra_mb"], row["extra_mb_n_by_n"] = memory.get("blocked"), memory.get("n_by_n")
     row["loss"] = losses["blocked"].item()
     row["loss_n_by_n"] = losses["n_by_n"].item() if "n_by_n" in losses else None
@@ -152,34 +170,34 @@ def _step(way: Callable[[Tensor], Tensor], weight: Tensor) -> Callable[[], Tenso
     return step
 
 
-def _extra_megabytes(name: str, device: str, n: int, d: int) -> float:
+def _extra_megabytes(way: tuple[str, str], device: str, n: int, d: int) -> float:
     """Peak memory of one step beyond what was allocated before: weight and its gradient."""
     if torch.device(device).type == "cuda":
-        return _extra_megabytes_cuda(name, device, n, d)
+        return _extra_megabytes_cuda(way, device, n, d)
     # A separate process for each way: the peak of resident memory cannot be reset.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(_extra_megabytes_cpu, name, torch.get_num_threads(), n, d).result()
+        return pool.submit(_extra_megabytes_cpu, way, torch.get_num_threads(), n, d).result()
 
 
-def _extra_megabytes_cuda(name: str, device: str, n: int, d: int) -> float:
+def _extra_megabytes_cuda(way: tuple[str, str], device: str, n: int, d: int) -> float:
     weight = _weight(device, n, d)
     weight.grad = torch.zeros_like(weight)
     gc.collect()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    _WAYS[name](weight).backward()
+    _WAYS[way[0]][way[1]](weight).backward()
     torch.cuda.synchronize()
     return (torch.cuda.max_memory_allocated() - before) / MEGABYTE
 
 
-def _extra_megabytes_cpu(name: str, threads: int, n: int, d: int) -> float:
+def _extra_megabytes_cpu(way: tuple[str, str], threads: int, n: int, d: int) -> float:
     torch.set_num_threads(threads)
-    way = _WAYS[name]
+    loss = _WAYS[way[0]][way[1]]
     small = _weight("cpu", 64, d)
-    way(small).backward()  # loads the libraries
+    loss(small).backward()  # loads the libraries
     weight = _weight("cpu", n, d)
     weight.grad = torch.zeros_like(weight)
     before = peak_resident_mb()
-    way(weight).backward()
+    loss(weight).backward()
     return peak_resident_mb() - before

@@ -89,16 +89,30 @@ def mma(
         list[int] | None,
         typer.Option(min=2, help="Number of classes; repeatable.", show_default=False),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=2, help="Time only the exact search, its rows split over CPU processes."),
+    ] = None,
+    regularizer: Annotated[
+        Literal["mma", "mhe"], typer.Option(help="Nearest rows, or the energy of all pairs.")
+    ] = "mma",
     device: DeviceOption = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """Time MMA, forward and backward, against the n × n matrix, and compare its modes."""
+    """Time MMA or MHE, forward and backward, against the n × n matrix, and compare MMA's modes."""
+    from arcface_plus.bench import sharded_mma
     from arcface_plus.bench.mma import run
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
     sizes = [(count, 512) for count in rows] if rows else None
-    _publish(run(str(resolve_device(device)), sizes), json_file)
+    if processes is not None:
+        if device not in ("auto", "cpu") or regularizer != "mma":
+            raise UserError("--processes times MMA on the CPU: leave out --device, --regularizer")
+        _publish([sharded_mma.run(processes, sizes)], json_file)
+        return
+    found = run(str(resolve_device(device)), sizes, regularizer=regularizer)
+    _publish(found, json_file)
 
 
 @bench.command("eval")
@@ -124,6 +138,30 @@ def evaluation(
         results.append(verification.run(pairs, ckpt, resolve_device(device)))
     results.append(identification.run())
     _publish(results, json_file)
+
+
+@bench.command()
+def checkpoint(
+    backbone: Annotated[str, typer.Option(help="Network.")] = "r50",
+    classes: Annotated[
+        int, typer.Option(min=2, help="Number of classes; CASIA-WebFace has 10575.")
+    ] = 10_575,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to write, on the disk to measure. Default: the system's."),
+    ] = None,
+    device: DeviceOption = "auto",
+    json_file: JsonOption = None,
+) -> None:
+    """Time how long a checkpoint keeps training waiting, against waiting until it is written."""
+    from arcface_plus.bench.checkpoint import run
+    from arcface_plus.runtime import resolve_device
+
+    check_writable(json_file)
+    if folder is not None:
+        check_folder_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    _publish([run(resolve_device(device), backbone, classes, folder)], json_file)
 
 
 @bench.command()

@@ -135,9 +135,9 @@ class OneOrMore(OneOf):
     """What pydantic calls the two in the locations of errors."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        one = Annotated[self._union(()), BeforeValidator(self._with_names)]
-        several = Annotated[tuple[one, ...], Field(strict=False)]  # type: ignore[valid-type]
-        either = Annotated[one, Tag(self.ONE)] | Annotated[several, Tag(self.LIST)]
+        one: Any = Annotated[self._union(()), BeforeValidator(self._with_names)]
+        several: Any = Annotated[tuple[one, ...], Field(strict=False)]
+        either: Any = Annotated[one, Tag(self.ONE)] | Annotated[several, Tag(self.LIST)]
         return handler.generate_schema(Annotated[either, Discriminator(self._kind)])
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:

@@ -11,7 +11,13 @@ from pydantic import BaseModel
 from arcface_plus.config.components import Choice, OneOf, OneOrMore, one_of, parameters_of
 from arcface_plus.config.sections import RunConfig
 
-_TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true, false",
+    "object": "keys and values",
+}
 _BOUNDS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -86,7 +92,10 @@ def _parameter_keys(one: OneOf, choice: Choice, key: str) -> Iterator[Key]:
 
 
 def _key(key: str, schema: Mapping[str, Any], required: bool) -> Key:
-    default = "required" if required else json.dumps(schema.get("default"), ensure_ascii=False)
+    absent: Any = {} if schema.get("type") == "object" else None
+    default = (
+        "required" if required else json.dumps(schema.get("default", absent), ensure_ascii=False)
+    )
     return Key(key, _takes(schema), default, schema.get("description", ""))
 
 

@@ -17,7 +17,8 @@ from arcface_plus.config.components import (
     OneOrMore,
     Section,
 )
-from arcface_plus.models import heads, regularizers
+from arcface_plus.models import auxiliary, heads, regularizers
+from arcface_plus.models.auxiliary import AUXILIARY
 from arcface_plus.models.backbones import BACKBONES
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.layers import CLASSIFIER, chosen_names
@@ -125,6 +126,12 @@ class Head(ComponentSection):
         return cast(heads.Head, self.component()())
 
 
+def _weightless_if_none(tree: Any) -> Any:
+    if isinstance(tree, dict) and tree.get("name", "none") == "none":
+        return {"weight": 0.0} | tree
+    return tree
+
+
 LayerNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
@@ -134,7 +141,7 @@ class Regularizer(ComponentSection):
     layers: Annotated[
         Literal["classifier", "hidden", "all"] | LayerNames,
         Field(description="class weights, layers of the backbone, both, or names with * and ?"),
-    ] = CLASSIFIER
+    ] = "classifier"
     reduction: Annotated[
         Reduction, Field(description="over the layers' values; the papers take the sum")
     ] = "sum"
@@ -142,9 +149,7 @@ class Regularizer(ComponentSection):
     @model_validator(mode="before")
     @classmethod
     def _none_weighs_nothing(cls, tree: Any) -> Any:
-        if isinstance(tree, dict) and tree.get("name", "none") == "none":
-            return {"weight": 0.0} | tree
-        return tree
+        return _weightless_if_none(tree)
 
     @model_validator(mode="after")
     def _buildable(self) -> Regularizer:
@@ -157,6 +162,55 @@ class Regularizer(ComponentSection):
 
     def plan(self) -> TermPlan:
         return TermPlan(self.name, self.weight, self.build, self.layers, self.reduction)
+
+
+def _known_auxiliary(name: str) -> str:
+    if name not in AUXILIARY:
+        raise ValueError(unknown_name("loss", name, AUXILIARY))
+    return name
+
+
+AuxiliaryName = Annotated[
+    str, AfterValidator(_known_auxiliary), Field(json_schema_extra={"enum": list(AUXILIARY)})
+]
+
+
+class Auxiliary(Section):
+    """A loss on embeddings beside the head's."""
+
+    name: Annotated[AuxiliaryName, Field(description="centre, or of pytorch-metric-learning")] = (
+        "none"
+    )
+    weight: Annotated[NonNegativeFloat, Field(description="factor of this loss; none: 0")]
+    parameters: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="of the loss, by its own names"
+    )
+    miner: Annotated[
+        str | None, Field(description="of pytorch-metric-learning: chooses pairs or triplets")
+    ] = None
+    miner_parameters: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="of the miner, by its own names"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_weighs_nothing(cls, tree: Any) -> Any:
+        return _weightless_if_none(tree)
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Auxiliary:
+        self.build()
+        return self
+
+    def build(self) -> auxiliary.Auxiliary:
+        given: dict[str, Any] = dict(self.parameters)
+        if self.miner or self.miner_parameters:
+            given |= {"miner": self.miner, "miner_parameters": self.miner_parameters}
+        try:
+            return AUXILIARY[self.name](**given)
+        except TypeError as error:
+            reason = str(error).partition("__init__() ")[2] or str(error)
+            raise ValueError(f"{self.name}: {reason}") from None
 
 
 class Optimizer(ComponentSection):
@@ -254,6 +308,7 @@ class RunConfig(Section):
     regularizer: Annotated[Regularizer | tuple[Regularizer, ...], REGULARIZER] = (
         REGULARIZER.default()
     )
+    auxiliary: Auxiliary = Auxiliary(weight=0.0)
     optimizer: Annotated[Optimizer, OPTIMIZER] = OPTIMIZER.default()
     runtime: Runtime = Runtime()
     checkpoint: Checkpoint = Checkpoint()

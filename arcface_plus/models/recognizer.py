@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.regularization import Regularization, TermPlan
 from arcface_plus.models.regularizers import Moment, NearestAngles, Regularizer, Watch
@@ -16,7 +18,7 @@ class Losses(NamedTuple):
     """Scalars on the device of the batch; ``total`` carries the gradient."""
 
     total: Tensor
-    """margin + the regularizers, each multiplied by its weight."""
+    """margin + the regularizers and the auxiliary loss, each multiplied by its weight."""
     margin: Tensor
     """The head's loss: the cross entropy over its logits, with its own terms if it has any."""
     regularizer: Tensor
@@ -24,6 +26,8 @@ class Losses(NamedTuple):
     regularizers: their sum, each multiplied by its weight."""
     accuracy: Tensor
     """Share of the batch nearest to its own class, without margin; detached."""
+    auxiliary: Tensor = torch.zeros(())
+    """The auxiliary loss, not multiplied by its weight; 0 without one; detached."""
 
 
 class Recognizer(nn.Module):
@@ -32,7 +36,8 @@ class Recognizer(nn.Module):
     ``regularizer``: of the class weights, with its weight; or a ``Regularization``, which holds
     weights and layers itself. With weight 0 or ``NoRegularizer``, ``total`` is ``margin`` itself,
     so that losses and gradients are bit-identical to a run without regularizer. ``state_dict``
-    names: ``backbone.*``, ``classifier.weight`` and the regularizers' own state.
+    names: ``backbone.*``, ``classifier.*``, and the regularizers' and the auxiliary
+    loss's own state.
 
     A batch may be split into parts, whose ``losses`` and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
@@ -48,6 +53,7 @@ class Recognizer(nn.Module):
         classifier: Classifier,
         regularizer: Regularizer | Regularization,
         regularizer_weight: float = 0.0,
+        auxiliary: AuxiliaryTerm | None = None,
     ) -> None:
         super().__init__()
         if isinstance(regularizer, Regularizer):
@@ -57,6 +63,7 @@ class Recognizer(nn.Module):
         self.backbone = backbone
         self.classifier = classifier
         self.regularizer: Regularization = regularizer
+        self.auxiliary = auxiliary if auxiliary is not None and auxiliary.acts else None
         self._watch = Watch()
 
     def forward(
@@ -84,14 +91,31 @@ class Recognizer(nn.Module):
             margin, accuracy = margin * share, accuracy * share
         terms = self.regularizer.acting
         if not (terms and closing):
-            return Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+            losses = Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+            return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
         values = self.regularizer(moment)
         total, weighted = margin, margin.new_zeros(())
         for term, value in zip(terms, values, strict=True):
             total = total + term.weight * value
             weighted = weighted + term.weight * value.detach()
         regularizer = values[0].detach() if len(values) == 1 else weighted
-        return Losses(total, margin.detach(), regularizer, accuracy)
+        losses = Losses(total, margin.detach(), regularizer, accuracy)
+        return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
+
+    def _with_auxiliary(
+        self,
+        losses: Losses,
+        embeddings: Tensor,
+        labels: Tensor,
+        share: float,
+        closing: bool,
+        sizes: Sequence[int] | None,
+    ) -> Losses:
+        if self.auxiliary is None:
+            return losses
+        value = share * self.auxiliary(embeddings, labels, closing, sizes)
+        total = losses.total + self.auxiliary.weight * value
+        return losses._replace(total=total, auxiliary=value.detach())
 
     def class_angles(self) -> NearestAngles:
         """Angles (radians) between each class weight and its nearest.

@@ -188,7 +188,7 @@ class Regularization(nn.Module):
     def report(self) -> dict[str, float]:
         """Metrics of the regularizers; ``.<layer>`` is added for hidden layers, and ``.<label>``
         where there are several terms."""
-        found = {}
+        found: dict[str, float] = {}
         for term in self.acting:
             label = f".{term.label}" if len(self.acting) > 1 else ""
             for name, regularizer in term.by_layer():

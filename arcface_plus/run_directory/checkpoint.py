@@ -108,9 +108,9 @@ class Checkpoints:
             try:
                 files = together(
                     processes,
-                    lambda: _write(partial, training, rows, backbone, card, processes.first),
+                    lambda: _write(partial, training, rows, backbone, card, processes),
                 )
-                layouts = processes.gather(rows.layout if _has_rows(rows) else None)
+                layouts = processes.gather(rows.layout if _writes_rows(rows, processes) else None)
                 rows_in_all = rows.shards.rows
                 in_first(
                     processes,
@@ -156,16 +156,16 @@ def _write(
     rows: ClassRows,
     backbone: Mapping[str, torch.Tensor],
     card: ModelCard,
-    first: bool,
+    processes: Processes,
 ) -> dict[str, Content]:
     """Write this process's files and let them outlast a power cut; what is in them, by name."""
     files: dict[str, Content] = {}
-    if first:
+    if processes.first:
         weights = folder / MODEL_WEIGHTS
         files[MODEL_WEIGHTS] = write_model(weights, backbone, card, training.identity)
         files[MODEL_CARD] = Content.of(folder / MODEL_CARD)
         files[TRAINING_STATE] = write_training(folder / TRAINING_STATE, training)
-    if first or rows.shards.count > 1:  # else each process holds all rows
+    if _writes_rows(rows, processes):
         files |= rows.write(folder, training.identity)
     sync_folder(folder)
     return files
@@ -189,8 +189,10 @@ def _commit(
     publish(partial, final)
 
 
-def _has_rows(rows: ClassRows) -> bool:
-    return rows.shards.own.start < rows.shards.own.stop
+def _writes_rows(rows: ClassRows, processes: Processes) -> bool:
+    """Whether this process has rows to write; of replicated rows the first process writes all."""
+    own = rows.shards.own
+    return own.start < own.stop and (processes.first or rows.shards.count > 1)
 
 
 def _remove(checkpoint: Path) -> None:

@@ -48,7 +48,8 @@ class Training:
     run_id: drawn when the run began; with the step it ties the files of a checkpoint together.
     classes … channels_last: the `Conditions` it was trained under.
     Checkpoints of schema 1 have neither run_id, data_digest, precision nor channels_last; from
-    schema 3 on a manifest lies beside the file, from 4 on files with the rows per class.
+    schema 3 on a manifest lies beside the file, from 4 on files with the rows per class (and
+    auxiliary losses).
     """
 
     step: int
@@ -60,6 +61,7 @@ class Training:
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     regularizer: Mapping[str, Any] = field(default_factory=dict)
+    auxiliary: Mapping[str, torch.Tensor] = field(default_factory=dict)
     run_id: str = ""
     data_digest: str = ""
     precision: str = ""
@@ -116,7 +118,9 @@ def load_training(checkpoint: Path) -> Training:
 
 
 def load_class_weights(checkpoint: Path) -> torch.Tensor:
-    """All class weights of a checkpoint directory, (classes, d), compared with its manifest.
+    """All class weights of a checkpoint directory, compared with its manifest.
+
+    (classes, d), or (classes, K, d) if the head has K sub-centres.
 
     Raises:
         UnusableState, DataError: as `load_training`.

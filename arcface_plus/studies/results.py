@@ -13,6 +13,7 @@ from arcface_plus.studies.scheduler import Failure
 from arcface_plus.studies.state import State, state_of
 from eval.compare import comparison_of
 from eval.groups import Group
+from eval.metric import METRICS
 from eval.report.write import write_study
 from eval.runs import Run, read_run
 from eval.study import Arm, Study, Unfinished, judged
@@ -38,13 +39,14 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
     )
     changed = {key for changes in plan.changes.values() for key in changes}
     changed |= {f"{key.rsplit('.', 1)[0]}" for key in changed if key.endswith(".name")}
+    metric = METRICS[plan.study.metric]
     pairs, resolve = plan.study.comparisons, plan.study.resolve / 100
     return Study(
         name=plan.study.name,
         targets=plan.targets,
         arms=arms,
-        overall=comparison_of(list(groups.values()), plan.targets, [], changed),
-        comparisons=judged(arms, pairs, plan.targets, resolve, changed),
+        overall=comparison_of(list(groups.values()), plan.targets, [], changed, metric),
+        comparisons=judged(arms, pairs, plan.targets, resolve, changed, metric),
         unfinished=_unfinished(plan.runs, states, failures),
         paper=plan.study.paper,
         hypothesis=plan.study.hypothesis,

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -16,6 +16,7 @@ from arcface_plus.config.components import Section
 from arcface_plus.config.recipes import study_file
 from data_prep.errors import UserError
 from data_prep.yaml_file import read_yaml
+from eval.metric import METRICS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -41,6 +42,12 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if twice:
         raise ValueError(f"seed {', '.join(twice)} stands there more than once")
     return seeds
+
+
+def _known_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(unknown_name("metric", name, METRICS))
+    return name
 
 
 FolderName = Annotated[str, AfterValidator(_folder_name)]
@@ -90,8 +97,13 @@ class StudyFile(Section):
         Field(strict=False, min_length=1, description="judged targets; null: all of eval.targets"),
     ] = None
     metric: Annotated[
-        Literal["accuracy"], Field(description="the figure that is judged")
-    ] = "accuracy"  # fmt: skip
+        str,
+        AfterValidator(_known_metric),
+        Field(
+            description="the figure that is judged: accuracy, or one of the other figures",
+            json_schema_extra={"enum": list(METRICS)},
+        ),
+    ] = "accuracy"
     compare: Annotated[
         dict[str, str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] | None,
         Field(description="variant: its reference, or several; null: all with the first variant"),

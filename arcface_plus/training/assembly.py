@@ -18,6 +18,7 @@ from arcface_plus.data.sources import Source
 from arcface_plus.embedder.load import load_model
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
+from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
@@ -58,7 +59,11 @@ def build_recognizer(
     dimensions, head = config.model.embedding_dim, config.head.build()
     classifier = Classifier(dimensions, classes, head, shards, sampling)
     plans = [term.plan() for term in config.regularizers]
-    return Recognizer(backbone, classifier, Regularization(plans, backbone, classifier))
+    regularization = Regularization(plans, backbone, classifier)
+    auxiliary = AuxiliaryTerm(
+        config.auxiliary.build(), config.auxiliary.weight, classes, config.model.embedding_dim
+    )
+    return Recognizer(backbone, classifier, regularization, auxiliary=auxiliary)
 
 
 def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
+from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.training_state import Training
 
 BY_ROW = "by_row"
@@ -47,7 +49,7 @@ def divided(recognizer: Recognizer, optimizer: torch.optim.Optimizer) -> Divided
                 rows[f"optimizer.{number}.{key}"] = state[number].pop(key)
     regularizer = dict(recognizer.regularizer.state_dict())
     for name, value in regularizer.items():
-        if isinstance(value, Mapping) and BY_ROW in value:
+        if isinstance(value, Mapping) and _of_classes(value, recognizer.classifier):
             rows |= {f"regularizer.{name}.{key}": one for key, one in value[BY_ROW].items()}
             regularizer[name] = {**value, BY_ROW: {}}
     return Divided(rows, classifier, {**whole, "state": state}, regularizer)
@@ -61,20 +63,20 @@ def reunited(
 ) -> Divided:
     """The state that a checkpoint holds, as the `load_state_dict` of this process expect it.
 
-    rows: those of this process. Without any, the checkpoint is of a schema that has all rows in
-    `training`, of which this process takes its own.
+    rows: those of this process; none where all rows are in `training`, of which it takes its own.
     """
     classifier = dict(training.classifier)
     state = {number: dict(entry) for number, entry in training.optimizer["state"].items()}
     regularizer = dict(training.regularizer)
-    own = recognizer.classifier.shards.own
-    for name, value in classifier.items():
-        if _has_rows(name):
-            classifier[name] = value[own]
-    for number, _ in _numbers(recognizer, optimizer):
-        for key, value in state.get(number, {}).items():
-            if _is_rows(value, recognizer.classifier.shards.rows):
-                state[number][key] = value[own]
+    shards = recognizer.classifier.shards
+    if not training.rows_apart:
+        own = _Own(shards)
+        classifier = {n: own.part(v) if _has_rows(n) else v for n, v in classifier.items()}
+        for number, _ in _numbers(recognizer, optimizer):
+            state[number] = own.part(state.get(number, {}))
+        for name, value in regularizer.items():
+            if isinstance(value, Mapping) and value.get("rows") == shards.rows:
+                regularizer[name] = own.part(value)
     for name, value in rows.items():
         part, _, key = name.partition(".")
         if part == "classifier":
@@ -99,6 +101,14 @@ def _is_rows(value: object, length: int) -> bool:
     return isinstance(value, Tensor) and value.dim() > 0 and len(value) == length
 
 
+def _of_classes(kept: Mapping[str, Any], classifier: Classifier) -> bool:
+    """Whether what a regularizer keeps "by_row" is of the class weights, not of a hidden layer."""
+    own, rows = len(classifier.weight), classifier.shards.rows
+    if BY_ROW not in kept or kept.get("rows", rows) != rows:
+        return False
+    return all(len(one) == own for one in kept[BY_ROW].values())
+
+
 def _numbers(recognizer: Recognizer, optimizer: torch.optim.Optimizer) -> Iterator[tuple[int, int]]:
     """The optimizer's numbers of parameters with a row per class, and how many rows each has."""
     named = recognizer.classifier.named_parameters()
@@ -107,6 +117,18 @@ def _numbers(recognizer: Recognizer, optimizer: torch.optim.Optimizer) -> Iterat
     for number, parameter in enumerate(p for group in groups for p in group):
         if id(parameter) in by_row:
             yield number, len(parameter)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """Takes a process's rows of all tensors that have one per class."""
+
+    shards: Shards
+
+    def part(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self.part(inner) for key, inner in value.items()}
+        return value[self.shards.own] if _is_rows(value, self.shards.rows) else value
 
 
 def on_host(value: Any) -> Any:

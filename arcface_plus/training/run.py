@@ -77,7 +77,9 @@ def verify_untrained(config: RunConfig) -> dict[str, float]:
 def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     """Data, network, losses and length of a run in one line."""
     batch, images = config.data.batch_size, len(ground.source)
-    plus = "".join(f" + {t.weight:g}·{t.name}" for t in config.regularizers if t.name != "none")
+    terms = [(term.weight, term.name) for term in config.regularizers]
+    terms.append((config.auxiliary.weight, config.auxiliary.name))
+    plus = "".join(f" + {weight:g}·{name}" for weight, name in terms if name != "none")
     shards = class_shards(config, ground.source.classes, ground.processes)
     held = how_held(shards, ground.processes)
     return (

@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from arcface_plus.models.nearest.neighbours import NearestAngles
+from torch import Tensor
+
+from arcface_plus.models.class_rows import class_rows
+from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.class_files import ClassRows, read_rows
+from arcface_plus.run_directory.class_files import WEIGHT, ClassRows, read_rows
 from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard, load_weights
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
@@ -66,6 +69,8 @@ class Saving:
         recognizer.classifier.load_state_dict(state.classifier)
         if state.regularizer:
             recognizer.regularizer.load_state_dict(state.regularizer)
+        if recognizer.auxiliary is not None:
+            recognizer.auxiliary.load_state_dict(training.auxiliary)
         self._updater.restore(state.optimizer, training.scaler)
         self._run_id = training.run_id or self._run_id
         self._elapsed_before = training.elapsed_seconds
@@ -87,17 +92,19 @@ class Saving:
             classifier=on_host(state.classifier),
             optimizer=on_host(state.optimizer) if first else {},
             regularizer=on_host(state.regularizer),
+            auxiliary=on_host(recognizer.auxiliary.state_dict()) if recognizer.auxiliary else {},
             scaler=updater.state()["scaler"],
             run_id=self._run_id,
             **vars(self._conditions),
         )
         backbone = on_host(recognizer.backbone.state_dict()) if first else {}
-        angles = self._nearest()
+        angles = None if self._searches_later else self._nearest(recognizer.classifier.weight)
 
         def write() -> None:
             card = self._card.at(step)
             self.checkpoints.save(training, rows, backbone, card, self._writers)
-            self._write_nearest_classes(angles)
+            if first:
+                self._write_nearest_classes(angles or self._nearest(rows.tensors[WEIGHT]))
 
         self._background.start(write)
 
@@ -131,18 +138,31 @@ class Saving:
     def complete(self) -> None:
         """Make what a kill right after a checkpoint has left undone; again is harmless."""
         self.tidy()
-        self._write_nearest_classes(self._nearest())
+        angles = self._nearest(self._updater.recognizer.classifier.weight)
+        if self._updater.processes.first:
+            self._write_nearest_classes(angles)
 
     @property
     def _writes(self) -> bool:
         """Whether this process writes rows: its own, or all of them if it is the first."""
         return self._updater.processes.first or self._updater.recognizer.classifier.shards.count > 1
 
-    def _nearest(self) -> NearestAngles | None:
-        """Of the weights as they are saved, so that a resumed run writes the same."""
-        classifier = self._updater.recognizer.classifier
-        return Watch().angles(classifier.rows(), classifier.shards) if self._writes else None
+    @property
+    def _searches_later(self) -> bool:
+        """Whether the thread searches the nearest classes, in its copy of the weights.
 
-    def _write_nearest_classes(self, angles: NearestAngles | None) -> None:
-        if angles is not None and self._updater.processes.first:
-            write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)
+        A GPU is faster in the weights themselves, and shards need all processes.
+        """
+        sharded = self._updater.recognizer.classifier.shards.count > 1
+        return self._updater.device.type == "cpu" and not sharded
+
+    def _nearest(self, weight: Tensor) -> NearestAngles:
+        """Of the class weights as they are saved, so that a resumed run writes the same.
+
+        Collective if they are sharded.
+        """
+        shards = self._updater.recognizer.classifier.shards
+        return Watch().angles(class_rows(weight.detach()), shards)
+
+    def _write_nearest_classes(self, angles: NearestAngles) -> None:
+        write_nearest_classes(self._run / NEAREST_CLASSES, angles, names=self._class_names)

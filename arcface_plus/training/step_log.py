@@ -72,6 +72,7 @@ class StepLog:
             "loss": float(update.losses.total),
             "loss_margin": float(update.losses.margin),
             **self._regularizer_losses(update),
+            **self._auxiliary(update),
             "accuracy": float(update.losses.accuracy),
             "lr": self._updater.schedule.at(step - 1),
             "grad_norm": float(_known(update.grad_norm)),
@@ -96,6 +97,11 @@ class StepLog:
         self._steps = 0
         self.begin_window()
 
+    def _auxiliary(self, update: Update) -> dict[str, float]:
+        if self._updater.recognizer.auxiliary is None:
+            return {}
+        return {"loss_auxiliary": float(update.losses.auxiliary)}
+
     def _regularizer_losses(self, update: Update) -> dict[str, float]:
         """The value of a single regularizer; of several each value, and their weighted sum."""
         regularizer, values = update.losses.regularizer, self._updater.recognizer.regularizer.values
@@ -109,7 +115,7 @@ class StepLog:
     def _influences(self, step: int, update: Update) -> dict[str, float]:
         """What each regularizer does to the weights it acts on, beside the data loss."""
         rates = sum(self._updater.schedule.at(k) for k in range(step - self._steps, step))
-        found = {}
+        found: dict[str, float] = {}
         for label, influence in update.influences.items():
             ending = f".{label}" if len(update.influences) > 1 else ""
             weights = float(influence.weights)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
-from arcface_plus.models.collectives import gather_rows, sum_
+from arcface_plus.models.collectives import average_gradients, gather_rows, sum_
 from arcface_plus.models.influence import Influence
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import Moment, NearestAngles
@@ -94,6 +94,8 @@ class Updater:
         )
         if self.processes.count > 1:
             classifier.reduce_gradients()
+            if self.recognizer.auxiliary is not None:
+                average_gradients(self.recognizer.auxiliary.parameters())
         angles = self.recognizer.class_angles() if measure else None
         layer_angles = regularizer.layer_angles() if measure and self._angles_due(step) else {}
         norm, influences = None, {}

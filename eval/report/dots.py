@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.groups import Group
+from eval.metric import ACCURACY, Metric
 from eval.report.charts import COLOURS
 from eval.report.scale import Scale, linear, number
-from eval.runs import Run, TargetResult
+from eval.runs import Run
 from eval.wording import percent
 
 ROW, FIRST, BELOW = 42, 30, 42
@@ -21,6 +22,10 @@ ROW, FIRST, BELOW = 42, 30, 42
 START, END = 22, 338
 LONGEST_LABEL = 40
 """Characters of a group's name inside a picture, where nothing can be wrapped."""
+
+
+Verified = tuple[Run, float, tuple[float, float]]
+"""A run, its figure, and the interval of that figure over the pairs (no width if unknown)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Dots:
     """The picture. `ticks` are x and text; `links` are x, y, x, y between two runs of one seed."""
 
     title: str
+    unit: str
     told: str
     rows: tuple[Row, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -53,12 +59,12 @@ class Dots:
     height: float
 
 
-def dots(groups: Sequence[Group], target: str) -> Dots | None:
-    """The picture of one target; None where no run has a result for it."""
+def dots(groups: Sequence[Group], target: str, metric: Metric = ACCURACY) -> Dots | None:
+    """The picture of one target; None where no run has the figure for it."""
     members = [
         (number, group.name, found)
         for number, group in enumerate(groups)
-        if (found := _verified(group, target))
+        if (found := _verified(group, target, metric))
     ]
     if not members:
         return None
@@ -68,11 +74,13 @@ def dots(groups: Sequence[Group], target: str) -> Dots | None:
         _row(name, colour, found, scale, FIRST + ROW * k)
         for k, (colour, name, found) in enumerate(members)
     )
+    name = metric.label[0].upper() + metric.label[1:]
     told = "; ".join(f"{row.name}: {', '.join(text for _, text in row.dots)}" for row in rows)
     bottom = FIRST + ROW * (len(rows) - 1) + 14
     return Dots(
-        title=f"Accuracy on {target}",
-        told=f"Accuracy on {target}, %. {told}",
+        title=f"{name} on {target}",
+        unit="10-fold accuracy, %" if metric == ACCURACY else f"{name}, %",
+        told=f"{name} on {target}, %. {told}",
         rows=rows,
         ticks=tuple((scale.at(tick), number(tick)) for tick in scale.ticks),
         links=_links([found for *_, found in members], rows),
@@ -81,25 +89,26 @@ def dots(groups: Sequence[Group], target: str) -> Dots | None:
     )
 
 
-def _verified(group: Group, target: str) -> list[tuple[Run, TargetResult]]:
+def _verified(group: Group, target: str, metric: Metric) -> list[Verified]:
+    found = [(run, run.results.targets.get(target)) for run in group.runs]
     return [
-        (run, run.results.targets[target]) for run in group.runs if target in run.results.targets
+        (run, value, result.accuracy.ci95 if metric == ACCURACY else (value, value))
+        for run, result in found
+        if result is not None and (value := metric.read(result)) is not None
     ]
 
 
-def _extent(found: Sequence[tuple[Run, TargetResult]]) -> list[float]:
+def _extent(found: Sequence[Verified]) -> list[float]:
     """What a row shows: its runs, or the interval of a single one."""
     if len(found) == 1:
-        return list(found[0][1].accuracy.ci95)
-    return [result.accuracy.mean for _, result in found]
+        return list(found[0][2])
+    return [value for _, value, _ in found]
 
 
-def _row(
-    name: str, colour: int, found: Sequence[tuple[Run, TargetResult]], scale: Scale, y: float
-) -> Row:
-    shares = [result.accuracy.mean for _, result in found]
+def _row(name: str, colour: int, found: Sequence[Verified], scale: Scale, y: float) -> Row:
+    shares = [value for _, value, _ in found]
     mean, single = sum(shares) / len(shares), len(shares) == 1
-    low, high = (scale.at(100 * bound) for bound in found[0][1].accuracy.ci95)
+    low, high = (scale.at(100 * bound) for bound in found[0][2])
     return Row(
         name=name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…",
         accuracy=f"{percent(mean)}%",
@@ -107,7 +116,7 @@ def _row(
         y=y,
         dots=tuple(
             (scale.at(100 * share), f"{run.name}: {percent(share)}%")
-            for (run, _), share in zip(found, shares, strict=True)
+            for (run, *_), share in zip(found, shares, strict=True)
         ),
         mean=None if single else scale.at(100 * mean),
         interval=(low, high) if single else None,
@@ -115,13 +124,13 @@ def _row(
 
 
 def _links(
-    members: Sequence[Sequence[tuple[Run, TargetResult]]], rows: Sequence[Row]
+    members: Sequence[Sequence[Verified]], rows: Sequence[Row]
 ) -> tuple[tuple[float, float, float, float], ...]:
     """Between neighbouring rows of several runs, where one seed is in both."""
     places = [
         {
             str(run.seed): x
-            for (run, _), (x, _) in zip(found, row.dots, strict=True)
+            for (run, *_), (x, _) in zip(found, row.dots, strict=True)
             if run.seed is not None
         }
         for found, row in zip(members, rows, strict=True)

@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Headline:
-    """The table; `colour` is the reference's, `axis` that of all bars.
+    """The table; `figure` is what is compared, `colour` the reference's, `axis` that of all bars.
 
     `level` is that of the intervals, as text; `tests` the tests that gave the verdicts; `judged`
     how many verdicts were corrected together;
@@ -53,6 +53,7 @@ class Headline:
     """
 
     reference: str
+    figure: str
     colour: int
     others: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -98,7 +99,7 @@ def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -
             NOTHING
             if f is None
             else percent(f.mean) + (f" ± {percent(f.std)}" if f.std is not None else "")
-            for f in target.accuracies
+            for f in target.figures
         )
         for d, accuracy in zip(target.differences, others, strict=True):
             number = colours[d.name] % COLOURS
@@ -109,6 +110,7 @@ def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -
     reference_name, *names = (group.name for group in comparison.groups)
     return Headline(
         reference=reference_name,
+        figure=comparison.metric.label,
         colour=zero,
         others=tuple(names),
         rows=tuple(rows),
@@ -141,6 +143,6 @@ def _row(
         figures = (points(verdict.mean), interval(verdict.interval), p_value(verdict.p_holm))
     colour = None
     if d.shown and verdict is not None:
-        colour = number if verdict.mean > 0 else reference
+        colour = number if d.favours_group else reference
     words = verdict_words(d)
     return Row(d.target, d.name, accuracies, *figures, words, drawn, number, colour)

@@ -9,6 +9,7 @@ from eval.report.study_tables import (
     arms_table,
     left_out,
     paper_differences,
+    paragraphs,
     progress,
 )
 from eval.report.tables import Table, tables
@@ -19,7 +20,8 @@ def study_to_markdown(study: Study) -> str:
     """The whole study, without pictures."""
     parts = [f"# {escaped(study.name)}"]
     parts += [f"**{escaped(progress(study))}**"] if study.unfinished else []
-    parts += [f"Hypothesis: {escaped(study.hypothesis.strip())}"] if study.hypothesis else []
+    hypothesis, plan, paper = map(_text, (study.hypothesis, study.plan, study.paper))
+    parts += [f"Hypothesis: {hypothesis}"] if hypothesis else []
     for comparison in study.comparisons:
         found = headline(comparison)
         if len(study.comparisons) > 1:
@@ -28,8 +30,8 @@ def study_to_markdown(study: Study) -> str:
     parts += [_titled(arms_table(study)), escaped(LAST_CHECKPOINT)]
     if (differences := paper_differences(study)).rows:
         parts.append(_titled(differences))
-    parts += [f"The paper: {escaped(study.paper.strip())}"] if study.paper else []
-    parts += [f"## Plan of the analysis\n\n{escaped(study.plan.strip())}"] if study.plan else []
+    parts += [f"The paper: {paper}"] if paper else []
+    parts += [f"## Plan of the analysis\n\n{plan}"] if plan else []
     parts.append(bullets("Verdicts", [difference.sentence for difference in study.differences]))
     if warnings := [*study.warnings, *left_out(study)]:
         parts.append(bullets("Warnings", warnings))
@@ -39,6 +41,10 @@ def study_to_markdown(study: Study) -> str:
     if study.unfinished:
         parts.append(bullets("Not run", [f"{each.name}: {each.why}" for each in study.unfinished]))
     return "\n\n".join(parts) + "\n"
+
+
+def _text(written: str) -> str:
+    return "\n\n".join(map(escaped, paragraphs(written)))
 
 
 def _titled(table: Table) -> str:

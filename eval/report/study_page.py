@@ -14,6 +14,7 @@ from eval.report.study_tables import (
     arms_table,
     left_out,
     paper_differences,
+    paragraphs,
     progress,
 )
 from eval.report.tables import CONFIG_DIFFERENCES, tables, tests_tables
@@ -41,11 +42,14 @@ def study_to_html(study: Study, class_angles: Mapping[str, ArrayLike]) -> str:
         arms=[(arm.name, len(arm.group.runs), len(arm.seeds)) for arm in study.arms],
         progress=progress(study),
         left_out=left_out(study),
+        hypothesis=paragraphs(study.hypothesis),
+        plan=paragraphs(study.plan),
+        paper=" ".join(paragraphs(study.paper)),
         last_checkpoint=LAST_CHECKPOINT,
         headlines=[headline(comparison, colours) for comparison in study.comparisons],
         arms_table=arms_table(study),
         paper_differences=differences if differences.rows else None,
-        dots=[found for t in study.targets if (found := dots(groups, t)) is not None],
+        dots=[found for t in study.targets if (found := dots(groups, t, study.metric)) is not None],
         sections=training_sections(groups, study.targets, class_angles),
         tables=[
             *(table for table in figures if table.title != CONFIG_DIFFERENCES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from eval.compare import GroupFigure
 from eval.report.tables import Table
 from eval.report.values import NOTHING
@@ -9,8 +11,8 @@ from eval.study import Arm, Study
 from eval.wording import interval, listed, percent, points, verdict_words
 
 LAST_CHECKPOINT = (
-    "The accuracy of a run is that of its last checkpoint, never of the best one, which would have "
-    "been chosen on the test pairs."
+    "What counts of a run is its last checkpoint, never the best one, which would have been chosen "
+    "on the test pairs."
 )
 
 
@@ -21,7 +23,10 @@ def arms_table(study: Study) -> Table:
         both = _in_paper(study, target)
         columns += [f"{target}, paper", f"{target}, ours"] if both else [target]
     rows = [(arm.name, *_figures(study, arm), _runs(arm)) for arm in study.arms]
-    title = "The paper's accuracies and ours, %" if _any_paper(study) else "Accuracies, %"
+    figure = study.metric.label
+    title = f"{figure[0].upper()}{figure[1:]}, %" + (
+        ", the paper's and ours" if _any_paper(study) else ""
+    )
     return Table(title, (*columns, "runs"), tuple(rows))
 
 
@@ -43,6 +48,11 @@ def paper_differences(study: Study) -> Table:
     ]
     columns = ("target", "variant", "against", "paper", "ours", "our interval", "verdict")
     return Table("The paper's differences and ours, points", columns, tuple(rows))
+
+
+def paragraphs(text: str) -> list[str]:
+    """A text of the user's: an empty line ends a paragraph, other line ends are spaces."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
 def progress(study: Study) -> str:
@@ -74,7 +84,7 @@ def _figures(study: Study, arm: Arm) -> list[str]:
     for target in study.targets:
         if _in_paper(study, target):
             cells.append(percent(arm.paper[target]) if target in arm.paper else NOTHING)
-        cells.append(_figure(arm.figure(target)))
+        cells.append(_figure(arm.figure(target, study.metric)))
     return cells
 
 

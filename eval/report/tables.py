@@ -138,7 +138,7 @@ def _verdicts(comparison: Comparison) -> Table:
     columns = ("test", "from", "p", "p (Holm)", "could show, points", *seeds)
     rows = [(*_head(comparison, d), *_verdict_cells(d)[: len(columns)]) for d in judged]
     return Table(
-        f"The verdicts on accuracy{_minus(comparison)}",
+        f"The verdicts on {comparison.metric.label}{_minus(comparison)}",
         (*_head_columns(comparison), *columns),
         tuple(rows),
     )
@@ -169,7 +169,8 @@ def _other_tests(comparison: Comparison) -> Table:
     ]
     columns = ("test", "difference", "95% interval", "p", "from")
     return Table(
-        f"Other tests of accuracy{_minus(comparison)}, points; uncorrected, they decide nothing",
+        f"Other tests of {comparison.metric.label}{_minus(comparison)}, points; uncorrected, they "
+        "decide nothing",
         (*_head_columns(comparison), *columns),
         tuple(rows),
     )

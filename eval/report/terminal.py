@@ -53,7 +53,7 @@ def _table(found: Headline) -> RichTable:
     drawn.add_column("target", overflow="fold")
     if several:
         drawn.add_column("group", overflow="fold")
-    drawn.add_column("accuracy, %", no_wrap=True)
+    drawn.add_column(f"{found.figure}, %", no_wrap=True)
     drawn.add_column(f"difference [{found.level}]", justify="right", no_wrap=True)
     drawn.add_column("p", justify="right", no_wrap=True)
     drawn.add_column("verdict", overflow="fold")

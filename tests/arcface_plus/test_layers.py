@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "training.optimizers": set(),
     "training.schedules": set(),
     "run_directory.sinks": {"data_prep"},
+    "sphere": {"data_prep", "models"},
     "config": {
         "data_prep", "models", "arcface_plus", "training.optimizers", "training.schedules",
         "run_directory.sinks",
@@ -53,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "data_prep", "eval", "runtime", "console", "models", "config", "data", "run_directory",
-        "embedder", "evaluation", "training", "bench", "studies",
+        "embedder", "evaluation", "training", "bench", "studies", "sphere",
     },
     "cli": {
         "data_prep", "arcface_plus", "torchrun", "watchdog", "signals", "runtime", "console",

@@ -6,17 +6,18 @@ from verification_files import ARCFACE, BASE, BETTER, target
 
 from eval.compare import compare
 from eval.groups import Group, obstacle
+from eval.metric import ACCURACY
 from eval.runs import read_run
 
 
 def test_accuracies_by_seed_need_every_seed_once(seeded_run, make_run):
     runs = [read_run(seeded_run(f"a{seed}", seed, {"lfw": (3, seed + 1)})) for seed in (3, 1)]
-    found = Group("a", tuple(runs)).accuracies_by_seed("lfw")
+    found = Group("a", tuple(runs)).values_by_seed("lfw", ACCURACY)
     assert found == {str(r.seed): r.results.targets["lfw"].accuracy.mean for r in runs}
     again = read_run(seeded_run("again", 3, {"lfw": (3, 9)}))
-    assert Group("a", (*runs, again)).accuracies_by_seed("lfw") is None
+    assert Group("a", (*runs, again)).values_by_seed("lfw", ACCURACY) is None
     unknown = read_run(make_run("plain", {"lfw": target(ARCFACE)}))
-    assert Group("a", (runs[0], unknown)).accuracies_by_seed("lfw") is None
+    assert Group("a", (runs[0], unknown)).values_by_seed("lfw", ACCURACY) is None
 
 
 def test_what_stands_between_two_groups_is_said(make_run):

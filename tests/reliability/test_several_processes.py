@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from launcher import Launched, launched
 from runs import assert_same_bits, lines
+from tiny_run import set_words, wait_for_step
 
 from arcface_plus.data.order import batch_indices
 from arcface_plus.run_directory.lock import locked
@@ -21,16 +22,8 @@ from data_prep.recordio import RecordReader
 from data_prep.training_set import TrainingSetWriter, read_index
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (
-    "data.batch_size=8", "data.threads=1", "data.cache=none",
-    "model.backbone={name: tiny, width: 0.25}",
-    "model.embedding_dim=8", "model.dropout=0.2", "optimizer.lr=0.01", "runtime.precision=fp32",
-    "runtime.device=cpu", "eval.targets=[synth_frontal]", "eval.every=100000",
-    "checkpoint.every=4", "checkpoint.keep=100", "logging.every=1",
-)  # fmt: skip
 ENDED_BY_LAUNCHER = 128 + signal.SIGTERM
 """It ends all processes after one has failed, maybe before they have found out."""
-ENDLESS = "optimizer.steps=100000"
 
 
 @pytest.fixture
@@ -38,21 +31,10 @@ def train(synthetic, tmp_path) -> Callable[..., list[str]]:
     """Makes the words of a command that trains in a run directory."""
 
     def words(run: Path, *more: str) -> list[str]:
-        settings = (f"data.train={synthetic}", *SETTINGS, *more)
-        given = [word for setting in settings for word in ("--set", setting)]
-        return ["train", "demo_arcface_plus", "--out", str(run), *given]
+        return ["train", "demo_arcface_plus", "--out", str(run),
+                *set_words(f"data.train={synthetic}", *more)]  # fmt: skip
 
     return words
-
-
-def wait_for_step(run: Path, step: int, limit: float = 120.0) -> None:
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
-        file = run / "metrics.jsonl"
-        if file.is_file() and f'"step": {step},' in file.read_text():
-            return
-        time.sleep(0.02)
-    pytest.fail(f"no step {step} after {limit:g} s")
 
 
 def run_to_end(words: list[str], folder: Path) -> None:
@@ -66,7 +48,7 @@ def steps_of(run: Path) -> list[int]:
 
 def test_a_signal_to_one_process_saves_all_and_the_run_goes_on_as_if_nothing_were(train, tmp_path):
     run = tmp_path / "run"
-    with launched(train(run, ENDLESS), 2, tmp_path / "first") as started:
+    with launched(train(run), 2, tmp_path / "first") as started:
         wait_for_step(run, 5)
         started.kill(1, signal.SIGUSR1)
         assert started.statuses() == [128 + signal.SIGUSR1] * 2
@@ -94,7 +76,7 @@ def test_a_record_that_one_process_cannot_read_saves_the_run(train, synthetic, t
             image = b"no image" if number == broken else reader[int(key)].image
             writer.add(int(index.labels[number]), image)
     run, where = tmp_path / "run", f"data.train={tmp_path / 'data'}"
-    words = train(run, ENDLESS, where, f"eval.data={synthetic}")
+    words = train(run, where, f"eval.data={synthetic}")
     with launched(words, 2, tmp_path / "said") as started:
         assert sorted(started.statuses()) in ([1, 2], [2, ENDED_BY_LAUNCHER])
         assert f"record {broken + 1} " in started.verdict()
@@ -109,7 +91,7 @@ def ends(started: Launched, run: Path, harm: Callable[[], None]) -> tuple[list[i
 
 def test_a_killed_process_ends_the_other(train, tmp_path):
     run = tmp_path / "run"
-    with launched(train(run, ENDLESS), 2, tmp_path / "said") as started:
+    with launched(train(run), 2, tmp_path / "said") as started:
         found, said = ends(started, run, lambda: started.kill(1, signal.SIGKILL))
     assert found in ([1, -signal.SIGKILL], [ENDED_BY_LAUNCHER, -signal.SIGKILL])
     assert said.startswith("process 1 has ended or does not answer; the last checkpoint stays")
@@ -117,7 +99,7 @@ def test_a_killed_process_ends_the_other(train, tmp_path):
 
 def test_a_process_that_stands_still_ends_the_other_after_the_set_time(train, tmp_path):
     run = tmp_path / "run"
-    words = train(run, ENDLESS, "runtime.timeout_seconds=4")
+    words = train(run, "runtime.timeout_seconds=4")
     with launched(words, 2, tmp_path / "said") as started:
         wait_for_step(run, 2)
         stopped = started.pid(0)

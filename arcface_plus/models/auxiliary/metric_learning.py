@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -39,9 +39,9 @@ class MetricLearningLoss(Auxiliary):
     def __init__(
         self,
         loss: str,
-        parameters: Mapping[str, Value],
         miner: str | None = None,
         miner_parameters: Mapping[str, Value] | None = None,
+        **parameters: Value,
     ) -> None:
         super().__init__()
         self.loss = _made("losses", loss, parameters)
@@ -55,22 +55,6 @@ class MetricLearningLoss(Auxiliary):
         chosen = None if self.miner is None else self.miner(embeddings, labels)
         value: Tensor = self.loss(embeddings, labels, chosen)
         return value
-
-
-def named(loss: str) -> Callable[..., Auxiliary]:
-    """What builds ``loss``, with a signature that a config can follow."""
-
-    def build(
-        parameters: Annotated[
-            dict[str, Value] | None, "of the loss, as pytorch-metric-learning names them"
-        ] = None,
-        miner: Annotated[str | None, "chooses pairs or triplets; null: all"] = None,
-        miner_parameters: Annotated[dict[str, Value] | None, "of the miner"] = None,
-    ) -> Auxiliary:
-        return MetricLearningLoss(loss, parameters or {}, miner, miner_parameters)
-
-    build.__doc__ = f"{loss} of pytorch-metric-learning."
-    return build
 
 
 def _miner(name: str, parameters: Mapping[str, Value]) -> nn.Module:

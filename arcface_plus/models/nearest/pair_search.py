@@ -130,8 +130,9 @@ def nearest_in_pool(unit: Tensor, own: Tensor, table: Tensor, pool: Pool) -> tup
         ).view(*others.shape, dimensions)
         chord = torch.linalg.vector_norm(gathered.sub_(unit[rows].unsqueeze(1)), dim=2)
         unfit = pool.zero[position] | (others == numbers.unsqueeze(1))
+        broken = chord.isnan().all(dim=1)  # no list is empty: a NaN row must reach the loss
         chord, best = chord.masked_fill_(unfit, torch.inf).min(dim=1, keepdim=True)
-        some[rows] = (chord < torch.inf).squeeze(1) | chord.isnan().squeeze(1)
+        some[rows] = (chord < torch.inf).squeeze(1) | chord.isnan().squeeze(1) | broken
         chosen = others.gather(1, best).squeeze(1).long()
         nearest[rows] = torch.where(some[rows], chosen, numbers)
     return nearest, some

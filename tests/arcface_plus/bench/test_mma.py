@@ -5,8 +5,10 @@ from arcface_plus.bench import mma
 from arcface_plus.bench.mma import n_by_n_loss, run
 
 
-def test_both_methods_agree_and_are_measured() -> None:
-    (result,) = run("cpu", sizes=[(1500, 16)], repeats=1)
+@pytest.mark.parametrize("regularizer", mma.REGULARIZERS)
+def test_both_methods_agree_and_are_measured(regularizer: str) -> None:
+    (result,) = run("cpu", sizes=[(1500, 16)], repeats=1, regularizer=regularizer)
+    assert result["title"].startswith(regularizer.upper())
     (row,) = result["rows"]
     assert (row["rows"], row["dimensions"]) == (1500, 16)
     assert row["loss"] == pytest.approx(row["loss_n_by_n"], rel=1e-4)
@@ -19,6 +21,8 @@ def test_both_methods_agree_and_are_measured() -> None:
 def test_large_sizes_compare_the_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mma, "_N_BY_N_UP_TO", 1000)
     monkeypatch.setattr(mma, "_MODES_FROM", 1500)
+    (energy,) = run("cpu", sizes=[(1500, 16)], repeats=1, regularizer="mhe")
+    assert energy["rows"][0]["ratio"] is None
     exact, modes = run("cpu", sizes=[(1500, 16)], repeats=2)
     (row,) = exact["rows"]
     assert row["seconds_n_by_n"] is None

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from arcface_plus.bench import alignment, data, data_tools, evaluation, mma, step, step_profile
+from arcface_plus.bench import (
+    alignment,
+    data,
+    data_tools,
+    evaluation,
+    mma,
+    sharded_mma,
+    step,
+    step_profile,
+)
 from arcface_plus.commands.bench import bench
 
 ROW = {"name": "ours ArcFace+", "milliseconds": 12.5, "note": None}
@@ -30,6 +39,7 @@ def calls(monkeypatch):
     monkeypatch.setattr(step, "run", replaced("step", TABLE))
     monkeypatch.setattr(step_profile, "run", replaced("profile", [TABLE, TABLE]))
     monkeypatch.setattr(mma, "run", replaced("mma", [TABLE]))
+    monkeypatch.setattr(sharded_mma, "run", replaced("sharded_mma", TABLE))
     monkeypatch.setattr(data, "run", replaced("data", TABLE))
     for other in (data_tools, alignment):
         monkeypatch.setattr(other, "run", replaced("other", TABLE))
@@ -89,9 +99,17 @@ def test_json_to_standard_output_is_alone_there(calls):
 
 def test_mma_and_data_take_sizes_and_sets(calls):
     invoke("mma", "--device", "cpu", "--rows", "50", "--rows", "70")
-    assert calls[0] == ("mma", "cpu", [(50, 512), (70, 512)])
+    invoke("mma", "--device", "cpu", "--regularizer", "mhe")
+    assert calls == [("mma", "cpu", [(50, 512), (70, 512)], "mma"), ("mma", "cpu", None, "mhe")]
     invoke("data", "--train", "set/train.rec")
     assert calls[1] == ("data", Path("set/train.rec"))
+
+
+def test_mma_over_processes_is_a_benchmark_of_its_own(calls):
+    invoke("mma", "--processes", "2", "--rows", "50")
+    assert calls == [("sharded_mma", 2, [(50, 512)])]
+    refused = CliRunner().invoke(bench, ["mma", "--processes", "2", "--device", "cuda"]).exception
+    assert "--processes runs on the CPU" in str(refused)
 
 
 def test_names_in_a_table_are_no_markup(calls, monkeypatch):

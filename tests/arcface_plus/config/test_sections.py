@@ -93,6 +93,23 @@ def test_every_head_has_defaults(name):
             {"head": {"name": "linear_softmax", "scale": 64}},
             r"unknown key head\.scale \(a parameter of arcface",
         ),
+        ({"auxiliary": {"name": "centre"}}, r"missing key auxiliary\.weight"),
+        (
+            {"auxiliary": {"name": "TripletLoss", "weight": 1}},
+            r'auxiliary\.name: unknown loss "TripletLoss" \(did you mean TripletMarginLoss\?',
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "parameters": {"rat": 1}}},
+            "auxiliary: centre: got an unexpected keyword argument 'rat'",
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "miner": "BatchHardMiner"}},
+            "auxiliary: centre: got an unexpected keyword argument 'miner'",
+        ),
+        (
+            {"auxiliary": {"name": "centre", "weight": 1, "parameters": {"rate": 2}}},
+            "auxiliary: rate must be from 0 to 1, not 2",
+        ),
         (
             {"logging": {"sinks": ["mlfow"]}},
             r'sinks\.0: unknown sink "mlfow" \(did you mean mlflow\? known: mlflow, wandb\)',

@@ -31,7 +31,8 @@ def weight(step: int) -> torch.Tensor:
 
 def save(run: Path, step: int, processes: Processes, sharded: bool = True) -> Path:
     shards = Shards(ROWS, processes.rank, processes.count) if sharded else Shards(ROWS)
-    rows = ClassRows(shards, {WEIGHT: weight(step)[shards.own]})
+    writes = sharded or processes.first
+    rows = ClassRows(shards, {WEIGHT: weight(step)[shards.own]} if writes else {})
     backbone = {"fc.weight": torch.full((2, 2), float(step))}
     state = training(step, classes=ROWS)
     return Checkpoints(run, keep=1).save(state, rows, backbone, CARD.at(step), processes)

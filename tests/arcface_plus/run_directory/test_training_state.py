@@ -51,7 +51,8 @@ def test_a_newer_version_is_not_called_damage(checkpoint):
 
 def test_a_state_of_schema_1_is_read(checkpoint):
     content = vars(training(4, schema=1))
-    for key in ("run_id", "data_digest", "precision", "channels_last", "schema", "regularizer"):
+    new = ("run_id", "data_digest", "precision", "channels_last", "regularizer", "auxiliary")
+    for key in (*new, "schema"):
         del content[key]
     torch.save(content, checkpoint / "training.pt")
     found = load_training(checkpoint)

@@ -11,6 +11,7 @@ from studies import finish, planned
 
 from arcface_plus.studies.results import collect, write_results
 from arcface_plus.studies.scheduler import Failure
+from eval.metric import ACCURACY
 
 PLAIN, MMA = [0.80, 0.82, 0.81], [0.83, 0.84, 0.82]
 
@@ -54,7 +55,8 @@ def test_the_last_checkpoint_counts_and_no_other(tmp_path, three):
     better["targets"]["synth_frontal"]["accuracy"]["mean"] = 0.99
     (run / "eval" / "step_00000010.json").write_text(json.dumps(better))
     (run / "eval" / "step_00000030.json").write_text(json.dumps(better))
-    assert collect(three, tmp_path).arms[0].figure("synth_frontal").mean == pytest.approx(0.81)
+    plain = collect(three, tmp_path).arms[0]
+    assert plain.figure("synth_frontal", ACCURACY).mean == pytest.approx(0.81)
 
 
 def test_what_is_missing_is_named_with_its_reason(tmp_path):

@@ -43,7 +43,7 @@ def test_a_variant_may_be_empty():
         ({"name": "../x"}, r"'\.\./x' names a folder"),
         ({"compare": {"mmma": "plain"}}, r'compare: unknown variant "mmma" \(did you mean mma\?'),
         ({"compare": {"mma": "mma"}}, "compare: mma: is compared with itself"),
-        ({"metric": "speed"}, "metric: expected accuracy"),
+        ({"metric": "acuracy"}, r'metric: unknown metric "acuracy" \(did you mean accuracy'),
         ({"base": None}, "missing key base"),
     ],
 )  # fmt: skip

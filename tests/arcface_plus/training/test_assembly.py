@@ -139,7 +139,9 @@ def test_a_run_starts_from_the_given_backbone(kind, trained, tiny_settings, tmp_
     execute(configured(settings, "run.seed=9"), run)
     before, after = (state(r / "checkpoints/step_00000002") for r in (trained, run))
     assert torch.equal(before["fc.weight"], after["fc.weight"])  # a rate of nearly nothing
-    assert not torch.equal(before["weight"], after["weight"])  # the classes' are its own
+    assert not torch.equal(
+        before["classifier.weight"], after["classifier.weight"]
+    )  # the classes' are its own
     assert f"init: {start}" in (run / "config.yaml").read_text()
 
 

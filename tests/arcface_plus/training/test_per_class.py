@@ -45,6 +45,7 @@ class Remembering(nn.Module):
         super().__init__()
         self.state = {
             "next": 7, "drift": torch.tensor(0.5),
+            "rows": shards.rows,
             "by_row": {"candidates": torch.arange(3 * shards.rows).view(-1, 3)[shards.own]},
         }  # fmt: skip
 
@@ -170,6 +171,28 @@ def test_only_what_has_a_row_per_class_is_apart(tmp_path):
     assert state.optimizer["state"][2].keys() == {"step"}
     assert state.optimizer["state"][0].keys() == {"step", "exp_avg", "exp_avg_sq"}
     assert run[1].state_dict()["state"][2].keys() == {"step", "exp_avg", "exp_avg_sq"}  # untouched
+
+
+def test_rows_of_a_hidden_layer_stay_whole():
+    """A regularizer may remember the rows of another matrix, which every process holds."""
+    shards = Shards(5, 1, 2)
+    run = new_run("sgd", shards)
+    for rows in (2, 5, 9):
+        run[0].regularizer["one"].state = {"rows": rows, "by_row": {"table": torch.zeros(rows, 1)}}
+        state = divided(*run)
+        assert not any(name.startswith("regularizer") for name in state.rows)
+        assert len(state.regularizer["one._extra_state"]["by_row"]["table"]) == rows
+
+
+def test_a_regularizers_rows_in_older_checkpoints_are_cut():
+    whole = new_run("sgd", Shards(5))[0].regularizer.state_dict()
+    kept = {"rows": 5, "table": torch.arange(5), "next": 3}
+    kept_by = {"a": kept, **whole}
+    old = training(2, schema=3, classes=5, optimizer={"state": {}}, regularizer=kept_by)
+    state = reunited(*new_run("sgd", Shards(5, 1, 2)), old, {})
+    assert state.regularizer["a"]["table"].tolist() == [3, 4]
+    assert state.regularizer["a"]["next"] == 3
+    assert len(state.regularizer["one._extra_state"]["by_row"]["candidates"]) == 2
 
 
 def test_a_copy_on_the_host_shares_nothing():

@@ -145,7 +145,7 @@ def test_weight_zero_and_none_are_the_same_bits_and_mma_is_not(tiny_settings, tm
     execute(configured(settings, "regularizer.weight=0.5"), tmp_path / "mma")
     ends = [tmp_path / r / "checkpoints/step_00000004" for r in ("none", "zero", "mma")]
     assert_same_bits(*ends[:2])
-    assert not torch.equal(state(ends[0])["weight"], state(ends[2])["weight"])
+    assert not torch.equal(state(ends[0])["classifier.weight"], state(ends[2])["classifier.weight"])
     assert lines(tmp_path / "mma")[0]["loss_regularizer"] < 0
     angles = [lines(tmp_path / r)[0]["mean_min_angle_deg"] for r in ("none", "mma")]
     assert angles[0] == pytest.approx(angles[1], abs=1e-4)  # both before the first update

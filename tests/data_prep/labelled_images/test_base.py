@@ -13,7 +13,7 @@ import pytest
 from labelled_files import images, png, write_class_folders, write_mnist
 
 from data_prep.errors import DataError
-from data_prep.labelled_images import KINDS, LabelledImages, open_labelled_images
+from data_prep.labelled_images import KINDS, LabelledImages, base, open_labelled_images
 from data_prep.labelled_images.base import ImageFiles, PixelArray
 
 NAMES = {0: "a", 1: "b"}
@@ -155,3 +155,13 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
 
 def test_every_kind_is_described() -> None:
     assert all(issubclass(kind, LabelledImages) and kind.kind and kind.described for kind in KINDS)
+
+
+def test_an_image_that_claims_another_size_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = files(tmp_path)
+    (tmp_path / "2.png").write_bytes(png(np.zeros((3000, 3000, 3), np.uint8)))
+    monkeypatch.setattr(base, "decode_rgb", lambda _: pytest.fail("decoded"))
+    with pytest.raises(DataError, match="is 3000×3000, the first image 8×8"):
+        data.image(2)

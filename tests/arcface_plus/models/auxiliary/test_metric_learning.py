@@ -23,7 +23,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_a_gradient(name: str) -> None:
     x, labels = batch()
-    value = AUXILIARY[name](parameters=REQUIRED.get(name, {}))(x, labels)
+    value = AUXILIARY[name](**REQUIRED.get(name, {}))(x, labels)
     assert value.shape == ()
     assert value.isfinite()
     (grad,) = torch.autograd.grad(value, x)
@@ -42,7 +42,7 @@ def test_triplet_is_the_mean_over_violating_triplets_of_unit_embeddings() -> Non
         if a != p and labels[a] == labels[p] != labels[n]
     ]
     positive = [v for v in violations if v > 0]
-    loss = AUXILIARY["TripletMarginLoss"](parameters={"margin": 0.2})
+    loss = AUXILIARY["TripletMarginLoss"](margin=0.2)
     assert loss(x, labels).item() == pytest.approx(sum(positive) / len(positive))
 
 
@@ -56,28 +56,31 @@ def test_every_miner_chooses(miner: str) -> None:
 
 def test_a_miner_is_used() -> None:
     x, labels = batch()
-    mined = MetricLearningLoss("TripletMarginLoss", {}, "BatchHardMiner")(x, labels)
-    assert mined.item() > MetricLearningLoss("TripletMarginLoss", {})(x, labels).item()
+    mined = MetricLearningLoss("TripletMarginLoss", "BatchHardMiner")(x, labels)
+    assert mined.item() > MetricLearningLoss("TripletMarginLoss")(x, labels).item()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("TripletMarginLoss", {"margn": 1.0}), r"TripletMarginLoss: got an unexpected .* 'margn'"),
-        (("RankedListLoss", {}), r"RankedListLoss: missing 2 required .* 'margin' and 'Tn'"),
-        (("MarginLoss", {"learn_beta": True}), "MarginLoss: learned weights are not supported"),
-        (("NCALoss", {}, "HardMiner"), r"unknown miner HardMiner \(known: AngularMiner, "),
-        (("NCALoss", {}, None, {"epsilon": 1}), "miner_parameters without a miner"),
-        (("NCALoss", {}, "BatchHardMiner", {"x": 1}), "BatchHardMiner: got an unexpected"),
+        ({"loss": "TripletMarginLoss", "margn": 1.0}, r"MarginLoss: got an unexpected .* 'margn'"),
+        ({"loss": "RankedListLoss"}, r"RankedListLoss: missing 2 required .* 'margin' and 'Tn'"),
+        ({"loss": "MarginLoss", "learn_beta": True}, "MarginLoss: learned weights are not"),
+        ({"loss": "NCALoss", "miner": "Hard"}, r"unknown miner Hard \(known: AngularMiner, "),
+        ({"loss": "NCALoss", "miner_parameters": {"epsilon": 1}}, "miner_parameters without a"),
+        (
+            {"loss": "NCALoss", "miner": "BatchHardMiner", "miner_parameters": {"x": 1}},
+            "BatchHardMiner: got an unexpected",
+        ),
     ],
 )
 def test_mistakes_are_one_line(arguments, said: str) -> None:
     with pytest.raises(ValueError, match=said) as raised:
-        MetricLearningLoss(*arguments)
+        MetricLearningLoss(**arguments)
     assert "\n" not in str(raised.value)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_metric_learning.losses", None)
     with pytest.raises(ValueError, match=r"NCALoss needs .* `pip install arcface-plus\[metric-"):
-        MetricLearningLoss("NCALoss", {})
+        MetricLearningLoss("NCALoss")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
 from gpu_branches import as_on_a_gpu
 from naive_angles import loss_and_gradient, naive_angles, random_rows
+from processes import in_processes
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from arcface_plus.models.nearest import cached, watch
 from arcface_plus.models.regularizers import MMA, neighbour_loss
+from arcface_plus.models.shards import Shards
 
 MODES = [{"mode": "cached"}, {"mode": "rolling"}, {"mode": "rolling", "rolling_steps": 1}]
 
@@ -59,6 +62,14 @@ def test_small_drift_misses_hardly_any_neighbour(parameters) -> None:  # type: i
 def naive_angles_large(weight: Tensor) -> Tensor:
     unit = normalize(weight.double())
     return (unit @ unit.T).fill_diagonal_(-2.0).max(dim=1).values.arccos()
+
+
+@pytest.mark.parametrize("parameters", MODES)
+def test_a_nan_in_the_first_step_reaches_the_loss(parameters: dict[str, object]) -> None:
+    """The search finds no candidates for that row."""
+    weight = random_rows(11, 6, torch.float32)
+    weight[-1, 2] = math.nan
+    assert bool(MMA(**parameters)(weight).isnan())  # type: ignore[arg-type]
 
 
 def test_a_stale_cache_is_renewed_and_reported() -> None:
@@ -222,3 +233,93 @@ def test_on_a_gpu_the_drift_is_read_four_calls_later(monkeypatch: pytest.MonkeyP
         regularizer(later)
         refreshes.append(regularizer.report()["neighbour_refreshes"])
     assert refreshes == [1, 1, 1, 1, 2, 2]
+
+
+def _steps(
+    rank: int, count: int, parameters: dict[str, object], weight: Tensor, state: Any, steps: range
+) -> tuple[list[tuple[Tensor, dict[str, float], Tensor]], dict[str, Any]]:
+    """Loss, report and gradient of some steps, from the state of a checkpoint, and the new one."""
+    cached._EVERY = 8
+    shards = Shards(len(weight), rank, count)
+    regularizer = MMA(**parameters)  # type: ignore[arg-type]
+    regularizer.set_extra_state(state)
+    found = []
+    for step in steps:
+        own = turned(weight, 1.3 * step)[shards.own].clone().requires_grad_()
+        loss = regularizer(own, shards)
+        (grad,) = torch.autograd.grad(loss, own)
+        found.append((loss.detach(), regularizer.report(), grad))
+    return found, regularizer.get_extra_state()
+
+
+def _resharded(states: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """As a checkpoint does for a run that continues with another number of processes."""
+    by_row = {
+        name: torch.cat([state["by_row"][name] for state in states]) for name in states[0]["by_row"]
+    }
+    rows = [Shards(states[0]["rows"], rank, count).own for rank in range(count)]
+    return [
+        states[0] | {"by_row": {name: tensor[own].clone() for name, tensor in by_row.items()}}
+        for own in rows
+    ]
+
+
+@pytest.mark.parametrize("parameters", [{"mode": "cached"}, {"mode": "rolling"}])
+def test_over_shards_as_in_one_process_and_resumed_on_another_number(
+    parameters: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same candidates, drift, renewals and state, on 3 processes and then on 2."""
+    monkeypatch.setattr(cached, "_EVERY", 8)
+    parameters |= {"candidates": 3}
+    weight = random_rows(103, 16, torch.float32)
+    weight[50] = 0.0
+    first = in_processes(3, _each_with_its_state, 3, parameters, weight, [{}] * 3, range(5))
+    states = [state for _, state in first]
+    for state in states:
+        assert {k: v for k, v in state.items() if k != "by_row"} == {
+            k: v for k, v in states[0].items() if k != "by_row"
+        }
+        assert state["rows"] == 103
+    later = _resharded(states, 2)
+    second = in_processes(2, _each_with_its_state, 2, parameters, weight, later, range(5, 9))
+    alone, _ = _steps(0, 1, parameters, weight, {}, range(9))
+    for step, (loss, report, grad) in enumerate(alone):
+        found = [steps[step] for steps, _ in first] if step < 5 else []
+        found = found or [steps[step - 5] for steps, _ in second]
+        for ours, theirs, _ in found:
+            torch.testing.assert_close(ours, loss, rtol=1e-6, atol=0)
+            assert theirs == pytest.approx(report, rel=1e-9)
+        torch.testing.assert_close(torch.cat([own for _, _, own in found]), grad, rtol=0, atol=1e-6)
+    if parameters["mode"] == "cached":
+        refreshes = [report["neighbour_refreshes"] for _, report, _ in alone]
+        assert 1 < refreshes[-1] < 6
+
+
+def _each_with_its_state(
+    rank: int,
+    count: int,
+    parameters: dict[str, object],
+    weight: Tensor,
+    states: list[dict[str, Any]],
+    steps: range,
+) -> Any:
+    return _steps(rank, count, parameters, weight, states[rank], steps)
+
+
+def test_state_of_older_checkpoints_is_restored() -> None:
+    """They had the entries of the rows beside the others."""
+    for parameters in MODES:
+        first, second, fresh = (MMA(**parameters) for _ in range(3))  # type: ignore[arg-type]
+        weight, later = random_rows(60, 8), turned(random_rows(60, 8), 3.0)
+        first(weight)
+        state = first.get_extra_state()
+        by_row = state.pop("by_row")
+        second.set_extra_state(state | by_row)
+        fresh(later)
+        second(later)
+        first(later)
+        expected = first.get_extra_state()["by_row"]["table"]
+        assert torch.equal(second.get_extra_state()["by_row"]["table"], expected)
+        assert not torch.equal(fresh.get_extra_state()["by_row"]["table"], expected) or (
+            parameters.get("rolling_steps") == 1
+        )

@@ -1,0 +1,22 @@
+"""Each metric is read where it is, and says which direction is better."""
+
+from __future__ import annotations
+
+import pytest
+from verification_files import ARCFACE, target
+
+from eval.metric import METRICS
+from eval.runs import TargetResult
+
+
+def test_each_metric_is_read_from_a_verification():
+    result = TargetResult.model_validate(target(ARCFACE))
+    read = {name: metric.read(result) for name, metric in METRICS.items()}
+    assert read == {
+        "accuracy": pytest.approx(0.9553, abs=1e-4), "auc": 0.998, "eer": 0.01,
+        "tar@1e-1": 0.999, "tar@1e-2": 0.98, "tar@1e-3": None,
+    }  # fmt: skip
+
+
+def test_only_errors_are_better_when_lower():
+    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == ["eer"]
