@@ -1,8 +1,8 @@
 """Handlers for SIGINT, SIGTERM and SIGUSR1: end the program, or stop training once it can save.
 
 They have handlers from the start: as process 1 of a container, a program is not ended by a signal
-that it does not handle. A process of several may get a signal twice, from a scheduler that signals
-all processes and from torchrun, which forwards its own: there only the first counts.
+that it does not handle. Under torchrun a process may get a signal twice, from a scheduler that
+signals all processes and from torchrun, which forwards its own: there only the first counts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def stop_at_signals() -> Iterator[list[Stopped]]:
         watchdog.settle()
         if _in_import(frame):
             leave(number)
-        if raised and torchrun.several():
+        if raised and torchrun.started():
             return
         raised.append(Stopped(number))
         raise raised[-1]
@@ -85,7 +85,8 @@ class Interrupts:
     """Remembers a signal until the training loop can stop.
 
     A second signal of the same kind has its previous effect, for users who do not want to wait.
-    With `several` processes it has none; `watchdog` then ends a process whose loop does not stop.
+    Under torchrun it has none. With `several` processes `watchdog` ends one whose loop does not
+    stop.
     """
 
     def __init__(self, several: bool = False) -> None:
@@ -100,7 +101,7 @@ class Interrupts:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = self.received or number
-        if not self._several:
+        if not torchrun.started():
             signal.signal(number, self._former[number])
 
     def __enter__(self) -> Interrupts:

@@ -46,9 +46,14 @@ def restarts() -> int:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
+def started() -> bool:
+    """Whether torchrun has started this process, also if it is the only one."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def end_with_launcher() -> None:
     """Get SIGTERM when torchrun itself is killed; else its processes would go on without it."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if started():
         with contextlib.suppress(OSError, AttributeError):  # not Linux
             ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
 

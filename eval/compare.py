@@ -38,12 +38,13 @@ class GroupFigure:
 class TargetComparison:
     """One target: each run's result (None if missing) and each group's difference to the first.
 
-    `figures` has one entry per group, over the runs that have the target.
+    `accuracies` has one entry per group, over the runs that have the target: the figure compared,
+    whatever the metric.
     """
 
     name: str
     results: tuple[TargetResult | None, ...]
-    figures: tuple[GroupFigure | None, ...]
+    accuracies: tuple[GroupFigure | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -92,7 +93,7 @@ class Comparison:
             },
             "accuracies": {
                 group.name: None if figure is None else asdict(figure)
-                for group, figure in zip(self.groups, target.figures, strict=True)
+                for group, figure in zip(self.groups, target.accuracies, strict=True)
             },
             "differences": [difference.to_json() for difference in target.differences],
         }
@@ -204,7 +205,7 @@ def _target(
     return TargetComparison(
         name=name,
         results=tuple(result for members in results for result in members),
-        figures=tuple(figure_over_runs(group.values(name, metric)) for group in groups),
+        accuracies=tuple(figure_over_runs(group.values(name, metric)) for group in groups),
         differences=tuple(d for d in differences if d.target == name),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,10 @@ def _run(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=count, timeout=_LIMIT
     )
     result = function(rank, count, *arguments)
+    dist.barrier()
     if pipe is not None:
         pipe.send(result)
-    dist.barrier()
-    dist.destroy_process_group()
+    # Whoever leaves first breaks the connections of the others: all stay until they are killed.
+    parent = parent_process()
+    assert parent is not None
+    parent.join()

@@ -61,17 +61,28 @@ def nested(dotted: str, value: Any) -> dict[str, Any]:
     return tree
 
 
-def changed_tree(changes: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any]:
+def changed_tree(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Changes as a study writes them, keys nested or dotted → one tree, to be merged over a base.
 
-    UserError for an empty part of a dotted key.
+    UserError for an empty part of a dotted key, or a key that is there twice.
     """
     tree: dict[str, Any] = {}
     for key, value in changes.items():
         if not all(key.split(".")):
             raise UserError(f"{key!r}: expected key.sub")
-        tree = merged(tree, nested(key, value), section)
+        tree = _joined(tree, nested(key, value), "")
     return tree
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    result = dict(first)
+    for key, value in second.items():
+        before = result.get(key, {})
+        if not (isinstance(before, dict) and isinstance(value, dict)) and key in result:
+            raise UserError(f"{prefix}{key} is changed twice; write it once, with all of its keys")
+        both = isinstance(before, dict) and isinstance(value, dict)
+        result[key] = _joined(before, value, f"{prefix}{key}.") if both else value
+    return result
 
 
 def _section(section: type[BaseModel] | None, key: str) -> type[BaseModel] | None:

@@ -36,7 +36,8 @@ def run_study(
         return []
     make_folder(folder)
     slots = min(slots, len(jobs))
-    environment = partial(shared_out, slots, gpus=visible_gpus())
+    any_gpu = all(job.planned.config.runtime.device in ("auto", "cuda") for job in jobs)
+    environment = partial(shared_out, slots, gpus=visible_gpus() if any_gpu else [])
     with locked(folder), StudyProgress(jobs, finished, steps) as progress:
         outcome = run_side_by_side(jobs, slots, environment, progress, command)
     if outcome.stopped_by is not None:

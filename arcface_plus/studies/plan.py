@@ -69,7 +69,10 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
         raise UserError(f"{file}: base: {study.base}: no such config file or recipe")
     shared = [setting(text) for text in settings]
     base = _checked_base(study, file, base_file, shared)
-    changes = {name: _changes(variant.set) for name, variant in study.variants.items()}
+    changes = {
+        name: _changes(variant.set, f"{file}: variants.{name}")
+        for name, variant in study.variants.items()
+    }
     wrong = [
         *_set_twice(shared, changes),
         *(f"variants.{name}: {what}" for name in changes for what in _ours(changes[name])),
@@ -77,7 +80,7 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     configs: dict[str, RunConfig] = {}
     for name in changes:
         try:
-            tree = merged(base, changed_tree(study.variants[name].set, RunConfig), RunConfig)
+            tree = merged(base, changed_tree(study.variants[name].set), RunConfig)
             for given in shared:
                 tree = merged(tree, given, RunConfig)
             configs[name] = validate(_named(tree, study.name), f"variants.{name}")
@@ -96,14 +99,14 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
 
 
 def _checked_base(
-    study: StudyFile, file: Path, base_file: Path, shared: Sequence[Mapping[str, Any]]
+    study: StudyFile, file: Path, base_file: Path, shared: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """The base with the study's own changes, valid by itself so that no variant repeats it."""
-    wrong = [f"set: {what}" for what in _ours(_changes(study.set))]
-    wrong += [f"--set: {what}" for given in shared for what in _ours(_changes(given))]
+    wrong = [f"set: {what}" for what in _ours(_changes(study.set, f"{file}: set"))]
+    wrong += [f"--set: {what}" for given in shared for what in _ours(flattened(given))]
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
-    tree = merged(read_tree(base_file), changed_tree(study.set, RunConfig), RunConfig)
+    tree = merged(read_tree(base_file), changed_tree(study.set), RunConfig)
     validate(_named(tree, study.name), f"{file}: {base_file.name} with the changes in set")
     return tree
 
@@ -117,8 +120,12 @@ def _seeded(config: RunConfig, study: str, variant: str, seed: int) -> RunConfig
     return config.model_copy(update={"run": run})
 
 
-def _changes(changes: Mapping[str, Any]) -> dict[str, object]:
-    return flattened(changed_tree(changes, RunConfig))
+def _changes(changes: Mapping[str, Any], where: str) -> dict[str, object]:
+    """The dotted keys that are changed."""
+    try:
+        return flattened(changed_tree(changes))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def _ours(changes: Mapping[str, object]) -> list[str]:
@@ -126,13 +133,13 @@ def _ours(changes: Mapping[str, object]) -> list[str]:
 
 
 def _set_twice(
-    shared: Sequence[Mapping[str, Any]], changes: Mapping[str, Mapping[str, object]]
+    shared: Sequence[dict[str, Any]], changes: Mapping[str, Mapping[str, object]]
 ) -> list[str]:
     """A --set of a key that a variant changes would undo the difference between variants."""
     return [
         f"--set {given}: variant {name} sets {key} itself"
         for tree in shared
-        for given in _changes(tree)
+        for given in flattened(tree)
         for name, changed in changes.items()
         for key in changed
         if f"{key}.".startswith(f"{given}.") or f"{given}.".startswith(f"{key}.")

@@ -26,6 +26,7 @@ class StudyProgress:
         self._done, self._of = finished, finished + len(jobs)
         self._ends = {job.name: job.planned.config.optimizer.steps for job in jobs}
         self._steps = dict(steps)
+        self._running: Sequence[Job] = ()
         self._first = sum(steps.values())
         self._begun = self._looked = time.monotonic()
         self._bar = new_bar(TextColumn("{task.fields[note]}", markup=False))
@@ -45,24 +46,30 @@ class StudyProgress:
         say(f"{job.name}: {f'resumes at step {begins}' if begins else 'starts'}; log: {job.log}")
 
     def running(self, jobs: Sequence[Job]) -> None:
+        self._running = jobs
         now = time.monotonic()
         if not console.is_terminal or now - self._looked < REFRESH:
             return
         self._looked = now
-        for job in jobs:
-            self._steps[job.name] = max(self._steps[job.name], logged_step(job.run))
+        self._look()
         names = ", ".join(job.name for job in jobs)
         note = f"run {self._done + len(jobs)} of {self._of}: {names}"
         self._bar.update(self._task, completed=sum(self._steps.values()), note=printable(note))
 
     def ended(self, job: Job, failure: Failure | None) -> None:
         self._done += 1
+        self._look()
         self._steps[job.name] = self._ends[job.name]  # one that failed is not waited for either
         self._bar.update(self._task, completed=sum(self._steps.values()))
         if failure is not None:
             say(f"{job.name}: failed: {failure.reason}", style="yellow")
             return
         say(f"{job.name}: finished ({self._done} of {self._of}{self._left()})")
+
+    def _look(self) -> None:
+        """How far the running jobs are."""
+        for job in self._running:
+            self._steps[job.name] = max(self._steps[job.name], logged_step(job.run))
 
     def _left(self) -> str:
         """How long the rest may take at the speed so far, as text."""

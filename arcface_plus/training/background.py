@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 
+from arcface_plus import torchrun
 from arcface_plus.console import say
 from data_prep.errors import first_line
 
@@ -43,10 +44,18 @@ class Background:
         if self._running is not None:
             wait_for([self._running])
 
-    def close(self) -> None:
-        """Wait for the action; its error, if nobody waited for it, becomes one line."""
+    def close(self, limit: float | None = None) -> None:
+        """Wait for the action; its error, if nobody waited for it, becomes one line.
+
+        After `limit` seconds it is left alone: it may wait for a process that is gone. That such a
+        one is gone is no news here.
+        """
+        if self._running is not None and wait_for([self._running], limit).not_done:
+            self._executor.shutdown(wait=False)
+            return
         try:
             self.wait()
         except Exception as error:
-            say(f"{self._name}: {first_line(error)}", style="yellow")
+            if not torchrun.is_lost_connection(error):
+                say(f"{self._name}: {first_line(error)}", style="yellow")
         self._executor.shutdown()

@@ -22,6 +22,9 @@ from arcface_plus.training.background import Background
 from arcface_plus.training.per_class import divided, on_host, reunited
 from arcface_plus.training.update import Updater
 
+LAST_SAVE = 30.0
+"""Seconds for a save that is under way when one of several processes ends with an error."""
+
 
 class Saving:
     """Writes the state of `updater` as checkpoints in `run`, and restores it from one.
@@ -126,8 +129,11 @@ class Saving:
         return self.checkpoints.last()
 
     def close(self) -> None:
-        """As `wait`, but an error becomes a line: the run ends for another reason."""
-        self._background.close()
+        """As `wait`, but an error becomes a line: the run ends for another reason.
+
+        Of several processes one may be gone, and a save can be completed by all only.
+        """
+        self._background.close(LAST_SAVE if self._updater.processes.count > 1 else None)
 
     def tidy(self) -> None:
         """Drop the checkpoints that are not kept: the best one may have changed."""

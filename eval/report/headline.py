@@ -99,7 +99,7 @@ def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -
             NOTHING
             if f is None
             else percent(f.mean) + (f" ± {percent(f.std)}" if f.std is not None else "")
-            for f in target.figures
+            for f in target.accuracies
         )
         for d, accuracy in zip(target.differences, others, strict=True):
             number = colours[d.name] % COLOURS

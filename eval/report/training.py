@@ -49,7 +49,7 @@ def _training(groups: Sequence[Group], targets: Sequence[str], logged: Logged) -
                       _of(logged, "accuracy"), NO_METRICS, scale=100)  # fmt: skip
     rate = _course(groups, "Learning rate", "learning rate, log scale",
                    _of(logged, "lr"), NO_METRICS, log_y=True)  # fmt: skip
-    return section("Training", [margin, *verifications, batches, rate])
+    return section("Training", [margin, *verifications, batches, rate], _thick(groups))
 
 
 def _angles(
@@ -70,7 +70,14 @@ def _angles(
         "Enlarging it is what the MMA regularizer is for. In the histogram the runs of a group are "
         "pooled."
     )
-    return section("Angles between classes", drawn, about)
+    return section("Angles between classes", drawn, f"{about} {_thick(groups)}".strip())
+
+
+def _thick(groups: Sequence[Group]) -> str:
+    several = any(len(group.runs) > 1 for group in groups)
+    return (
+        "Thin lines are runs, thick lines their mean over the runs of a group." if several else ""
+    )
 
 
 def _angle_histogram(groups: Sequence[Group], class_angles: Mapping[str, ArrayLike]) -> Drawn:
@@ -99,6 +106,13 @@ def _of(found: Logged, key: str) -> Callable[[Run], Series | None]:
     return lambda run: found[run.name].get(key)
 
 
+def _mean(runs: Sequence[Series]) -> tuple[list[int], list[float]]:
+    """The steps that all runs have, and the mean of the runs at each."""
+    values = [dict(zip(series.steps, series.values, strict=True)) for series in runs]
+    steps = sorted(set.intersection(*(set(each) for each in values)))
+    return steps, [sum(each[step] for each in values) / len(values) for step in steps]
+
+
 def _course(
     groups: Sequence[Group],
     title: str,
@@ -109,15 +123,18 @@ def _course(
     dots: bool = False,
     log_y: bool = False,
 ) -> Drawn:
-    """One figure of each run over the steps."""
+    """One figure of each run over the steps, and its mean over the runs of a group."""
     lines, without = [], []
-    for number, group, run in members(groups):
-        series = series_of(run)
-        if series is None or not series.steps:
-            without.append(run.name)
-            continue
-        values = [scale * value for value in series.values]
+    for number, group in enumerate(groups):
+        found = {run.name: series_of(run) for run in group.runs}
+        there = [series for series in found.values() if series is not None and series.steps]
+        without += [name for name, series in found.items() if series is None or not series.steps]
         faint = len(group.runs) > 1
-        lines.append(Line(group.name, number, series.steps, values, dots=dots, faint=faint))
+        for series in there:
+            values = [scale * value for value in series.values]
+            lines.append(Line(group.name, number, series.steps, values, dots=dots, faint=faint))
+        if len(there) > 1 and not dots:
+            steps, means = _mean(there)
+            lines.append(Line(group.name, number, steps, [scale * value for value in means]))
     drawn = Chart(title, "training step", label, lines, log_y=log_y) if lines else None
     return drawn, missing(title, without, why_missing)

@@ -40,8 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "embedder": {"data_prep", "config", "models", "data", "run_directory"},
     "evaluation": {"data_prep", "eval", "models", "data", "run_directory", "embedder"},
     "training": {
-        "data_prep", "signals", "runtime", "console", "models", "config", "data", "run_directory",
-        "embedder", "evaluation", "training.optimizers", "training.schedules",
+        "data_prep", "torchrun", "signals", "runtime", "console", "models", "config", "data",
+        "run_directory", "embedder", "evaluation", "training.optimizers", "training.schedules",
         "run_directory.sinks",
     },
     "studies": {

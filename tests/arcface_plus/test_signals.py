@@ -133,11 +133,13 @@ def test_the_second_signal_has_its_previous_effect(number):
         signal.signal(number, before)
 
 
-def test_of_several_processes_the_second_signal_has_no_effect():
+@pytest.mark.parametrize("several", [True, False])
+def test_under_torchrun_the_second_signal_has_no_effect(several, monkeypatch):
     """A scheduler signals all processes, and torchrun forwards what it gets."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("had its previous effect"))
     try:
-        with Interrupts(several=True) as interrupts:
+        with Interrupts(several) as interrupts:
             assert not interrupts.arrived()
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGINT)
@@ -146,3 +148,19 @@ def test_of_several_processes_the_second_signal_has_no_effect():
             assert interrupts.received == signal.SIGTERM
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_under_torchrun_the_second_signal_does_not_cut_off_closing_files(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    closed = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            closed.append(True)
+
+    with pytest.raises(Stopped), stop_at_signals():
+        work()
+    assert closed == [True]

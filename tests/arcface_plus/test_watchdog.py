@@ -99,11 +99,10 @@ def test_a_main_thread_in_c_code():
         assert process.stdout is not None
         assert process.stdout.readline() == "stuck\n"
         process.send_signal(signal.SIGTERM)
-        out, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 128 + signal.SIGTERM
-    assert "handled" not in out
     assert errors == (
         "arcface-plus: stopped by SIGTERM without saving, since another process does not answer; "
         "the last checkpoint stays\n"

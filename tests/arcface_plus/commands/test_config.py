@@ -23,9 +23,12 @@ def command(capsys):
 def test_list_names_the_recipes(command):
     code, shown, _ = command("list")
     assert code == 0
-    names = [line.split()[0] for line in shown.splitlines()]
-    assert names == sorted(names)
-    assert {"demo_arcface", "casia_r50_arcface_plus"} <= set(names)
+    lines = [line.split() for line in shown.splitlines()]
+    recipes = [words[0] for words in lines if words[1] != "study:"]
+    studies = [words[0] for words in lines if words[1] == "study:"]
+    assert (recipes, studies) == (sorted(recipes), sorted(studies))
+    assert {"demo_arcface", "casia_r50_arcface_plus"} <= set(recipes)
+    assert {"demo", "arcface_against_arcface_plus"} <= set(studies)
 
 
 def test_show_prints_what_a_run_would_take(command):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
+from arcface_plus.config.complaints import complaints
+from arcface_plus.config.components import Section
 from arcface_plus.config.tree import validate
 from data_prep.errors import UserError
 
@@ -112,3 +115,25 @@ def test_all_errors_are_reported_at_once():
 def test_an_error_about_two_sections_names_both_keys():
     text = complaint({"checkpoint": {"best": "lfw"}, "eval": {"targets": ["cfp_fp"]}})
     assert text == "c.yaml: checkpoint.best: 'lfw' is not one of eval.targets (cfp_fp)"
+
+
+class _Item(Section):
+    size: int = 1
+
+
+class _Box(Section):
+    items: dict[str, _Item] = {}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    [
+        ({"a": {"siz": 1}}, "unknown key items.a.siz (did you mean items.a.size?)"),
+        ({"a": {"size": "x"}}, 'items.a.size: expected a whole number, got "x"'),
+        ({"a": 3}, "items.a: expected keys and values, got 3"),
+    ],
+)
+def test_errors_in_named_sections_keep_the_name(tree, told):
+    with pytest.raises(ValidationError) as caught:
+        _Box.model_validate({"items": tree})
+    assert complaints(caught.value, _Box) == told

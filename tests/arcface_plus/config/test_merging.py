@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arcface_plus.config.merging import merged, setting
+from arcface_plus.config.merging import changed_tree, merged, nested, setting
 from arcface_plus.config.sections import RunConfig
 from data_prep.errors import UserError
 
@@ -88,3 +88,14 @@ def test_a_list_of_components_is_replaced_as_a_whole():
     assert longer == {"regularizer": ["mma", "mhe"]}
     with pytest.raises(UserError, match="regularizer: is a list, which cannot be changed in part"):
         merged(base, setting("regularizer.weight=0.5"), RunConfig)
+
+
+def test_nested_and_dotted_changes_make_one_tree():
+    assert nested("a.b.c", 1) == {"a": {"b": {"c": 1}}}
+    changes = {"optimizer.lr": 1.0, "optimizer": {"steps": 5}, "head": "softmax"}
+    assert changed_tree(changes) == {"optimizer": {"lr": 1.0, "steps": 5}, "head": "softmax"}
+    for twice in ({"head": "softmax", "head.scale": 3.0}, {"a": {"b": 1}, "a.b": 2}):
+        with pytest.raises(UserError, match=r"(head|a\.b) is changed twice"):
+            changed_tree(twice)
+    with pytest.raises(UserError, match=r"'optimizer\.\.lr': expected key\.sub"):
+        changed_tree({"optimizer..lr": 1.0})

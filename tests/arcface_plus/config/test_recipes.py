@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from arcface_plus.config.recipes import config_file, recipes, shipped, title
+from arcface_plus.config.recipes import (
+    config_file,
+    recipes,
+    shipped,
+    studies,
+    study_file,
+    title,
+)
 from arcface_plus.config.tree import load
 from data_prep.errors import UserError
 
@@ -43,3 +50,13 @@ def test_unknown_names():
         shipped("xyz")
     with pytest.raises(UserError, match=r"configs/xyz\.yaml: no such config file"):
         load(Path("configs/xyz.yaml"))
+
+
+def test_studies_are_found_by_name_and_are_no_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert study_file(Path("demo")) == studies()["demo"]
+    assert not set(studies()) & set(recipes())
+    Path("demo").write_text("name: mine\n")
+    assert study_file(Path("demo")) == Path("demo")
+    with pytest.raises(UserError, match=r"demi: no such study \(did you mean demo\?"):
+        study_file(Path("demi"))

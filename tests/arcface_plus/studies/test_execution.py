@@ -77,6 +77,18 @@ def test_failures_are_returned(tmp_path, data):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("device", "named"), [("auto", {"4", "6"}), ("cuda:1", {"4,6"})])
+def test_gpus_are_shared_out_unless_the_config_names_one(
+    tmp_path, data, monkeypatch, device, named
+):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    plan = planned(tmp_path, data, f"runtime.device={device}")
+    tell = mark("import os; print(os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(0.3)")
+    run_study(plan, tmp_path / "out", None, 2, tell)
+    assert {log.read_text().strip() for log in tmp_path.rglob("*.log")} == named
+
+
 def test_a_signal_ends_the_study_with_it(tmp_path, data):
     def stop_once_it_runs():
         while not ran(tmp_path / "out"):

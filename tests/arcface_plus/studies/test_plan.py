@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from studies import planned
 
@@ -22,7 +25,7 @@ def test_runs_come_seed_by_seed_with_their_configs(tmp_path):
     assert plain.data.train == mma.data.train == "DATA"
     assert plain.optimizer == mma.optimizer
     assert plan.targets == ("synth_frontal",)
-    assert plan.changes == {"plain": {"regularizer.name": "none"}, "mma": {}}
+    assert plan.changes == {"plain": {"regularizer": "none"}, "mma": {}}
 
 
 def test_nested_and_dotted_changes_are_the_same(tmp_path):
@@ -34,6 +37,13 @@ def test_nested_and_dotted_changes_are_the_same(tmp_path):
     )
     assert one == other
     assert (one.regularizer.name, one.regularizer.weight) == ("koleo", 0.1)
+
+
+def test_the_order_of_dotted_changes_does_not_matter(tmp_path):
+    widths = {"model.backbone.width": 0.25, "model.backbone.name": "mobilefacenet"}
+    for changes in (widths, dict(reversed(widths.items()))):
+        backbone = planned(tmp_path, variants={"a": {"set": changes}}).runs[0].config.model.backbone
+        assert (backbone.name, backbone.width) == ("mobilefacenet", 0.25)
 
 
 def test_set_holds_for_every_variant(tmp_path):
@@ -56,7 +66,11 @@ def test_the_base_is_found_as_extends_finds_it(tmp_path):
          r"smoke\.yaml with the changes in set: unknown key optimizer\.stepz \(did you mean"),
         ({"set": {"run.seed": 3}}, (), "set: run.seed is set by the study"),
         ({}, ("run.name=x",), "--set: run.name is set by the study"),
-        ({}, ("regularizer=koleo",), r"--set regularizer\.name: variant plain sets"),
+        ({}, ("regularizer=koleo",), "--set regularizer: variant plain sets regularizer itself"),
+        ({"variants": {"a": {"set": {"head": "arcface", "head.margin": 0.1}}}}, (),
+         r"study\.yaml: variants\.a: head is changed twice"),
+        ({"set": {"optimizer": {"lr": 1.0}, "optimizer.lr": 2.0}}, (),
+         r"study\.yaml: set: optimizer\.lr is changed twice"),
         ({"variants": {"a": {}, "b": {}}}, (), "variants a and b are equal"),
         ({"variants": {"a": {}, "b": {"set": {"run.seed": 1}}}}, (),
          r"variants\.b: run\.seed is set by the study"),
@@ -98,3 +112,14 @@ def test_only_chooses_runs_by_pattern(tmp_path):
 def test_shipped_studies_are_plans(name):
     plan = load_plan(name)
     assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
+
+
+def test_the_example_of_the_documentation_is_a_study(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "study.yaml").write_text(example)
+    plan = load_plan(tmp_path / "study.yaml")
+    assert len(plan.runs) == 15
+    assert plan.study.comparisons == [
+        ("arcface", "mma"), ("arcface", "strong_mma"), ("mma", "strong_mma"),
+    ]  # fmt: skip

@@ -26,17 +26,20 @@ def lines(monkeypatch) -> list[str]:
 
 
 def test_a_line_for_each_run(jobs, lines, monkeypatch):
-    clock = iter([0.0, 600.0, 700.0])
+    clock = iter([0.0, 1.0, 600.0, 700.0])
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
     with StudyProgress(jobs, 2, {job.name: 0 for job in jobs} | {jobs[1].name: 50}) as progress:
         progress.started(jobs[0])
         progress.started(jobs[1])
+        jobs[1].run.mkdir(parents=True)
+        (jobs[1].run / "metrics.jsonl").write_text(json.dumps({"step": 75}) + "\n")
+        progress.running(jobs[:2])
         progress.ended(jobs[0], None)
         progress.ended(jobs[1], Failure(jobs[1].name, 3, "the loss is NaN"))
     assert lines == [
         f"plain/seed_0: starts; log: {jobs[0].log}",
         f"mma/seed_0: resumes at step 50; log: {jobs[1].log}",
-        "plain/seed_0: finished (3 of 6; about 25 min left)",  # 100 steps in 10 min, 250 to go
+        "plain/seed_0: finished (3 of 6; about 18 min left)",  # 125 steps in 10 min, 225 to go
         "mma/seed_0: failed: the loss is NaN",
     ]
 

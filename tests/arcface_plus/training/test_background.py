@@ -59,3 +59,19 @@ def test_an_error_that_nobody_waited_for_becomes_a_line(capsys):
     background.start(fail)
     background.close()
     assert "RUN: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
+def test_what_waits_for_a_process_that_is_gone_is_left_alone(capsys):
+    background, released = Background("RUN"), threading.Event()
+    background.start(lambda: released.wait(60))
+    background.close(limit=0.1)
+    assert not released.is_set()
+    released.set()
+    lost = Background("RUN")
+
+    def barrier() -> None:
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer")
+
+    lost.start(barrier)
+    lost.close()
+    assert capsys.readouterr().err == ""

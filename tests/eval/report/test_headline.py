@@ -54,7 +54,7 @@ def test_what_is_not_judged_has_no_figures(seeded_run):
 
 def test_accuracies_of_groups_have_their_spread(groups):
     comparison = compare(groups=groups)
-    figure = comparison.targets[0].figures[0]
+    figure = comparison.targets[0].accuracies[0]
     expected = f"{100 * figure.mean:.2f} ± {100 * figure.std:.2f}"
     assert headline(comparison).rows[0].accuracies[0] == expected
     assert figure.std == pytest.approx(0.005, abs=0.005)

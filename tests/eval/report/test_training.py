@@ -62,3 +62,21 @@ def test_the_angles_of_a_groups_runs_are_pooled(seeded_run):
     chart = training_sections(groups, ["lfw"], angles)[1].charts[0]
     assert [(line.name, line.colour) for line in chart.lines] == [("a", 0), ("b", 1)]
     assert [sum(line.y[::2]) for line in chart.lines] == pytest.approx([100, 100])
+
+
+def test_the_runs_of_a_group_have_their_mean(seeded_run):
+    runs = [seeded_run(f"a{i}", i, {"lfw": (3, i + 1)}, pairs=40) for i in range(3)]
+    for i, run in enumerate(runs):
+        lines = [
+            {"step": step, "mean_min_angle_deg": 60.0 + step + 6 * i} for step in (1, 2, 3 + i)
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    groups = compare(groups={"a": runs[:2], "b": runs[2:]}).groups
+    _, angles = training_sections(groups, ["lfw"], {})
+    (chart,) = (chart for chart in angles.charts if chart.title == "Mean nearest-neighbour angle")
+    assert [(line.name, line.faint) for line in chart.lines] == [
+        ("a", True), ("a", True), ("a", False), ("b", False),
+    ]  # fmt: skip
+    mean = chart.lines[2]
+    assert (list(mean.x), list(mean.y)) == ([1, 2], [64.0, 65.0])  # 61 and 67, 62 and 68
+    assert any("thick lines their mean" in remark for remark in angles.remarks)

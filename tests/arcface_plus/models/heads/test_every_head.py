@@ -187,3 +187,14 @@ def test_its_parts_do_not_depend_on_a_gpu_waiting(name: str) -> None:
         x, labels = torch.randn(4, 6, requires_grad=True), torch.zeros(4, dtype=torch.int64)
         classifier(x, labels).loss.backward()
     assert x.grad is not None
+
+
+@pytest.mark.parametrize("micro", [None, 2])
+def test_the_number_of_the_update_reaches_the_head(micro: int | None) -> None:
+    """SphereFace's annealing gives the same weights another loss at another step."""
+    for step in (0, 40, 5000):
+        made = updater("sphereface", micro=micro)
+        classifier, of = made.recognizer.classifier, images()
+        expected = classifier(made.recognizer.backbone(of.images), of.labels, step).loss
+        margin = made.make(of, step, measure=False).losses.margin
+        torch.testing.assert_close(margin, expected.detach())
