@@ -120,7 +120,7 @@ def test_mma_over_processes_is_a_benchmark_of_its_own(calls):
     invoke("mma", "--processes", "2", "--rows", "50")
     assert calls == [("sharded_mma", 2, [(50, 512)])]
     refused = CliRunner().invoke(bench, ["mma", "--processes", "2", "--device", "cuda"]).exception
-    assert "--processes runs on the CPU" in str(refused)
+    assert "--processes times MMA on the CPU" in str(refused)
 
 
 def test_names_in_a_table_are_no_markup(calls, monkeypatch):
