@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from arcface_plus.config.tree import RunConfig
+from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.finished import is_finished
@@ -61,12 +62,16 @@ def _state(run: Path, step: int, fresh: bool) -> str:
     return "from the first step"
 
 
-def _sizes(backbone: nn.Module, classifier: nn.Module) -> str:
-    """The number of parameters, and the size of a checkpoint of them and their momentum."""
+def _sizes(backbone: nn.Module, classifier: Classifier) -> str:
+    """The number of parameters in all processes, and the size of a checkpoint of them and their
+    momentum."""
     count = {
         name: sum(p.numel() for p in module.parameters())
         for name, module in (("network", backbone), ("class weights", classifier))
     }
+    for parameter in classifier.sharded_parameters():
+        elsewhere = classifier.shards.rows - len(parameter)
+        count["class weights"] += elsewhere * parameter.shape[1:].numel()
     megabytes = 8 * sum(count.values()) / 1e6  # float32, and as much momentum
     parts = ", ".join(f"{number:,} in the {name}" for name, number in count.items())
     return f"parameters: {parts}; about {megabytes:.0f} MB per checkpoint"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+from torch import nn
 
 from arcface_plus.config.tree import load
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.heads import LinearSoftmax
+from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.lock import locked
-from arcface_plus.training.dry_run import rehearse
+from arcface_plus.training.dry_run import _sizes, rehearse
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 
@@ -77,3 +81,11 @@ def test_a_directory_in_use_can_be_rehearsed_but_not_run(settings, tmp_path):
             execute(config, run)
         assert "would train" in rehearse(config, run, fresh=False)[0]
     assert list(run.iterdir()) == []
+
+
+def test_sizes_are_those_of_all_processes():
+    def told(shards: Shards) -> str:
+        return _sizes(nn.Linear(3, 4), Classifier(4, 11, LinearSoftmax(), shards))
+
+    assert told(Shards(11)) == told(Shards(11, 0, 2)) == told(Shards(11, 3, 4))
+    assert "16 in the network, 55 in the class weights" in told(Shards(11))

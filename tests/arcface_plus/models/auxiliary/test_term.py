@@ -47,20 +47,29 @@ def test_half_precision_is_left_at_the_door() -> None:
     assert torch.equal(value, term()(x.bfloat16().float(), labels))
 
 
-def moved(rank: int) -> Tensor:
-    made, (x, labels) = term(), batch()
-    for part, closing in ((slice(0, 2), False), (slice(2, 4), True)):
-        mine = slice(part.start + 4 * rank, part.stop + 4 * rank)
-        made(x[mine], labels[mine], closing)
-    return made.loss.centres
+def moved(rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """One of two processes, with 5 and 3 of the embeddings: centres, value, gradient."""
+    made, sizes = term(), [5, 3]
+    x, labels = (values.split(sizes)[rank] for values in batch())
+    x = x.clone().requires_grad_()
+    value = made(x, labels, sizes=sizes)
+    value.backward()
+    assert x.grad is not None
+    return made.loss.centres, value.detach(), x.grad
 
 
-def test_centres_follow_the_batches_of_all_processes() -> None:
+def test_with_several_processes_it_is_about_the_whole_batch() -> None:
     one, two = in_processes(2, moved)
-    assert torch.equal(one, two)
-    alone = term()
-    alone(*batch())
-    torch.testing.assert_close(one, alone.loss.centres)
+    assert torch.equal(one[0], two[0])
+    alone, (x, labels) = term(), batch()
+    x.requires_grad_()
+    value = alone(x, labels)
+    value.backward()
+    torch.testing.assert_close(one[0], alone.loss.centres)
+    torch.testing.assert_close(one[1], value.detach())
+    torch.testing.assert_close(two[1], value.detach())
+    averaged = torch.cat([one[2], two[2]]) / 2  # as the backbone's gradients are
+    torch.testing.assert_close(averaged, x.grad)
 
 
 def test_when_it_acts() -> None:
