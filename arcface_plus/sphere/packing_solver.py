@@ -26,12 +26,12 @@ Array = NDArray[np.float64]
 
 Progress = Callable[[int, int], None]
 
-_POWERS = (8.0, 24.0, 72.0, 200.0)
+_POWERS = (2.0, 8.0, 24.0, 72.0, 200.0)
 _STEPS_OF_A_POWER = 200
 _PROGRAMS = 100
 _FIRST_MOVE, _LAST_MOVE = 0.05, 1e-11  # largest coordinate of a move
 _PAIRS_A_POINT = 12  # pairs in a linear program
-_OTHER_STARTS, _FEW = 8, 150  # random starts, for up to so many points
+_MOST_STARTS, _POINTS_IN_ALL, _FEW = 40, 1200, 150  # of random starts, for few points
 
 
 def best_packing(start: Tensor, seed: int, progress: Progress = lambda done, total: None) -> Tensor:
@@ -42,7 +42,7 @@ def best_packing(start: Tensor, seed: int, progress: Progress = lambda done, tot
     points, dimension = start.shape
     if points <= dimension + 1:
         return simplex(dimension, points)
-    others = _OTHER_STARTS if points <= _FEW else 0
+    others = min(_MOST_STARTS, _POINTS_IN_ALL // points) if points <= _FEW else 0
     generator = torch.Generator().manual_seed(seed)
     best = improved(start)
     for number in range(others):
