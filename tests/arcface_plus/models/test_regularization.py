@@ -135,7 +135,7 @@ def test_each_layer_remembers_for_itself_under_stable_names() -> None:
     for name in ("table", "then"):
         one, two = (m.regularizer.state_dict() for m in (model, other))
         for layer in state:
-            assert torch.equal(one[layer][name], two[layer][name])
+            assert torch.equal(one[layer]["by_row"][name], two[layer]["by_row"][name])
     assert not any(name.startswith("regularizer.") for name, _ in model.named_parameters())
 
 
@@ -148,7 +148,7 @@ def test_the_state_of_versions_with_one_regularizer_loads() -> None:
     model = Recognizer(backbone, classifier, MMA("cached", candidates=2), 0.1)
     model.regularizer.load_state_dict(former)
     found = model.regularizer.state_dict()["terms.0.layers.classifier._extra_state"]
-    assert torch.equal(found["table"], former["_extra_state"]["table"])
+    assert torch.equal(found["by_row"]["table"], former["_extra_state"]["by_row"]["table"])
 
 
 def test_angles_of_hidden_layers_found_already_or_searched_for() -> None:
