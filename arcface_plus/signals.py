@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from arcface_plus import torchrun
-from arcface_plus.watchdog import STOPPING, Watchdog
+from arcface_plus.watchdog import GRACE_BEFORE_TRAINING, STOPPING, Watchdog
 
 IMPORT = "<frozen importlib._bootstrap>"
 
@@ -56,7 +56,7 @@ def stop_at_signals() -> Iterator[list[Stopped]]:
     on the way up. No effect outside the main thread.
     """
     raised: list[Stopped] = []
-    watchdog = Watchdog()
+    watchdog = Watchdog(GRACE_BEFORE_TRAINING)
 
     def stop(number: int, frame: FrameType | None) -> None:
         watchdog.settle()

@@ -16,6 +16,8 @@ from arcface_plus import torchrun
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Signals that end a program; schedulers send SIGUSR1 before they take a machine away."""
 GRACE = 10.0  # seconds
+GRACE_BEFORE_TRAINING = 3.0
+"""There is nothing to save yet."""
 _TICK = 0.1
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.data.loader import Batch
 from arcface_plus.runtime import Processes
-from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.accumulation import batch_parts
 from arcface_plus.training.assembly import build_recognizer, build_updater
 
 
@@ -25,7 +25,7 @@ class OurStep:
         self.device = images.device
         images = images.contiguous(memory_format=torch.channels_last)
         self.batch = Batch(images, labels, np.arange(len(labels)), wait_seconds=0.0)
-        self.parts = part_sizes(len(labels), config.data.micro_batch_size)
+        self.parts = batch_parts(self.batch.sizes, config.data.micro_batch_size)
         self.recognizer = build_recognizer(config, classes)
         self._updater, self.uncompiled = build_updater(
             config, self.recognizer, self.device, Processes()

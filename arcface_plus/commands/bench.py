@@ -26,8 +26,19 @@ def step(
         ),
     ] = None,
     classes: Annotated[
-        int, typer.Option(min=2, help="Number of classes; CASIA-WebFace has 10575.")
-    ] = 10_575,
+        int | None,
+        typer.Option(
+            min=2,
+            help="Default: 10575, as CASIA-WebFace; 100000 with --processes.",
+            show_default=False,
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Time only the head, its classes split over this many CPU processes."
+        ),
+    ] = None,
     micro_batch: Annotated[
         int | None, typer.Option(min=2, help="Split our batch into parts of this many images.")
     ] = None,
@@ -41,11 +52,18 @@ def step(
     """Time a training step, ArcFace and ArcFace+, against the reference step."""
     from dataclasses import replace
 
-    from arcface_plus.bench import step_profile
-    from arcface_plus.bench.step import default_sizes, run
+    from arcface_plus.bench import sharded_head, step_profile
+    from arcface_plus.bench.step import CLASSES, default_sizes, run
     from arcface_plus.runtime import resolve_device
 
     check_writable(json_file)
+    if processes is not None:
+        if backbone or micro_batch or profile or device not in ("auto", "cpu"):
+            raise UserError("--processes goes with --classes, --batch and --json only")
+        given = {"classes": classes, "batch": batch}
+        sizes_given = {name: size for name, size in given.items() if size is not None}
+        _publish([sharded_head.run(processes, **sizes_given)], json_file)
+        return
     if profile is not None:
         check_folder_writable(profile)
     where = resolve_device(device)
@@ -54,7 +72,7 @@ def step(
         sizes,
         backbone=backbone or sizes.backbone,
         batch=batch or sizes.batch,
-        classes=classes,
+        classes=classes or CLASSES,
         micro_batch=micro_batch,
     )
     results = [run(where, sizes)]

@@ -93,6 +93,14 @@ class Model(Section):
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="before the last linear layer of the backbone")
     ] = 0.4
+    classifier: Annotated[
+        Literal["auto", "replicated", "sharded"],
+        Field(description="class weights on every process, or split over them; auto: by memory"),
+    ] = "auto"
+    class_sampling: Annotated[
+        float,
+        Field(gt=0, le=1, description="share of the negative classes drawn each step; 1: all"),
+    ] = 1.0
     init: Annotated[
         str | None,
         Field(description="initial weights: a run, checkpoint, .safetensors or .pth; or null"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arcface_plus.data.assembly import Assembly, CpuAssembly, GpuAssembly, Share, Tensors
 from arcface_plus.data.disk_cache import DiskCache, Say
-from arcface_plus.data.order import batch_flips, batch_indices
+from arcface_plus.data.order import batch_flips, batch_indices, equal_parts
 from arcface_plus.data.pixels import Decoding, Memory, Pixels, in_memory, on_device
 from arcface_plus.data.sources import Source
 from arcface_plus.data.workers import Progress, Workers
@@ -32,16 +32,22 @@ class Batch:
     labels: torch.Tensor  # (n,) int64
     indices: NDArray[np.int64]  # (n,) sample numbers in the source
     wait_seconds: float  # how long the trainer waited for this batch
+    shares: tuple[int, ...] = ()  # how many images each process has; (): there is only this one
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many images each process has."""
+        return self.shares or (len(self.labels),)
 
 
 @dataclass(frozen=True)
 class LoaderSettings:
     """What determines the batches (size, seed, flip), and how they are made.
 
-    `batch_size` is the global one, split over the processes. `cache`: "none" decodes each image
-    when it is needed; "memory" decodes all once and keeps them in this process's memory (37.6 KB
-    per image); "disk" keeps them in a file in `cache_dir` (None: next to the data) that processes
-    and runs share; "device" keeps them on the device and gathers them there.
+    `batch_size` is the global one, split over the processes as equally as possible. `cache`: "none"
+    decodes each image when it is needed; "memory" decodes all once and keeps them in this process's
+    memory (37.6 KB per image); "disk" keeps them in a file in `cache_dir` (None: next to the data)
+    that processes and runs share; "device" keeps them on the device and gathers them there.
     """
 
     batch_size: int
@@ -70,14 +76,10 @@ class Loader:
         say: Say | None = None,
     ) -> None:
         processes = processes or Processes()
-        if settings.batch_size % processes.count:
-            raise ValueError(
-                f"data.batch_size {settings.batch_size} is not divisible by the "
-                f"{processes.count} processes"
-            )
         self._source, self._settings, self._device = source, settings, device
-        share = settings.batch_size // processes.count
-        self._slice = slice(processes.rank * share, (processes.rank + 1) * share)
+        self._shares = tuple(equal_parts(settings.batch_size, processes.count))
+        before = sum(self._shares[: processes.rank])
+        self._slice = slice(before, before + self._shares[processes.rank])
         self._workers = Workers(settings.threads)
         self._assembly = self._assembly_from(self._pixels(progress, say or _nothing))
 
@@ -123,7 +125,7 @@ class Loader:
                 share, finish = pending.popleft().result()
                 waited = time.perf_counter() - started
                 images, labels = finish()
-                yield Batch(images, labels, share.indices, waited)
+                yield Batch(images, labels, share.indices, waited, self._shares)
         finally:
             assembler.shutdown(wait=False, cancel_futures=True)
 

@@ -69,3 +69,8 @@ def batch_policies(
         generator.random((batch, 2)),
         generator.integers(0, 2, (batch, 2)),
     )
+
+
+def equal_parts(total: int, count: int) -> list[int]:
+    """`total` in `count` parts that differ by at most one, the larger ones first."""
+    return [total // count + (number < total % count) for number in range(count)]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from arcface_plus.models.collectives import sum_
+
 
 class Influence(NamedTuple):
     """Norms over all weights of a term's layers together: float64 scalars, on the device."""
@@ -25,14 +27,29 @@ class Influence(NamedTuple):
         return self.term / self.data
 
 
+class Pulled(NamedTuple):
+    """A layer on which a term acts."""
+
+    weight: Tensor
+    """With its gradient."""
+    own: Tensor
+    """The gradient of the term alone."""
+    every: Sequence[Tensor]
+    """The gradients of all terms on this layer."""
+    sharded: bool = False
+    """Whether other processes have other rows of the weight."""
+
+
 @torch.no_grad()
-def influence(layers: Sequence[tuple[Tensor, Tensor, Sequence[Tensor]]]) -> Influence:
-    """Of each layer: the weight with its ``.grad``, the term's gradient, and those of all terms."""
+def influence(layers: Sequence[Pulled]) -> Influence:
+    """Of a term on all its layers; a collective call if one is sharded."""
     norms: list[list[Tensor]] = [[], [], []]
-    for weight, own, every in layers:
+    for layer in layers:
+        weight = layer.weight
         data = torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
-        for pull in every:
+        for pull in layer.every:
             data -= pull
-        for of, tensor in zip(norms, (own, data, weight), strict=True):
-            of.append(torch.linalg.vector_norm(tensor, dtype=torch.float64))
+        for of, tensor in zip(norms, (layer.own, data, weight), strict=True):
+            norm = torch.linalg.vector_norm(tensor, dtype=torch.float64)
+            of.append(sum_(norm.square()).sqrt() if layer.sharded else norm)
     return Influence(*(torch.stack(of).norm() for of in norms))

@@ -59,9 +59,9 @@ class _MarginCrossEntropy(torch.autograd.Function):
         check_cosine_and_labels(buffer, labels)
         index = labels.unsqueeze(1)
         cosine = buffer.gather(1, index)
-        shifted, slope, by_norm = _margin_and_slopes(head, cosine, norms, step)
+        shifted, slope, by_norm = margin_and_slopes(head, cosine, norms, step)
         loss, correct, pull = (torch.empty_like(cosine) for _ in range(3))
-        for rows in _chunks(buffer):
+        for rows in chunks(buffer):
             loss[rows], correct[rows], pull[rows] = _softmax_of_others_(
                 buffer[rows], index[rows], cosine[rows] * head.scale, shifted[rows] * head.scale,
                 head.scale,
@@ -111,7 +111,7 @@ def _softmax_of_others_(
     return loss, (bare > largest).to(loss.dtype), -others / total
 
 
-def _margin_and_slopes(
+def margin_and_slopes(
     head: MarginHead, cosine: Tensor, norms: Tensor | None, step: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The head's margin on labelled cosines, and its derivatives by cosine and, if ``norms`` are
@@ -128,7 +128,7 @@ def _margin_and_slopes(
     return shifted.detach().unsqueeze(1), slopes[0].unsqueeze(1), by_norm
 
 
-def _chunks(buffer: Tensor) -> list[slice]:
+def chunks(buffer: Tensor) -> list[slice]:
     """Slices of rows to process at once: small enough for a CPU's cache, all rows on a GPU."""
     rows, classes = buffer.shape
     length = max(1, _CPU_CHUNK // classes) if buffer.device.type == "cpu" else max(1, rows)

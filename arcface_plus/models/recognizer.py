@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,11 +39,12 @@ class Recognizer(nn.Module):
     names: ``backbone.*``, ``classifier.*``, and the regularizers' and the auxiliary
     loss's own state.
 
-    A batch may be split into parts, whose losses and gradients add up to those of the batch:
+    A batch may be split into parts, whose ``losses`` and gradients add up to those of the batch:
     ``share`` is the part's share of the images, by which its loss and accuracy are multiplied;
     ``closing`` marks the last part, which adds the regularizer. The weights must not change between
     parts. ``step`` is the number of the update, from 0, for heads that depend on it; ``moment`` is
-    for regularizers that need it, with the labels of the whole batch.
+    for regularizers that need it, with the labels of the whole batch. With several processes,
+    losses are those of all of them, and the backbone's gradients are right once averaged.
     """
 
     def __init__(
@@ -68,19 +70,29 @@ class Recognizer(nn.Module):
         self,
         images: Tensor,
         labels: Tensor,
+        step: int = 0,
+        moment: Moment | None = None,
+    ) -> Losses:
+        return self.losses(self.backbone(images), labels, step=step, moment=moment)
+
+    def losses(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
         share: float = 1.0,
         closing: bool = True,
         step: int = 0,
         moment: Moment | None = None,
+        sizes: Sequence[int] | None = None,
     ) -> Losses:
-        embeddings = self.backbone(images)
-        margin, accuracy = self.classifier(embeddings, labels, step, closing)
+        """What follows the backbone; ``step``, ``closing`` and ``sizes``: see ``Classifier``."""
+        margin, accuracy = self.classifier(embeddings, labels, step, closing, sizes)
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         terms = self.regularizer.acting
         if not (terms and closing):
             losses = Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
-            return self._with_auxiliary(losses, embeddings, labels, share, closing)
+            return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
         values = self.regularizer(moment)
         total, weighted = margin, margin.new_zeros(())
         for term, value in zip(terms, values, strict=True):
@@ -88,14 +100,20 @@ class Recognizer(nn.Module):
             weighted = weighted + term.weight * value.detach()
         regularizer = values[0].detach() if len(values) == 1 else weighted
         losses = Losses(total, margin.detach(), regularizer, accuracy)
-        return self._with_auxiliary(losses, embeddings, labels, share, closing)
+        return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
 
     def _with_auxiliary(
-        self, losses: Losses, embeddings: Tensor, labels: Tensor, share: float, closing: bool
+        self,
+        losses: Losses,
+        embeddings: Tensor,
+        labels: Tensor,
+        share: float,
+        closing: bool,
+        sizes: Sequence[int] | None,
     ) -> Losses:
         if self.auxiliary is None:
             return losses
-        value = share * self.auxiliary(embeddings, labels, closing)
+        value = share * self.auxiliary(embeddings, labels, closing, sizes)
         total = losses.total + self.auxiliary.weight * value
         return losses._replace(total=total, auxiliary=value.detach())
 
@@ -104,6 +122,10 @@ class Recognizer(nn.Module):
 
         Between ``forward`` and the optimizer's step this is free with a regularizer that has
         already found them (its ``last``); otherwise they are computed now. Call it there, so that
-        runs with and without regularizer report the same quantity.
+        runs with and without regularizer report the same quantity. Of all classes, on every
+        process, in a collective call.
         """
-        return self.regularizer.class_angles() or self._watch.angles(self.classifier.rows())
+        found, classifier = self.regularizer.class_angles(), self.classifier
+        if found is None:
+            return self._watch.angles(classifier.rows(), classifier.shards)
+        return found.gathered(classifier.shards) if classifier.sharded else found

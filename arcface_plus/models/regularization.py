@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.influence import Influence, influence
+from arcface_plus.models.influence import Influence, Pulled, influence
 from arcface_plus.models.layers import CLASSIFIER, chosen_names, hidden_layers, rows_of
 from arcface_plus.models.nearest.neighbours import NearestAngles, nearest_angles
 from arcface_plus.models.regularizers import Moment, Regularizer
+from arcface_plus.models.shards import Shards
 
 Reduction = Literal["sum", "mean"]
 
@@ -64,11 +65,16 @@ class Term(nn.Module):
             found.append((name, regularizer))
         return found
 
-    def forward(self, matrices: Mapping[str, Tensor], moment: Moment | None) -> Tensor:
+    def forward(
+        self, matrices: Mapping[str, Tensor], moment: Moment | None, shards: Shards | None = None
+    ) -> Tensor:
+        """``shards``: of the classifier's rows, if several processes share them."""
         whole: Tensor | None = None
         for name, regularizer in self.by_layer():
             timed = regularizer.needs_labels or regularizer.needs_step
-            given = {"moment": moment} if timed else {}
+            given: dict[str, Any] = {"moment": moment} if timed else {}
+            if shards is not None and name == CLASSIFIER:
+                given["shards"] = shards
             value = regularizer(matrices[name], **given)
             whole = value if whole is None else whole + value
         assert whole is not None
@@ -98,6 +104,7 @@ class Regularization(nn.Module):
         )
         hidden, self._left_out = hidden_layers(backbone)
         self._of: dict[str, nn.Module] = {**hidden, CLASSIFIER: classifier}
+        self._shards = classifier.shards if classifier.sharded else None
         self.values: dict[str, Tensor] = {}
         self.measuring = False
         self._pulls: dict[str, dict[str, Tensor]] = {}
@@ -118,7 +125,7 @@ class Regularization(nn.Module):
         self._pulls = {}
         for term in self.acting:
             matrices = {name: self._matrix(name) for name in term.names}
-            value = term(matrices, moment)
+            value = term(matrices, moment, self._shards)
             if self.measuring:
                 self._pulls[term.label] = self._pull(term, value)
             values.append(value)
@@ -149,7 +156,12 @@ class Regularization(nn.Module):
         found = {}
         for label, pull in self._pulls.items():
             layers = [
-                (self._parameter(name), own, [p[name] for p in self._pulls.values() if name in p])
+                Pulled(
+                    self._parameter(name),
+                    own,
+                    [p[name] for p in self._pulls.values() if name in p],
+                    sharded=name == CLASSIFIER and self._shards is not None,
+                )
                 for name, own in pull.items()
             ]
             found[label] = influence(layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -48,3 +49,8 @@ class Shards:
     def owner(self, row: Tensor) -> Tensor:
         """The process that holds each row: int64, of the shape of ``row``."""
         return row // self.length
+
+    def place(self, row: Tensor) -> Tensor:
+        """Where this process holds each row, counted from its first one; -1 if another does."""
+        own = self.own
+        return torch.where((row >= own.start) & (row < own.stop), row - own.start, -1)

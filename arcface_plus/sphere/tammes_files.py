@@ -69,7 +69,9 @@ def _figure(found: Packings) -> Any:
 
 def _on_a_sphere(axes: Any, rows: np.ndarray) -> None:
     """Points on the near side dark, on the far side pale."""
-    around, up = np.mgrid[0 : 2 * np.pi : 40j, 0 : np.pi : 20j]  # type: ignore[misc]
+    around, up = np.meshgrid(
+        np.linspace(0.0, 2.0 * np.pi, 40), np.linspace(0.0, np.pi, 20), indexing="ij"
+    )
     x, y, z = np.cos(around) * np.sin(up), np.sin(around) * np.sin(up), np.cos(up)
     axes.plot_wireframe(x, y, z, color="0.85", linewidth=0.4)
     axes.view_init(elev=20.0, azim=30.0)

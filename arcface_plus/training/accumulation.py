@@ -10,7 +10,7 @@ statistics are those of the whole).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -18,24 +18,30 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
-from arcface_plus.models.recognizer import Losses
+from arcface_plus.data.order import equal_parts
+from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import Moment
 
+Part = tuple[int, ...]
+"""How many images each process takes through the network at once."""
 
-def part_sizes(images: int, limit: int | None) -> list[int]:
-    """Sizes of the parts of a batch of `images`: as few as `limit` allows, as equal as possible.
 
-    Equal, because a remainder of one image would be too few for batch norm, and every further size
-    is another shape to compile for.
+def batch_parts(shares: Sequence[int], limit: int | None) -> list[Part]:
+    """The parts of a batch of which each process has a share.
+
+    As few as a process's `limit` allows, as many on every process, and as equal as possible: a
+    remainder of one image would be too few for batch norm, and every further size is another shape
+    to compile for.
     """
-    parts = 1 if limit is None else -(-images // limit)
-    return [images // parts + (number < images % parts) for number in range(parts)]
+    count = 1 if limit is None else -(-max(shares) // limit)
+    return list(zip(*(equal_parts(share, count) for share in shares), strict=True))
 
 
 def backward(
-    model: nn.Module,
+    network: nn.Module,
+    recognizer: Recognizer,
     batch: Batch,
-    sizes: list[int],
+    parts: Sequence[Part],
     autocast: torch.autocast,
     scaled: Callable[[torch.Tensor], torch.Tensor],
     step: int = 0,
@@ -43,18 +49,20 @@ def backward(
 ) -> Losses:
     """Add the batch's gradients to the parameters; return its losses, detached.
 
-    `model`: a Recognizer, or one in DistributedDataParallel; `scaled`: the loss scaler's scaling;
-    `step`: number of the update, from 0; `moment`: what regularizers may need of it.
+    `network`: the recognizer's backbone, or that in DistributedDataParallel; `scaled`: the loss
+    scaler's scaling; `step`: number of the update, from 0; `moment`: what regularizers may need of
+    it.
     """
-    assert sum(sizes) == len(batch.labels)
+    own, total = equal_parts(len(batch.labels), len(parts)), sum(batch.sizes)
+    assert sum(map(sum, parts)) == total
     whole: Losses | None = None
-    pairs = zip(batch.images.split(sizes), batch.labels.split(sizes), strict=True)
-    for number, (images, labels) in enumerate(pairs, 1):
-        closing = number == len(sizes)
-        with nullcontext() if closing else _unsynchronized(model):
+    split = zip(batch.images.split(own), batch.labels.split(own), parts, strict=True)
+    for number, (images, labels, sizes) in enumerate(split, 1):
+        closing = number == len(parts)
+        with nullcontext() if closing else _unsynchronized(network):
             with autocast:
-                share = len(labels) / len(batch.labels)
-                losses: Losses = model(images, labels, share, closing, step, moment)
+                embeddings, share = network(images), sum(sizes) / total
+                losses = recognizer.losses(embeddings, labels, share, closing, step, moment, sizes)
             scaled(losses.total).backward()
         part = Losses(*(value.detach() for value in losses))
         whole = part if whole is None else Losses(*map(torch.add, whole, part))
@@ -62,5 +70,5 @@ def backward(
     return whole
 
 
-def _unsynchronized(model: nn.Module) -> AbstractContextManager[object]:
-    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
+def _unsynchronized(network: nn.Module) -> AbstractContextManager[object]:
+    return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()

@@ -13,9 +13,11 @@ from torch import nn
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader, LoaderSettings
+from arcface_plus.data.order import equal_parts
 from arcface_plus.data.sources import Source
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.auxiliary import AuxiliaryTerm
+from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularization import Regularization
@@ -27,12 +29,13 @@ from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.run_directory.sinks import RunFacts
 from arcface_plus.run_directory.sinks.jsonl import last_logged
 from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_step
-from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.accumulation import batch_parts
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
 from arcface_plus.training.groundwork import Groundwork, channels_last
 from arcface_plus.training.initial_weights import InitialWeights
 from arcface_plus.training.saving import Saving
+from arcface_plus.training.sharding import class_shards
 from arcface_plus.training.trainer import Plan, Trainer
 from arcface_plus.training.update import Updater, UpdateSettings
 from arcface_plus.training.verifying import Verifying
@@ -43,11 +46,17 @@ from data_prep.json_file import read_json_mapping
 _BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialize the weights
 
 
-def build_recognizer(config: RunConfig, classes: int) -> Recognizer:
+def build_recognizer(
+    config: RunConfig, classes: int, processes: Processes | None = None
+) -> Recognizer:
     """The network of a run, initialized as a pure function of the seed."""
-    seed_step(config.run.seed, _BEFORE_TRAINING, 0)
+    shards = class_shards(config, classes, processes or Processes())
+    share, seed = config.model.class_sampling, config.run.seed
+    sampling = ClassSampling(share, seed) if share < 1.0 else None
+    seed_step(seed, _BEFORE_TRAINING, 0)
     backbone = config.model.build_backbone()
-    classifier = Classifier(config.model.embedding_dim, classes, config.head.build())
+    dimensions, head = config.model.embedding_dim, config.head.build()
+    classifier = Classifier(dimensions, classes, head, shards, sampling)
     plans = [term.plan() for term in config.regularizers]
     regularization = Regularization(plans, backbone, classifier)
     auxiliary = AuxiliaryTerm(
@@ -91,7 +100,7 @@ def build_trainer(
 ) -> Trainer:
     """The trainer of this process, starting at `first_step`, of a new run from `initial`."""
     processes, source = ground.processes, ground.source
-    recognizer = build_recognizer(config, source.classes)
+    recognizer = build_recognizer(config, source.classes, processes)
     if initial is not None:
         told = initial.load_into(recognizer)
         if processes.first:
@@ -180,8 +189,9 @@ def _prepare_backbone(
         except ValueError as error:
             raise UserError(f"runtime.activation_checkpointing: {error}") from None
     elif _switch(runtime.compile, default=device.type == "cuda"):
-        size = part_sizes(config.data.batch_size // processes.count, config.data.micro_batch_size)
-        images = torch.zeros((size[0], 3, SIDE, SIDE), device=device)
+        shares = equal_parts(config.data.batch_size, processes.count)
+        size = batch_parts(shares, config.data.micro_batch_size)[0][processes.rank]
+        images = torch.zeros((size, 3, SIDE, SIDE), device=device)
         images = images.contiguous(memory_format=memory_format)
         if processes.first:
             say("compiling the network, which takes minutes if it is large")

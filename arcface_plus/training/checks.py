@@ -8,19 +8,15 @@ import numpy as np
 
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
+from arcface_plus.data.order import equal_parts
 from arcface_plus.data.sources import Source, open_source
 from arcface_plus.run_directory.sinks import SINKS
-from arcface_plus.training.accumulation import part_sizes
+from arcface_plus.training.accumulation import batch_parts
 from data_prep.errors import UserError
 
 
 def check_settings(config: RunConfig, processes: int) -> None:
     """Raise UserError for settings that contradict each other or the number of processes."""
-    if config.data.batch_size % processes:
-        raise UserError(
-            f"data.batch_size {config.data.batch_size} is not divisible by the "
-            f"{processes} processes; make it a multiple of {processes}"
-        )
     if config.runtime.activation_checkpointing and config.runtime.compile is True:
         raise UserError(
             "runtime.compile: true and runtime.activation_checkpointing: true cannot be combined; "
@@ -29,16 +25,22 @@ def check_settings(config: RunConfig, processes: int) -> None:
     for name in config.logging.sinks:
         if not SINKS[name].is_installed():
             raise UserError(f"logging.sinks: {name} needs `pip install arcface-plus[{name}]`")
-    share = config.data.batch_size // processes
-    if share < 2:
+    _check_shares(config.data.batch_size, config.data.micro_batch_size, processes)
+
+
+def _check_shares(batch_size: int, micro_batch_size: int | None, processes: int) -> None:
+    """Raise UserError unless every process has at least two images each time."""
+    shares = equal_parts(batch_size, processes)
+    if min(shares) < 2:
+        has = "no image" if min(shares) == 0 else "one image"
         raise UserError(
-            f"data.batch_size {config.data.batch_size} leaves one image to each of the "
-            f"{processes} processes, which batch norm cannot normalize; make it larger"
+            f"data.batch_size {batch_size} leaves {has} to the last of the {processes} processes, "
+            f"and batch norm needs two; make it at least {2 * processes}"
         )
-    if part_sizes(share, config.data.micro_batch_size)[-1] < 2:
+    if min(map(min, batch_parts(shares, micro_batch_size))) < 2:
         raise UserError(
-            f"data.micro_batch_size {config.data.micro_batch_size} makes a micro-batch of one "
-            "image, which batch norm cannot normalize; make it larger"
+            f"data.micro_batch_size {micro_batch_size} makes a micro-batch of one image or none, "
+            "which batch norm cannot normalize; make it larger"
         )
 
 

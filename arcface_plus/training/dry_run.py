@@ -35,7 +35,7 @@ def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
     step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
         return _first_only(ground, [f"{run}: finished at step {step}; {how_to_extend(step)}"])
-    recognizer = build_recognizer(config, ground.source.classes)
+    recognizer = build_recognizer(config, ground.source.classes, ground.processes)
     initial = None
     if step == 0:
         initial = read_initial_weights(config, run, ground.conditions, ground.processes)

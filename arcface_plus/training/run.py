@@ -25,6 +25,7 @@ from arcface_plus.training.groundwork import (
     verifier,
 )
 from arcface_plus.training.initial_weights import InitialWeights, read_initial_weights
+from arcface_plus.training.sharding import class_shards, how_held
 from data_prep.files import write_text
 
 
@@ -82,10 +83,12 @@ def what_is_trained(config: RunConfig, ground: Groundwork) -> str:
     terms = [(term.weight, term.name) for term in config.regularizers]
     terms.append((config.auxiliary.weight, config.auxiliary.name))
     plus = "".join(f" + {weight:g}·{name}" for weight, name in terms if name != "none")
+    shards = class_shards(config, ground.source.classes, ground.processes)
+    held = how_held(shards, ground.processes)
     return (
         f"{images} images of {ground.source.classes} classes, {config.model.backbone.name} on "
         f"{ground.device}, {config.head.name}{plus}, batch {batch} ({images / batch:.0f} steps per "
-        f"epoch), {config.optimizer.steps} steps"
+        f"epoch), {config.optimizer.steps} steps{held}"
     )
 
 

@@ -56,8 +56,8 @@ class StepLog:
         self._window = _Window()
 
     def count(self, batch: Batch) -> None:
-        """Count the images of a step: those of `batch`, and as many in every other process."""
-        self._window.images += len(batch.indices) * self._updater.processes.count
+        """Count the images of a step, those of all processes."""
+        self._window.images += sum(batch.sizes)
         self._window.waited += batch.wait_seconds
         self._steps += 1
 

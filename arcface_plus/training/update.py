@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,12 +12,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from arcface_plus.data.loader import Batch
-from arcface_plus.models.gathering import from_all_processes
+from arcface_plus.models.collectives import average_gradients, gather_rows, sum_
 from arcface_plus.models.influence import Influence
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import Moment, NearestAngles
 from arcface_plus.runtime import Processes, autocast, seed_step
-from arcface_plus.training.accumulation import backward, part_sizes
+from arcface_plus.training.accumulation import backward, batch_parts
+from arcface_plus.training.loss_scaler import loss_scaler
 from arcface_plus.training.schedules import Schedule
 
 
@@ -63,13 +64,13 @@ class Updater:
     ) -> None:
         self.recognizer, self.optimizer, self.schedule = recognizer, optimizer, schedule
         self.settings, self.device, self.processes = settings, device, processes
-        self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-        self._model: nn.Module = recognizer
+        self._scaler = loss_scaler(device, settings.precision, processes.count)
+        self._network = recognizer.backbone
         if processes.count > 1:
             # Each process keeps its own batch-norm statistics: this saves a broadcast per step, and
             # the first process's, which are saved, come from its own batches either way.
-            self._model = DistributedDataParallel(recognizer, broadcast_buffers=False)
-        self._model.train()
+            self._network = DistributedDataParallel(recognizer.backbone, broadcast_buffers=False)
+        recognizer.train()
         self._layer_angles_at: int | None = None
 
     @property
@@ -83,17 +84,25 @@ class Updater:
         seed_step(self.settings.seed, step, self.processes.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.at(step)
-        sizes = part_sizes(len(batch.labels), self.settings.micro_batch_size)
+        parts = batch_parts(batch.sizes, self.settings.micro_batch_size)
         context = autocast(self.device, self.settings.precision)
-        regularizer = self.recognizer.regularizer
+        regularizer, classifier = self.recognizer.regularizer, self.recognizer.classifier
         regularizer.measuring = measure
-        moment = self._moment(batch, step)
-        losses = backward(self._model, batch, sizes, context, self._scaler.scale, step, moment)
+        moment, scaled = self._moment(batch, step), self._scaler.scale
+        losses = backward(
+            self._network, self.recognizer, batch, parts, context, scaled, step, moment
+        )
+        if self.processes.count > 1:
+            classifier.reduce_gradients()
+            if self.recognizer.auxiliary is not None:
+                average_gradients(self.recognizer.auxiliary.parameters())
         angles = self.recognizer.class_angles() if measure else None
         layer_angles = regularizer.layer_angles() if measure and self._angles_due(step) else {}
         norm, influences = None, {}
-        if measure or self.settings.grad_clip is not None:
+        norm_needed = measure or self.settings.grad_clip is not None
+        if norm_needed or self.processes.count > 1:
             self._scaler.unscale_(self.optimizer)
+        if norm_needed:
             influences = regularizer.influences()
             norm = self._clip()
         self._scaler.step(self.optimizer)
@@ -105,7 +114,7 @@ class Updater:
         """What regularizers may need; labels are those of all processes."""
         labels = batch.labels
         if self.recognizer.regularizer.needs_labels:
-            labels = from_all_processes(labels)
+            labels = gather_rows(labels, batch.sizes) if self.processes.count > 1 else labels
         return Moment(self.settings.seed, step, labels)
 
     def _angles_due(self, step: int) -> bool:
@@ -118,8 +127,7 @@ class Updater:
 
     def _clip(self) -> torch.Tensor:
         """Clip the gradient if there is a limit; return its total norm before clipping."""
-        gradients = [p.grad for p in self.recognizer.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        norm = gradient_norm(self.recognizer)
         if self.settings.grad_clip is not None:
             parameters = self.recognizer.parameters()
             nn.utils.clip_grads_with_norm_(parameters, self.settings.grad_clip, norm)
@@ -132,3 +140,21 @@ class Updater:
     def restore(self, optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:
         self.optimizer.load_state_dict(optimizer)
         self._scaler.load_state_dict(scaler)
+
+
+def gradient_norm(recognizer: Recognizer) -> torch.Tensor:
+    """Norm of the whole gradient, equal on every process; a collective call if classes are sharded.
+
+    What all processes hold counts once, and so does each process's own part of the classes.
+    """
+    own = recognizer.classifier.sharded_parameters()
+    if not own:
+        return nn.utils.get_total_norm(_gradients(recognizer.parameters()))
+    shared = _gradients(p for p in recognizer.parameters() if all(p is not other for other in own))
+    part = nn.utils.get_total_norm(_gradients(own)).double()
+    whole = nn.utils.get_total_norm(shared).double()
+    return (whole.square() + sum_(part.square())).sqrt().float()
+
+
+def _gradients(parameters: Iterable[nn.Parameter]) -> list[torch.Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]

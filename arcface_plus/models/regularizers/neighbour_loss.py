@@ -65,6 +65,8 @@ class NeighbourLoss(Regularizer):
     ``last``: the result of the latest forward pass (``None`` before the first), for metrics.
     """
 
+    over_shards = True
+
     def __init__(
         self,
         mode: Annotated[Mode, "how nearest rows are found; auto: exact up to 30,000"] = "auto",

@@ -30,6 +30,8 @@ class Regularizer(nn.Module, ABC):
     acts: bool = True
     """Whether it can change a loss at all."""
     last: NearestAngles | None = None
+    over_shards: bool = False
+    """Whether it works on the rows of several processes."""
     needs_labels: bool = False
     """Whether it is about the classes of a batch: ``weight`` has a row a class, and ``moment``
     the labels."""

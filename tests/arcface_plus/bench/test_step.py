@@ -69,7 +69,7 @@ def test_both_steps_learn_the_batch_and_start_alike(loss):
 def test_micro_batches_are_used():
     ours = build("ours ArcFace+", Sizes("tiny", batch=6, classes=40, micro_batch=4), CPU)
     assert isinstance(ours, OurStep)
-    assert ours.parts == [3, 3]
+    assert ours.parts == [(3,), (3,)]
     assert float(ours()) > 0
 
 

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from arcface_plus.bench import (
     alignment,
+    checkpoint,
     data,
     data_tools,
     evaluation,
@@ -41,6 +43,7 @@ def calls(monkeypatch):
     monkeypatch.setattr(mma, "run", replaced("mma", [TABLE]))
     monkeypatch.setattr(sharded_mma, "run", replaced("sharded_mma", TABLE))
     monkeypatch.setattr(data, "run", replaced("data", TABLE))
+    monkeypatch.setattr(checkpoint, "run", replaced("checkpoint", TABLE))
     for other in (data_tools, alignment):
         monkeypatch.setattr(other, "run", replaced("other", TABLE))
     return seen
@@ -70,7 +73,14 @@ def test_step_profiles_and_publishes_all_tables(calls, tmp_path):
     assert "12.5" in output
 
 
-@pytest.mark.parametrize("name", ["step", "mma", "eval", "data"])
+def test_checkpoint_takes_the_disk_to_measure(calls, tmp_path):
+    new = tmp_path / "new"
+    invoke("checkpoint", "--device", "cpu", "--classes", "93", "--folder", str(new))
+    assert calls == [("checkpoint", torch.device("cpu"), "r50", 93, new)]
+    assert new.is_dir()
+
+
+@pytest.mark.parametrize("name", ["step", "mma", "eval", "data", "checkpoint"])
 def test_the_json_file_is_checked_before_any_work(calls, monkeypatch, tmp_path, name):
     def too_late(*_, **__):
         raise AssertionError("the work was begun")
@@ -110,7 +120,7 @@ def test_mma_over_processes_is_a_benchmark_of_its_own(calls):
     invoke("mma", "--processes", "2", "--rows", "50")
     assert calls == [("sharded_mma", 2, [(50, 512)])]
     refused = CliRunner().invoke(bench, ["mma", "--processes", "2", "--device", "cuda"]).exception
-    assert "--processes runs on the CPU" in str(refused)
+    assert "--processes times MMA on the CPU" in str(refused)
 
 
 def test_names_in_a_table_are_no_markup(calls, monkeypatch):

@@ -75,16 +75,17 @@ def test_a_later_start_sees_the_same_batches(source):
         assert torch.equal(one.images, other.images)
 
 
-def test_processes_share_the_global_batch(source):
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_processes_share_the_global_batch(source, count):
     whole = next(loader(source).batches(2, 3))
-    parts = [next(loader(source, Processes(r, 2)).batches(2, 3)) for r in (0, 1)]
+    parts = [next(loader(source, Processes(r, count)).batches(2, 3)) for r in range(count)]
     assert torch.equal(whole.images, torch.cat([p.images for p in parts]))
     assert torch.equal(whole.labels, torch.cat([p.labels for p in parts]))
-
-
-def test_a_batch_size_not_divisible_by_the_processes_is_refused(source):
-    with pytest.raises(ValueError, match="10 is not divisible by the 3 processes"):
-        loader(source, Processes(0, 3))
+    assert np.array_equal(whole.indices, np.concatenate([p.indices for p in parts]))
+    sizes = [len(p.labels) for p in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert all(p.sizes == tuple(sizes) for p in parts)
+    assert whole.sizes == (10,)
 
 
 def test_a_folder_of_class_folders_is_a_source_too(tmp_path):

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from arcface_plus.models.influence import influence
+from arcface_plus.models.influence import Pulled, influence
 
 
 def test_norms_over_all_layers_together() -> None:
@@ -15,7 +15,7 @@ def test_norms_over_all_layers_together() -> None:
     second.grad = torch.tensor([[5.0]])  # of which 1 from the first term
     one, two = torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 4.0]])
     other = torch.tensor([[1.0]])
-    found = influence([(first, one, [one, two]), (second, other, [other])])
+    found = influence([Pulled(first, one, [one, two]), Pulled(second, other, [other])])
     assert found.term.item() == math.sqrt(9 + 1)
     assert found.data.item() == math.sqrt(9 + 16)
     assert found.weights.item() == 10.0
@@ -25,4 +25,4 @@ def test_norms_over_all_layers_together() -> None:
 
 def test_without_a_gradient_of_the_loss() -> None:
     weight, pull = torch.ones(2, 2), torch.zeros(2, 2)
-    assert bool(influence([(weight, pull, [pull])]).ratio.isnan())
+    assert bool(influence([Pulled(weight, pull, [pull])]).ratio.isnan())

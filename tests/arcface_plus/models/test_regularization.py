@@ -200,6 +200,8 @@ def test_mistakes() -> None:
 def test_labels_reach_the_classifiers_term_as_a_whole_batch() -> None:
     model = recognizer(TermPlan("mhe", 1.0, lambda: MHE(pairs="batch")))
     assert model.regularizer.needs_labels
-    model(IMAGES[:2], LABELS[:2], share=1 / 3, moment=MOMENT)  # the last part of a batch
+    model.losses(
+        model.backbone(IMAGES[:2]), LABELS[:2], share=1 / 3, moment=MOMENT
+    )  # the last part of a batch
     expected = MHE(pairs="batch")(model.classifier.weight, moment=MOMENT)
     assert model.regularizer.values["mhe"].item() == expected.item()

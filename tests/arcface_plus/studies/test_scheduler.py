@@ -18,12 +18,13 @@ from arcface_plus.studies.scheduler import run_side_by_side
 SLEEPER = """
 import pathlib, signal, sys, time
 def stop(number, frame):
+    time.sleep(0.6 if 'mma' in sys.argv[1] else 0)
     pathlib.Path(sys.argv[1] + '.saved').touch()
     sys.exit(128 + number)
 signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGINT, stop)
 pathlib.Path(sys.argv[1] + '.ready').touch()
-time.sleep(60)
+time.sleep(15)
 """
 
 

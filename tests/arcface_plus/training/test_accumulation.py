@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import in_processes
 from torch import Tensor, nn
 
 from arcface_plus.data.loader import Batch
+from arcface_plus.data.order import equal_parts
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Losses, Recognizer
 from arcface_plus.models.regularizers import MMA
+from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
-from arcface_plus.training.accumulation import backward, part_sizes
+from arcface_plus.training.accumulation import backward, batch_parts
 from arcface_plus.training.optimizers import SGD
 from arcface_plus.training.schedules import Step
 from arcface_plus.training.update import Updater, UpdateSettings
 
 
-@given(images=st.integers(1, 2000), limit=st.integers(1, 3000))
-def test_parts_are_few_and_equal(images: int, limit: int) -> None:
-    sizes = part_sizes(images, limit)
-    assert sum(sizes) == images
-    assert max(sizes) <= limit
-    assert max(sizes) - min(sizes) <= 1
-    assert len(sizes) == -(-images // limit)
-    assert part_sizes(images, None) == [images]
+@given(
+    images=st.integers(2, 2000), processes=st.integers(1, 9), limit=st.integers(1, 3000) | st.none()
+)
+def test_parts_are_few_and_equal(images: int, processes: int, limit: int | None) -> None:
+    shares = equal_parts(images, processes)
+    parts = batch_parts(shares, limit)
+    assert [sum(sizes) for sizes in zip(*parts, strict=True)] == shares
+    if limit is None:
+        assert parts == [tuple(shares)]
+        return
+    assert max(map(max, parts)) <= limit
+    assert len(parts) == -(-max(shares) // limit)
+    for sizes in zip(*parts, strict=True):
+        assert max(sizes) - min(sizes) <= 1
 
 
 class Counting(MMA):
     calls = 0
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, shards: Shards | None = None) -> Tensor:
         self.calls += 1
-        return super().forward(weight)
+        return super().forward(weight, shards)
 
 
 def recognizer(dtype: torch.dtype = torch.float64, weight: float = 0.5) -> Recognizer:
@@ -63,18 +67,27 @@ def calls_of(model: Recognizer) -> int:
     return regularizer.calls
 
 
-def run(model: nn.Module, of: Batch, sizes: list[int]) -> tuple[Losses, list[Tensor]]:
+def run(model: Recognizer, of: Batch, limit: int | None = None) -> tuple[Losses, list[Tensor]]:
+    return through(model.backbone, model, of, limit)
+
+
+def through(
+    network: nn.Module, model: Recognizer, of: Batch, limit: int | None
+) -> tuple[Losses, list[Tensor]]:
+    """Losses and gradients of a batch whose backbone runs as `network`."""
     model.zero_grad(set_to_none=True)
-    losses = backward(model, of, sizes, torch.autocast("cpu", enabled=False), lambda loss: loss)
+    parts = batch_parts(of.sizes, limit)
+    autocast = torch.autocast("cpu", enabled=False)
+    losses = backward(network, model, of, parts, autocast, lambda loss: loss)
     return losses, [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
 @pytest.mark.parametrize("limit", [1, 4, 6, 10])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 5e-6)])
 def test_losses_and_gradients_equal_those_of_the_batch(dtype, tolerance: float, limit: int) -> None:
-    whole, gradients = run(recognizer(dtype), batch(dtype), [11])
+    whole, gradients = run(recognizer(dtype), batch(dtype))
     model = recognizer(dtype)
-    parts, summed = run(model, batch(dtype), part_sizes(11, limit))
+    parts, summed = run(model, batch(dtype), limit)
     assert calls_of(model) == 1
     for one, other in zip(parts, whole, strict=True):
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
@@ -86,7 +99,7 @@ def test_losses_and_gradients_equal_those_of_the_batch(dtype, tolerance: float, 
 
 def test_one_part_has_the_bits_of_a_plain_backward() -> None:
     model = recognizer(torch.float32)
-    one, gradients = run(model, batch(torch.float32), [11])
+    one, gradients = run(model, batch(torch.float32))
     model.zero_grad()
     losses = model(batch(torch.float32).images, batch().labels)
     losses.total.backward()
@@ -97,20 +110,18 @@ def test_one_part_has_the_bits_of_a_plain_backward() -> None:
 
 def test_weight_zero_is_no_regularizer_in_parts_too() -> None:
     model = recognizer(torch.float32, weight=0.0)
-    losses, _ = run(model, batch(torch.float32), [4, 4, 3])
+    losses, _ = run(model, batch(torch.float32), 4)
     assert torch.equal(losses.total, losses.margin)
     assert calls_of(model) == 0
 
 
-def distributed(rank: int, port: int, folder: str) -> None:
-    """One of two processes: its half of the batch in parts, gradients as DDP averages them."""
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
-    model = nn.parallel.DistributedDataParallel(recognizer())
+def averaged(rank: int) -> tuple[list[Tensor], list[Tensor], float]:
+    """One of two processes, its share of the batch in parts; how often each gradient was sent."""
+    model = recognizer()
+    network = nn.parallel.DistributedDataParallel(model.backbone)
     sent = 0
 
-    def count(_, bucket):
+    def count(_, bucket):  # DDP refuses other annotations than its own
         nonlocal sent
         sent += bucket.buffer().numel()
         whole = bucket.buffer() / 2
@@ -119,17 +130,28 @@ def distributed(rank: int, port: int, folder: str) -> None:
         done.set_result(whole)
         return done
 
-    model.register_comm_hook(None, count)
-    mine = slice(rank * 5, rank * 5 + 5)
-    half = Batch(batch().images[mine], batch().labels[mine], np.arange(5), 0.0)
-    losses, gradients = run(model, half, [2, 2, 1])
-    numbers = sum(p.numel() for p in model.parameters())
-    sums = (list(losses), gradients, sent / numbers)
-    torch.save((*sums, *two_updates(rank)), f"{folder}/{rank}.pt")
-    torch.distributed.barrier()
-    # Destroying the group right after a backward pass can deadlock (torch 2.12): its thread, which
-    # releases the pass's context, waits for the GIL, whose holder waits for the thread.
-    os._exit(0)
+    network.register_comm_hook(None, count)
+    losses, _ = through(network, model, share(rank), limit=2)
+    model.classifier.reduce_gradients()
+    numbers = sum(p.numel() for p in model.backbone.parameters())
+    return list(losses), [p.grad for p in model.parameters()], sent / numbers
+
+
+def share(rank: int) -> Batch:
+    """Of one of two processes: six or five images."""
+    mine = slice(0, 6) if rank == 0 else slice(6, 11)
+    whole = batch()
+    return Batch(whole.images[mine], whole.labels[mine], whole.indices[mine], 0.0, (6, 5))
+
+
+def test_two_processes_average_once_a_batch() -> None:
+    whole, gradients = run(recognizer(), batch())
+    for losses, averages, sent in in_processes(2, averaged):
+        assert sent == 1.0  # not once a part
+        for one, other in zip(averages, gradients, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
+        for one, other in zip(losses, whole, strict=True):  # of all images, on both
+            torch.testing.assert_close(one, other, rtol=1e-13, atol=1e-13)
 
 
 def two_updates(rank: int) -> tuple[Tensor, Tensor]:
@@ -150,48 +172,14 @@ def two_updates(rank: int) -> tuple[Tensor, Tensor]:
 
 
 def shifted(rank: int, step: int) -> Batch:
-    return replace(batch(), images=batch().images + 10 * rank + step)
+    return replace(batch(), images=batch().images + 10 * rank + step, shares=(11, 11))
 
 
-@pytest.fixture(scope="module")
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("two")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    code = f"import runpy; runpy.run_path({__file__!r})['distributed']"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", f"{code}({rank}, {port}, {str(folder)!r})"], env=environment
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        assert [process.wait(120) for process in started] == [0, 0]
-    finally:
-        for process in started:
-            process.kill()
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-
-
-def test_two_processes_average_once_a_batch(two_processes: list[Any]) -> None:
-    saved = two_processes
-    ten = Batch(batch().images[:10], batch().labels[:10], np.arange(10), 0.0)
-    whole, gradients = run(recognizer(), ten, [10])
-    for rank in (0, 1):
-        assert saved[rank][2] == 1.0  # every gradient was sent once, not once per part
-        for one, other in zip(saved[rank][1], gradients, strict=True):
-            torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
-    margin = (saved[0][0][1] + saved[1][0][1]) / 2
-    torch.testing.assert_close(margin, whole.margin)
-
-
-def test_batch_norm_statistics_are_each_processs_own(two_processes: list[Any]) -> None:
-    assert torch.equal(two_processes[0][3], two_processes[1][3])  # weights stay equal
+def test_batch_norm_statistics_are_each_processs_own() -> None:
+    found = in_processes(2, two_updates)
+    assert torch.equal(found[0][0], found[1][0])  # weights stay equal
     for rank in (0, 1):
         mean = torch.zeros(3, dtype=torch.float64)
         for step in (0, 1):
             mean = 0.9 * mean + 0.1 * shifted(rank, step).images.mean(dim=(0, 2, 3))
-        torch.testing.assert_close(two_processes[rank][4], mean)
+        torch.testing.assert_close(found[rank][1], mean)

@@ -18,8 +18,9 @@ def config(*settings: str) -> RunConfig:
 @pytest.mark.parametrize(
     ("settings", "processes", "words"),
     [
-        (["data.batch_size=16"], 3, "data.batch_size 16 is not divisible by the 3 processes"),
-        (["data.batch_size=4"], 4, "leaves one image to each of the 4 processes"),
+        (["data.batch_size=7"], 4, "leaves one image to the last of the 4 .*at least 8"),
+        (["data.batch_size=4"], 5, "leaves no image to the last of the 5 .*at least 10"),
+        (["data.batch_size=9", "data.micro_batch_size=2"], 2, "micro-batch of one image"),
         (["data.micro_batch_size=1"], 1, "data.micro_batch_size 1 makes a micro-batch of one"),
         (
             ["runtime.compile=true", "runtime.activation_checkpointing=true"],
@@ -42,6 +43,7 @@ def test_a_tracker_that_is_not_installed(monkeypatch):
 
 def test_settings_that_fit():
     check_settings(config("data.batch_size=16", "data.micro_batch_size=5"), 2)
+    check_settings(config("data.batch_size=440"), 7)
 
 
 def test_data_with_too_few_classes(tmp_path):

@@ -289,21 +289,34 @@ def test_a_killed_save_leaves_no_checkpoint_and_is_cleaned_up(tiny_settings, tmp
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step_00000002"]
 
 
-def test_two_processes_train_on_the_same_global_batches(tiny_settings, tmp_path):
-    """DDP over gloo: the mean loss over processes is that of one process while weights agree."""
-    sets = [word for s in tiny_settings for word in ("--set", s)]
+@pytest.mark.parametrize(
+    ("way", "said"), [("sharded", "sharded over 2"), ("auto", "replicated on 2")]
+)
+def test_two_processes_train_together_and_one_continues(tiny_settings, tmp_path, way, said):
+    """Under torchrun, with 5 and 4 images of each batch; few classes stay replicated by default."""
+    settings = [*tiny_settings, "data.batch_size=9", "data.micro_batch_size=3",
+                f"model.classifier={way}"]  # fmt: skip
+    sets = [word for s in settings for word in ("--set", s)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run = tmp_path / "two"
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0",
          "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "-m", "arcface_plus", "train",
-         str(shipped("demo_arcface_plus.yaml")), *sets, "--set", "data.micro_batch_size=2",
-         "--out", str(run)],
-        check=True, env=environment, timeout=240, capture_output=True,
+         str(shipped("demo_arcface_plus.yaml")), *sets, "--out", str(run)],
+        check=True, env=environment, timeout=240, capture_output=True, text=True,
     )  # fmt: skip
+    assert f"class weights {said} processes" in " ".join(done.stderr.split())
     assert [line["step"] for line in lines(run)] == [1, 2]
     assert load_training(run / "checkpoints/step_00000002").step == 2
     assert json.loads((run / "environment.json").read_text())["processes"] == 2
+    pairs = (run / "nearest_classes.csv").read_text().splitlines()
+    assert 3 <= len(pairs) - 1 <= 6  # of six classes
+    execute(configured(settings), tmp_path / "one")
+    first = lines(run)[0], lines(tmp_path / "one")[0]
+    for key in ("loss_regularizer", "mean_min_angle_deg", "min_angle_deg_p10"):
+        assert first[0][key] == pytest.approx(first[1][key], rel=1e-5)  # the same weights
+    execute(configured(settings, "optimizer.steps=3"), run)
+    assert [line["step"] for line in lines(run)] == [1, 2, 3]
 
 
 def test_a_run_older_than_a_config_key_resumes(tiny_settings, tmp_path):
