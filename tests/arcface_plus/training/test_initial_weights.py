@@ -14,8 +14,6 @@ from runs import assert_same_bits, configured, state
 
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.embedder.export import write as export
-from arcface_plus.models.classifier import Classifier
-from arcface_plus.models.shards import Shards
 from arcface_plus.run_directory.training_state import Conditions, load_training
 from arcface_plus.runtime import Processes
 from arcface_plus.training.assembly import build_recognizer
@@ -220,13 +218,9 @@ def test_the_same_number_of_classes_is_not_enough(trained, tiny_settings, tmp_pa
     assert "backbone only; classes begin anew, since its classes may be others" in said
 
 
-def rows_of_each(rank: int, config: RunConfig, now: Conditions, count: int) -> list[torch.Tensor]:
-    processes = Processes(rank, count)
-    recognizer = build_recognizer(config, now.classes)
-    head = config.head.build()
-    torch.manual_seed(rank)
-    shards = Shards(now.classes, rank, count)
-    recognizer.classifier = Classifier(config.model.embedding_dim, now.classes, head, shards)
+def rows_of_each(rank: int, settings: list[str], now: Conditions) -> list[torch.Tensor]:
+    processes, config = Processes(rank, 4), configured(settings)
+    recognizer = build_recognizer(config, now.classes, processes)
     initial = read_initial_weights(config, Path("new"), now, processes)
     assert initial is not None
     initial.load_into(recognizer)
@@ -234,8 +228,8 @@ def rows_of_each(rank: int, config: RunConfig, now: Conditions, count: int) -> l
 
 
 def test_each_process_reads_its_own_rows(trained, tiny_settings):
-    config = configured(tiny_settings, f"model.init={trained}", "run.seed=9")
-    found = in_processes(4, rows_of_each, config, conditions(trained), 4)
+    settings = [*tiny_settings, f"model.init={trained}", "run.seed=9", "model.classifier=sharded"]
+    found = in_processes(4, rows_of_each, settings, conditions(trained))
     saved = state(trained / LAST)
     assert [len(rows) for rows, _ in found] == [2, 2, 2, 0]
     assert torch.equal(torch.cat([rows for rows, _ in found]), saved["classifier.weight"])
