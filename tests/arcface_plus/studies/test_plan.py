@@ -78,6 +78,16 @@ def test_the_base_is_found_as_extends_finds_it(tmp_path):
         ({"variants": {"a": {"paper": {"lfw": 99.0}}, "b": {"set": {"run.deterministic": True}}}},
          (), r'variants\.a\.paper: unknown target "lfw"'),
         ({"set": {"eval.targets": []}, "variants": {"a": {}}}, (), "nothing to compare"),
+        ({"variants": {"a": {"start_from": "c"}, "b": {}}}, (),
+         r'variants\.a\.start_from: unknown variant "c"'),
+        ({"variants": {"a": {"start_from": "b"}, "b": {"start_from": "a"}}}, (),
+         r"variants\.a\.start_from: ends where it begins"),
+        ({"variants": {"a": {}, "b": {"start_from": "a", "set": {"model.embedding_dim": 8}}}}, (),
+         r"variants\.b: its network is not that of a, its start_from"),
+        ({"variants": {"a": {}, "b": {"start_from": "a", "set": {"model.init": "x"}}}}, (),
+         r"variants\.b: give start_from or model\.init, not both"),
+        ({"variants": {"a": {}, "b": {"start_from": "a"}}}, ("model.init=x",),
+         r"--set model\.init: variant b sets model\.init itself"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line(tmp_path, changes, settings, words):
@@ -97,6 +107,15 @@ def test_the_mistakes_of_all_variants_are_told_at_once(tmp_path):
         planned(tmp_path, variants=variants)
     for words in ("variants.a: unknown key optimizer.lrr", "variants.b: ", "head.margn"):
         assert words in str(caught.value)
+
+
+def test_a_variant_that_starts_from_another_has_its_run_of_the_same_seed(tmp_path):
+    plan = planned(tmp_path, variants={"a": {}, "b": {"start_from": "a"}})
+    assert [(run.name, run.start and run.start.name) for run in plan.runs] == [
+        ("a/seed_0", None), ("b/seed_0", "a/seed_0"), ("a/seed_1", None), ("b/seed_1", "a/seed_1"),
+    ]  # fmt: skip
+    assert plan.runs[1].start == plan.runs[0]
+    assert plan.changes["b"] == {"model.init": "a, same seed"}
 
 
 def test_only_chooses_runs_by_pattern(tmp_path):
