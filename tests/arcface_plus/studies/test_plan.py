@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from runs import lines
 from studies import planned
 
+from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import studies
+from arcface_plus.config.tree import RunConfig, validate
 from arcface_plus.studies.plan import load_plan
+from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 
 
@@ -131,6 +135,23 @@ def test_only_chooses_runs_by_pattern(tmp_path):
 def test_shipped_studies_are_plans(name):
     plan = load_plan(name)
     assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
+    small = [
+        *tiny_settings, "eval.targets=[]", "model.backbone={name: tiny, width: 0.25}",
+        "model.embedding_dim=8",
+    ]  # fmt: skip
+    plan = load_plan(name)
+    for run in plan.runs[: len(plan.study.variants)]:  # of the first seed
+        tree = run.config.model_dump(mode="json")
+        for given in small:
+            tree = merged(tree, setting(given), RunConfig)
+        if run.start is not None:
+            tree["model"]["init"] = str(tmp_path / run.start.folder)
+        execute(validate(tree, run.name), tmp_path / run.folder)
+        assert lines(tmp_path / run.folder)[-1]["step"] == 2
 
 
 def test_the_example_of_the_documentation_is_a_study(tmp_path):
