@@ -103,17 +103,18 @@ def _listed(plan: Plan, folder: Path, only: str | None) -> list[str]:
     for run in runs:
         state = state_of(folder, run)
         told = f"refused: {state.complaint}" if state.kind == "refused" else str(state)
-        lines.append(f"{run.name:{width}}  {run.config.optimizer.steps} steps  {told}")
+        after = f", starts from {run.start.name}" if run.start else ""
+        lines.append(f"{run.name:{width}}  {run.config.optimizer.steps} steps  {told}{after}")
     return [*lines, *map(str, needs(runs))]
 
 
 def _array(plan: Plan, folder: Path, only: str | None, options: list[str]) -> str:
     """What --launcher slurm would submit."""
-    from arcface_plus.studies.execution import unfinished_jobs
+    from arcface_plus.studies.execution import ready, unfinished_jobs
     from arcface_plus.studies.slurm import check_installed, slurm_parameters
 
     check_installed()
-    todo, *_ = unfinished_jobs(plan.only(only), folder)
+    todo = ready(unfinished_jobs(plan.only(only), folder)[0])
     told = ", ".join(f"{k}={v}" for k, v in slurm_parameters(options).items()) or "defaults"
     return (
         f"would submit an array of {len(todo)} Slurm jobs ({told}), logs in {folder}/slurm; each "
@@ -126,15 +127,18 @@ def _submit(
     plan: Plan, folder: Path, only: str | None, jobs: int | None, options: list[str]
 ) -> None:
     """Submit what is not finished, and say how to go on."""
-    from arcface_plus.studies.execution import unfinished_jobs
+    from arcface_plus.studies.execution import ready, unfinished_jobs
     from arcface_plus.studies.slurm import slurm_parameters, submit
     from arcface_plus.studies.state import check_needs
 
-    todo, *_ = unfinished_jobs(plan.only(only), folder)
-    check_needs([job.planned for job in todo])
+    waiting, *_ = unfinished_jobs(plan.only(only), folder)
+    check_needs([job.planned for job in waiting])
+    todo = ready(waiting)
     if todo:
         ids = submit(todo, folder, slurm_parameters(options), jobs)
         say(f"submitted {len(ids)} jobs: {ids[0]} to {ids[-1]}, logs in {folder}/slurm")
+    if later := len(waiting) - len(todo):
+        say(f"{later} runs start from others of these: repeat this command when they have ended")
     say(f"when they have ended: arcface-plus study {plan.source} --out {folder} --report "
         "(and the --set options of this command)")  # fmt: skip
 

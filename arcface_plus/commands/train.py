@@ -25,7 +25,7 @@ def train(
         typer.Option(
             "--from",
             metavar="PATH",
-            help="Begin with the backbone of a run, checkpoint, .safetensors or .pth (model.init).",
+            help="Begin with the weights of a run, checkpoint, .safetensors or .pth (model.init).",
         ),
     ] = None,
     fresh: Annotated[

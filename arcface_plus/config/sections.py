@@ -103,7 +103,7 @@ class Model(Section):
     ] = 1.0
     init: Annotated[
         str | None,
-        Field(description="initial weights of the backbone: a run, .safetensors or .pth; or null"),
+        Field(description="initial weights: a run, checkpoint, .safetensors or .pth; or null"),
     ] = None
 
     @model_validator(mode="after")

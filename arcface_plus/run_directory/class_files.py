@@ -61,8 +61,10 @@ class ClassRows:
         return {self.file: replace(written, rows=(own.start, own.stop))}
 
 
-def read_rows(checkpoint: Path, own: slice | None = None) -> dict[str, Tensor]:
+def read_rows(checkpoint: Path, own: slice | None = None, prefix: str = "") -> dict[str, Tensor]:
     """The rows `own` (None: all) of each tensor, from the files that have them, on the CPU.
+
+    prefix: of the names of the tensors to read.
 
     Hashes are not compared: see `check_files`.
 
@@ -78,9 +80,9 @@ def read_rows(checkpoint: Path, own: slice | None = None) -> dict[str, Tensor]:
     for first, end, name in manifest.parts:
         begin, stop = max(first, own.start) - first, min(end, own.stop) - first
         if begin < stop:
-            _read(checkpoint / name, slice(begin, stop), pieces)
+            _read(checkpoint / name, slice(begin, stop), prefix, pieces)
     if not pieces:  # no rows: names and shapes are needed all the same
-        _read(checkpoint / manifest.parts[0][2], slice(0, 1), pieces)
+        _read(checkpoint / manifest.parts[0][2], slice(0, 1), prefix, pieces)
         return {name: found[0][:0] for name, found in pieces.items()}
     rows = own.stop - own.start
     whole = {n: torch.cat(found) if len(found) > 1 else found[0] for n, found in pieces.items()}
@@ -90,11 +92,12 @@ def read_rows(checkpoint: Path, own: slice | None = None) -> dict[str, Tensor]:
     return whole
 
 
-def _read(file: Path, rows: slice, pieces: dict[str, list[Tensor]]) -> None:
+def _read(file: Path, rows: slice, prefix: str, pieces: dict[str, list[Tensor]]) -> None:
     try:
         with safe_open(file, "pt") as opened:
             for name in opened.keys():  # noqa: SIM118
-                pieces.setdefault(name, []).append(opened.get_slice(name)[rows])
+                if name.startswith(prefix):
+                    pieces.setdefault(name, []).append(opened.get_slice(name)[rows])
     except FileNotFoundError:
         raise UnusableState(f"{file}: no such file") from None
     except SafetensorError as error:

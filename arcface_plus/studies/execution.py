@@ -13,6 +13,7 @@ from arcface_plus.studies.job import Command, Job, shared_out, train_command, vi
 from arcface_plus.studies.plan import Plan, PlannedRun
 from arcface_plus.studies.progress import StudyProgress
 from arcface_plus.studies.scheduler import Failure, run_side_by_side
+from arcface_plus.studies.starts import check_starts
 from arcface_plus.studies.state import check_needs, state_of
 from arcface_plus.training.errors import Interrupted
 from data_prep.errors import UserError
@@ -54,12 +55,23 @@ def unfinished_jobs(
 ) -> tuple[list[Job], dict[str, int], int]:
     """The jobs to do, the step at which each begins, and how many runs are finished.
 
-    UserError that names every run whose directory holds something else.
+    UserError that names every run whose directory holds something else, or every run that starts
+    from one that is neither finished nor among them.
     """
     states = {run.name: state_of(folder, run) for run in runs}
     refused = [state.complaint for state in states.values() if state.kind == "refused"]
     if refused:
         raise UserError("; ".join(refused))
     waiting = [run for run in runs if states[run.name].kind != "finished"]
+    new = [run for run in waiting if states[run.name].kind == "new"]
+    starts = {run.start.name: run.start for run in new if run.start is not None}
+    there = {name for name, run in starts.items() if state_of(folder, run).kind == "finished"}
+    check_starts(new, there | {run.name for run in waiting})
     steps = {run.name: states[run.name].step for run in waiting}
     return [Job(run, folder) for run in waiting], steps, len(runs) - len(waiting)
+
+
+def ready(jobs: Sequence[Job]) -> list[Job]:
+    """Those that do not start from another one of them."""
+    names = {job.name for job in jobs}
+    return [job for job in jobs if job.follows not in names]

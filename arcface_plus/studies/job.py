@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcface_plus.studies.plan import PlannedRun
+from arcface_plus.studies.starts import located
 from data_prep.errors import first_line
 from data_prep.files import make_folder, write_text
 
@@ -32,6 +33,11 @@ class Job:
         return self.planned.name
 
     @property
+    def follows(self) -> str | None:
+        """The name of the run that it starts from, which must be finished before."""
+        return self.planned.start.name if self.planned.start else None
+
+    @property
     def run(self) -> Path:
         return self.folder / self.planned.folder
 
@@ -47,7 +53,7 @@ class Job:
         """Write the config, and make room for the log."""
         for file in (self.config_file, self.log):
             make_folder(file.parent)
-        write_text(self.config_file, self.planned.config.to_yaml())
+        write_text(self.config_file, located(self.folder, self.planned).to_yaml())
 
     def start(self, environment: Mapping[str, str], command: Command) -> subprocess.Popen[bytes]:
         """Start it; its output is appended to the log.

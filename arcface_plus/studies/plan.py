@@ -12,7 +12,7 @@ from arcface_plus.config.complaints import unknown_name
 from arcface_plus.config.merging import changed_tree, merged, setting
 from arcface_plus.config.tree import RunConfig, extended_file, read_tree, validate
 from arcface_plus.run_directory.prepare import flattened
-from arcface_plus.studies.study_file import StudyFile, read_study
+from arcface_plus.studies.study_file import StudyFile, Variant, read_study
 from data_prep.errors import UserError
 
 OURS = ("run.seed", "run.name")
@@ -21,11 +21,15 @@ OURS = ("run.seed", "run.name")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One variant with one seed; `folder` is relative to the study's folder."""
+    """One variant with one seed; `folder` is relative to the study's folder.
+
+    start: the run with whose weights it starts; `model.init` is not set for it, see `starts`.
+    """
 
     variant: str
     seed: int
     config: RunConfig
+    start: PlannedRun | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     shared = [setting(text) for text in settings]
     base = _checked_base(study, file, base_file, shared)
     changes = {
-        name: _changes(variant.set, f"{file}: variants.{name}")
+        name: _changes(variant.set, f"{file}: variants.{name}") | _start(variant)
         for name, variant in study.variants.items()
     }
     wrong = [
@@ -86,14 +90,15 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
             configs[name] = validate(_named(tree, study.name), f"variants.{name}")
         except UserError as error:
             wrong.append(str(error))
-    wrong += _equal_variants(configs)
+    wrong += _equal_variants(configs, study)
+    wrong += _unlike_starts(configs, study)
     targets = _targets(study, configs, wrong)
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
     runs = [
-        PlannedRun(name, seed, _seeded(config, study.name, name, seed))
+        _planned(study, configs, name, seed)
         for seed in study.seed_list  # seed by seed: an unfinished study then has equal seeds
-        for name, config in configs.items()
+        for name in configs
     ]
     return Plan(study, file, tuple(runs), targets, changes)
 
@@ -115,6 +120,14 @@ def _named(tree: dict[str, Any], name: str) -> dict[str, Any]:
     return merged(tree, {"run": {"name": name, "seed": 0}}, RunConfig)
 
 
+def _planned(
+    study: StudyFile, configs: Mapping[str, RunConfig], name: str, seed: int
+) -> PlannedRun:
+    start = study.variants[name].start_from
+    first = _planned(study, configs, start, seed) if start else None
+    return PlannedRun(name, seed, _seeded(configs[name], study.name, name, seed), first)
+
+
 def _seeded(config: RunConfig, study: str, variant: str, seed: int) -> RunConfig:
     run = config.run.model_copy(update={"name": f"{study}_{variant}_seed_{seed}", "seed": seed})
     return config.model_copy(update={"run": run})
@@ -126,6 +139,11 @@ def _changes(changes: Mapping[str, Any], where: str) -> dict[str, object]:
         return flattened(changed_tree(changes))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def _start(variant: Variant) -> dict[str, object]:
+    """`start_from` as a change of `model.init`."""
+    return {"model.init": f"{variant.start_from}, same seed"} if variant.start_from else {}
 
 
 def _ours(changes: Mapping[str, object]) -> list[str]:
@@ -146,14 +164,29 @@ def _set_twice(
     ]
 
 
-def _equal_variants(configs: Mapping[str, RunConfig]) -> list[str]:
-    names = list(configs)
+def _equal_variants(configs: Mapping[str, RunConfig], study: StudyFile) -> list[str]:
+    names, starts = list(configs), {n: study.variants[n].start_from for n in configs}
     return [
         f"variants {first} and {second} are equal"
         for k, first in enumerate(names)
         for second in names[k + 1 :]
-        if configs[first] == configs[second]
+        if configs[first] == configs[second] and starts[first] == starts[second]
     ]
+
+
+def _unlike_starts(configs: Mapping[str, RunConfig], study: StudyFile) -> list[str]:
+    """Variants that would fail when the run they start from is finished, perhaps after days."""
+    wrong = []
+    for name, config in configs.items():
+        start = study.variants[name].start_from
+        if start is None or start not in configs:
+            continue
+        one, other = config.model, configs[start].model
+        if (one.backbone, one.embedding_dim) != (other.backbone, other.embedding_dim):
+            wrong.append(f"variants.{name}: its network is not that of {start}, its start_from")
+        if config.model.init is not None:
+            wrong.append(f"variants.{name}: give start_from or model.init, not both")
+    return wrong
 
 
 def _targets(

@@ -55,7 +55,7 @@ def run_side_by_side(
     watcher: Watcher,
     command: Command = train_command,
 ) -> Outcome:
-    """Run all jobs, at most `slots` at a time.
+    """Run all jobs, at most `slots` at a time; each after the one that it starts from, if any.
 
     After SIGINT or SIGTERM nothing new is started and the runs are asked to save and end; a second
     signal ends them at once, and raises what it would raise without us.
@@ -68,11 +68,17 @@ def run_side_by_side(
     passed_on = False
     with Interrupts() as interrupts, _none_left_behind(running):
         while running or (waiting and interrupts.received is None):
+            while lost := _without_start(waiting, failures):
+                job, failure = lost
+                waiting.remove(job)
+                failures.append(failure)
+                watcher.ended(job, failure)
             for slot in range(slots):
-                if slot not in running and waiting and interrupts.received is None:
-                    job = waiting.popleft()
-                    running[slot] = (job, job.start(environment(slot), command))
-                    watcher.started(job)
+                ready = _next(waiting, running)
+                if slot not in running and ready and interrupts.received is None:
+                    waiting.remove(ready)
+                    running[slot] = (ready, ready.start(environment(slot), command))
+                    watcher.started(ready)
             if interrupts.received is not None and not passed_on:
                 passed_on = True
                 _signal_all(running, interrupts.received)
@@ -81,14 +87,33 @@ def run_side_by_side(
                 if status is None:
                     continue
                 del running[slot]
-                failure = _failure(job, status, interrupts.received)
-                failures += [failure] if failure else []
-                if interrupts.received is None or failure or status == 0:
-                    watcher.ended(job, failure)
+                ended = _failure(job, status, interrupts.received)
+                failures += [ended] if ended else []
+                if interrupts.received is None or ended or status == 0:
+                    watcher.ended(job, ended)
             watcher.running([job for job, _ in running.values()])
             if running:
                 time.sleep(POLL)
     return Outcome(tuple(failures), interrupts.received)
+
+
+def _without_start(
+    waiting: Sequence[Job], failures: Sequence[Failure]
+) -> tuple[Job, Failure] | None:
+    """A job whose start has failed, and what it is reported as."""
+    for failure in failures:
+        for job in waiting:
+            if job.follows == failure.name:
+                return job, Failure(
+                    job.name, failure.status, f"{failure.name}, its start, has failed"
+                )
+    return None
+
+
+def _next(waiting: Sequence[Job], running: Mapping[int, tuple[Job, object]]) -> Job | None:
+    """The first job that need not wait for another one to end."""
+    unfinished = {job.name for job in (*waiting, *(job for job, _ in running.values()))}
+    return next((job for job in waiting if job.follows not in unfinished), None)
 
 
 def _failure(job: Job, status: int, stopped_by: int | None) -> Failure | None:

@@ -13,6 +13,7 @@ from arcface_plus.run_directory.entries import METRICS_FILE
 from arcface_plus.run_directory.finished import is_finished
 from arcface_plus.run_directory.prepare import check_usable
 from arcface_plus.studies.plan import PlannedRun
+from arcface_plus.studies.starts import located
 from arcface_plus.training.groundwork import pair_folder
 from data_prep.errors import UserError
 
@@ -35,7 +36,7 @@ class State:
 
 def state_of(folder: Path, planned: PlannedRun) -> State:
     """The state of one run in the study's folder."""
-    run, config = folder / planned.folder, planned.config
+    run, config = folder / planned.folder, located(folder, planned)
     try:
         check_usable(run, config, fresh=False, remedy=REMEDY)
     except UserError as error:

@@ -65,6 +65,10 @@ class Variant(Section):
         dict[str, Any],
         Field(description="changes of the base: keys of a config, nested or dotted"),
     ] = {}  # noqa: RUF012
+    start_from: Annotated[
+        FolderName | None,
+        Field(description="another variant: each run starts from that one's run of the same seed"),
+    ] = None
     paper: Annotated[
         dict[str, float],
         Field(description="the paper's figure for each target, in %, as printed there"),
@@ -140,6 +144,20 @@ class StudyFile(Section):
                     raise ValueError(f"compare: {unknown_name('variant', name, self.variants)}")
             if reference == variant:
                 raise ValueError(f"compare: {variant}: is compared with itself")
+        return self
+
+    @model_validator(mode="after")
+    def _starts_from_variants(self) -> StudyFile:
+        for name, variant in self.variants.items():
+            passed, start = {name}, variant.start_from
+            while start is not None:
+                if start not in self.variants:
+                    unknown = unknown_name("variant", start, self.variants)
+                    raise ValueError(f"variants.{name}.start_from: {unknown}")
+                if start in passed:
+                    raise ValueError(f"variants.{name}.start_from: ends where it begins")
+                passed.add(start)
+                start = self.variants[start].start_from
         return self
 
 

@@ -15,8 +15,6 @@ from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.order import equal_parts
 from arcface_plus.data.sources import Source
-from arcface_plus.embedder.load import load_model
-from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.class_sampling import ClassSampling
@@ -35,6 +33,7 @@ from arcface_plus.training.accumulation import batch_parts
 from arcface_plus.training.compilation import compile_in_place
 from arcface_plus.training.data_advice import data_advice
 from arcface_plus.training.groundwork import Groundwork, channels_last
+from arcface_plus.training.initial_weights import InitialWeights
 from arcface_plus.training.saving import Saving
 from arcface_plus.training.sharding import class_shards
 from arcface_plus.training.trainer import Plan, Trainer
@@ -66,17 +65,6 @@ def build_recognizer(
     return Recognizer(backbone, classifier, regularization, auxiliary=auxiliary)
 
 
-def load_initial_weights(backbone: nn.Module, config: RunConfig) -> None:
-    """Load the weights of `model.init`, if set, into the backbone; UserError if they do not fit."""
-    if config.model.init is not None:
-        path = Path(config.model.init)
-        state = load_model(path).network.state_dict()
-        model = config.model
-        wanted = f"model.backbone {model.backbone.name} with {model.embedding_dim} dimensions"
-        check_fit(backbone, state, path, wanted)
-        backbone.load_state_dict(state)
-
-
 def build_updater(
     config: RunConfig,
     recognizer: Recognizer,
@@ -103,12 +91,20 @@ def build_updater(
     return Updater(recognizer, optimizer, schedule, settings, device, processes), uncompiled
 
 
-def build_trainer(config: RunConfig, run: Path, ground: Groundwork, first_step: int) -> Trainer:
-    """The trainer of this process, starting at `first_step`."""
+def build_trainer(
+    config: RunConfig,
+    run: Path,
+    ground: Groundwork,
+    first_step: int,
+    initial: InitialWeights | None = None,
+) -> Trainer:
+    """The trainer of this process, starting at `first_step`, of a new run from `initial`."""
     processes, source = ground.processes, ground.source
     recognizer = build_recognizer(config, source.classes, processes)
-    if first_step == 0:
-        load_initial_weights(recognizer.backbone, config)
+    if initial is not None:
+        told = initial.load_into(recognizer)
+        if processes.first:
+            say(told)
     updater, uncompiled = build_updater(config, recognizer, ground.device, processes)
     if uncompiled and processes.first:
         say(f"runtime.compile: not possible here ({uncompiled}); training without it")

@@ -19,9 +19,9 @@ from arcface_plus.training.assembly import (
     build_loader,
     build_recognizer,
     build_updater,
-    load_initial_weights,
 )
 from arcface_plus.training.groundwork import Groundwork, lay_groundwork
+from arcface_plus.training.initial_weights import read_initial_weights
 from arcface_plus.training.run import how_to_extend, what_is_trained
 
 
@@ -37,11 +37,14 @@ def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
         return _first_only(ground, [f"{run}: finished at step {step}; {how_to_extend(step)}"])
     recognizer = build_recognizer(config, ground.source.classes, ground.processes)
-    load_initial_weights(recognizer.backbone, config)
+    initial = None
+    if step == 0:
+        initial = read_initial_weights(config, run, ground.conditions, ground.processes)
     targets = ", ".join(config.eval.targets) or "none"
     lines = [
         f"would train {what_is_trained(config, ground)}",
         f"run directory: {run}, {_state(run, step, fresh)}",
+        *([initial.load_into(recognizer)] if initial else []),
         _sizes(recognizer.backbone, recognizer.classifier),
         f"verification on {targets}, every {config.eval.every} steps",
         _first_step(config, ground, recognizer),

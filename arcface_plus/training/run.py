@@ -16,18 +16,15 @@ from arcface_plus.run_directory.finished import is_finished
 from arcface_plus.run_directory.interrupted import unmark_interrupted
 from arcface_plus.run_directory.prepare import claimed
 from arcface_plus.run_directory.resuming import load_fitting
-from arcface_plus.runtime import Processes, resolve_device
-from arcface_plus.training.assembly import (
-    build_recognizer,
-    build_trainer,
-    load_initial_weights,
-)
+from arcface_plus.runtime import resolve_device
+from arcface_plus.training.assembly import build_recognizer, build_trainer
 from arcface_plus.training.groundwork import (
     Groundwork,
     lay_groundwork,
     target_files,
     verifier,
 )
+from arcface_plus.training.initial_weights import InitialWeights, read_initial_weights
 from arcface_plus.training.sharding import class_shards, how_held
 from data_prep.files import write_text
 
@@ -36,11 +33,17 @@ def execute(config: RunConfig, run: str | Path, fresh: bool = False) -> None:
     """Train `config` in the directory `run`, from its last checkpoint if it has one."""
     ground = lay_groundwork(config)
     with contextlib.ExitStack() as held:
-        checkpoint = _prepared(config, Path(run), fresh, ground.processes, held)
-        _execute(config, Path(run), ground, checkpoint)
+        checkpoint, initial = _prepared(config, Path(run), fresh, ground, held)
+        _execute(config, Path(run), ground, checkpoint, initial)
 
 
-def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path | None) -> None:
+def _execute(
+    config: RunConfig,
+    run: Path,
+    ground: Groundwork,
+    checkpoint: Path | None,
+    initial: InitialWeights | None,
+) -> None:
     """Train in a directory that is ready and ours."""
     processes = ground.processes
     training = load_fitting(checkpoint, ground.conditions, processes) if checkpoint else None
@@ -54,7 +57,7 @@ def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path 
     if processes.first:
         describe(run, config, ground.device, processes.count, ground.shared_images)
         say(f"{config.run.name}: {_begins(step)} in {run}: {what_is_trained(config, ground)}")
-    trainer = build_trainer(config, run, ground, step)
+    trainer = build_trainer(config, run, ground, step, initial)
     try:
         if checkpoint and training:
             trainer.restore(checkpoint, training)
@@ -99,19 +102,20 @@ def _begins(step: int) -> str:
 
 
 def _prepared(
-    config: RunConfig, run: Path, fresh: bool, processes: Processes, held: contextlib.ExitStack
-) -> Path | None:
-    """Make the run directory ready; the checkpoint to continue from, if there is one.
+    config: RunConfig, run: Path, fresh: bool, ground: Groundwork, held: contextlib.ExitStack
+) -> tuple[Path | None, InitialWeights | None]:
+    """Make the run directory ready; the checkpoint to continue from, or what a new run starts from.
 
     The first process locks the directory until `held` closes.
     """
-    checkpoints = Checkpoints(run, config.checkpoint.keep)
-    if config.model.init and (fresh or checkpoints.last() is None):
-        load_initial_weights(config.model.build_backbone(), config)  # before anything is written
+    processes, checkpoints = ground.processes, Checkpoints(run, config.checkpoint.keep)
+    initial = None
+    if fresh or checkpoints.last() is None:  # before anything is written
+        initial = read_initial_weights(config, run, ground.conditions, processes)
     if processes.first:
         held.enter_context(claimed(run, config, fresh))
     processes.barrier()
-    return checkpoints.last()
+    return checkpoints.last(), initial
 
 
 def _closing(run: Path, summary: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import yaml
 from verification_files import verification
 
 from arcface_plus.studies.plan import Plan, PlannedRun, load_plan
+from arcface_plus.studies.starts import located
 
 STUDY = {
     "name": "two",
@@ -44,7 +45,7 @@ def finish(folder: Path, run: PlannedRun, accuracy: float) -> None:
     """The files of a finished run with this accuracy on each target, written by hand."""
     place, step = folder / run.folder, run.config.optimizer.steps
     (place / "eval").mkdir(parents=True)
-    (place / "config.yaml").write_text(run.config.to_yaml())
+    (place / "config.yaml").write_text(located(folder, run).to_yaml())
     (place / "environment.json").write_text("{}")
     (place / "summary.json").write_text(json.dumps({"steps": step}))
     (place / "model.json").write_text(json.dumps({"step": step}))

@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from runs import lines
 from studies import planned
 
+from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import studies
+from arcface_plus.config.tree import RunConfig, validate
 from arcface_plus.studies.plan import load_plan
+from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 
 
@@ -78,6 +82,16 @@ def test_the_base_is_found_as_extends_finds_it(tmp_path):
         ({"variants": {"a": {"paper": {"lfw": 99.0}}, "b": {"set": {"run.deterministic": True}}}},
          (), r'variants\.a\.paper: unknown target "lfw"'),
         ({"set": {"eval.targets": []}, "variants": {"a": {}}}, (), "nothing to compare"),
+        ({"variants": {"a": {"start_from": "c"}, "b": {}}}, (),
+         r'variants\.a\.start_from: unknown variant "c"'),
+        ({"variants": {"a": {"start_from": "b"}, "b": {"start_from": "a"}}}, (),
+         r"variants\.a\.start_from: ends where it begins"),
+        ({"variants": {"a": {}, "b": {"start_from": "a", "set": {"model.embedding_dim": 8}}}}, (),
+         r"variants\.b: its network is not that of a, its start_from"),
+        ({"variants": {"a": {}, "b": {"start_from": "a", "set": {"model.init": "x"}}}}, (),
+         r"variants\.b: give start_from or model\.init, not both"),
+        ({"variants": {"a": {}, "b": {"start_from": "a"}}}, ("model.init=x",),
+         r"--set model\.init: variant b sets model\.init itself"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line(tmp_path, changes, settings, words):
@@ -99,6 +113,15 @@ def test_the_mistakes_of_all_variants_are_told_at_once(tmp_path):
         assert words in str(caught.value)
 
 
+def test_a_variant_that_starts_from_another_has_its_run_of_the_same_seed(tmp_path):
+    plan = planned(tmp_path, variants={"a": {}, "b": {"start_from": "a"}})
+    assert [(run.name, run.start and run.start.name) for run in plan.runs] == [
+        ("a/seed_0", None), ("b/seed_0", "a/seed_0"), ("a/seed_1", None), ("b/seed_1", "a/seed_1"),
+    ]  # fmt: skip
+    assert plan.runs[1].start == plan.runs[0]
+    assert plan.changes["b"] == {"model.init": "a, same seed"}
+
+
 def test_only_chooses_runs_by_pattern(tmp_path):
     plan = planned(tmp_path)
     assert plan.only(None) == plan.runs
@@ -112,6 +135,23 @@ def test_only_chooses_runs_by_pattern(tmp_path):
 def test_shipped_studies_are_plans(name):
     plan = load_plan(name)
     assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
+    small = [
+        *tiny_settings, "eval.targets=[]", "model.backbone={name: tiny, width: 0.25}",
+        "model.embedding_dim=8",
+    ]  # fmt: skip
+    plan = load_plan(name)
+    for run in plan.runs[: len(plan.study.variants)]:  # of the first seed
+        tree = run.config.model_dump(mode="json")
+        for given in small:
+            tree = merged(tree, setting(given), RunConfig)
+        if run.start is not None:
+            tree["model"]["init"] = str(tmp_path / run.start.folder)
+        execute(validate(tree, run.name), tmp_path / run.folder)
+        assert lines(tmp_path / run.folder)[-1]["step"] == 2
 
 
 def test_the_example_of_the_documentation_is_a_study(tmp_path):

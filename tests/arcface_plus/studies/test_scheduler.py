@@ -113,3 +113,34 @@ def test_no_run_is_left_behind_by_an_error(jobs):
             lambda config, run: [sys.executable, "-c", SLEEPER, str(config)],
         )  # fmt: skip
     assert all(Path(f"{job.config_file}.saved").exists() for job in jobs[:2])
+
+
+FINE_TUNED = {"b": {"start_from": "a"}, "a": {}}
+
+
+def test_a_run_waits_for_the_one_it_starts_from(tmp_path):
+    jobs = [Job(run, tmp_path) for run in planned(tmp_path, variants=FINE_TUNED, seeds=2).runs]
+    program = """
+import pathlib, sys, time
+own = pathlib.Path(sys.argv[1])
+if own.parent.name == 'b':
+    assert (own.parents[1] / 'a' / own.name).with_suffix('.done').exists()
+time.sleep(0.3)
+own.with_suffix('.done').touch()
+"""
+    outcome, watcher = run(jobs, 3, program)
+    assert outcome.failures == ()
+    assert watcher.lines[:2] == ["start a/seed_0", "start a/seed_1"]
+    assert watcher.most == 2
+
+
+def test_runs_whose_start_has_failed_are_not_begun(tmp_path):
+    chain = {"c": {"start_from": "b"}, **FINE_TUNED}
+    jobs = [Job(run, tmp_path) for run in planned(tmp_path, variants=chain, seeds=2).runs]
+    outcome, watcher = run(jobs, 2, "import sys; sys.exit(3 * ('a/seed_0' in sys.argv[1]))")
+    told = {failure.name: (failure.status, failure.reason) for failure in outcome.failures}
+    assert told.keys() == {"a/seed_0", "b/seed_0", "c/seed_0"}
+    assert told["b/seed_0"] == (3, "a/seed_0, its start, has failed")
+    assert told["c/seed_0"] == (3, "b/seed_0, its start, has failed")
+    assert "start b/seed_0" not in watcher.lines
+    assert "end c/seed_1" in watcher.lines

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from runs import assert_same_bits, configured, lines, state
+from runs import assert_same_bits, configured, lines
 from torch import Tensor, nn
 
 from arcface_plus.bench.our_step import OurStep
 from arcface_plus.config.sections import Backbone
 from arcface_plus.data.loader import Batch
-from arcface_plus.embedder.export import write as export
 from arcface_plus.models.activation_checkpointing import is_very_deep
 from arcface_plus.models.backbones.checks import check_parameters
 from arcface_plus.runtime import Processes
@@ -119,55 +116,3 @@ def test_a_very_deep_network_always_recomputes_its_activations(tiny_settings, mo
         UserError, match=r"runtime\.compile: true cannot be combined with activation"
     ):
         build_updater(config, build_recognizer(config, 5), CPU, Processes())
-
-
-@pytest.fixture
-def trained(tiny_settings, tmp_path) -> Path:
-    run = tmp_path / "first"
-    execute(configured(tiny_settings, "eval.targets=[]"), run)
-    return run
-
-
-@pytest.mark.parametrize("kind", ["run", "checkpoint", "safetensors"])
-def test_a_run_starts_from_the_given_backbone(kind, trained, tiny_settings, tmp_path):
-    start = {"run": trained, "checkpoint": trained / "checkpoints/step_00000002",
-             "safetensors": tmp_path / "b.safetensors"}[kind]  # fmt: skip
-    if kind == "safetensors":
-        export(trained, "safetensors", start)
-    settings = [*tiny_settings, "eval.targets=[]", f"model.init={start}", "optimizer.lr=1e-20"]
-    run = tmp_path / "second"
-    execute(configured(settings, "run.seed=9"), run)
-    before, after = (state(r / "checkpoints/step_00000002") for r in (trained, run))
-    assert torch.equal(before["fc.weight"], after["fc.weight"])  # a rate of nearly nothing
-    classes = "classifier.weight"  # its own
-    assert not torch.equal(before[classes], after[classes])
-    assert f"init: {start}" in (run / "config.yaml").read_text()
-
-
-def test_a_resumed_run_does_not_need_the_initial_file(trained, tiny_settings, tmp_path):
-    start = tmp_path / "b.safetensors"
-    export(trained, "safetensors", start)
-    settings = [*tiny_settings, "eval.targets=[]", f"model.init={start}"]
-    execute(configured(settings, "optimizer.steps=4"), tmp_path / "whole")
-    execute(configured(settings, "optimizer.steps=2"), tmp_path / "parts")
-    start.unlink()
-    execute(configured(settings, "optimizer.steps=4"), tmp_path / "parts")
-    assert_same_bits(*(tmp_path / r / "checkpoints/step_00000004" for r in ("whole", "parts")))
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("model.embedding_dim=24", "not the weights of model.backbone mobilefacenet with 24 dim"),
-        ("model.backbone={name: tiny}", "not the weights of model.backbone tiny"),
-        ("model.init=gone.pth", "gone.pth: no such"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
-    setting, words, trained, tiny_settings, tmp_path
-):
-    config = configured([*tiny_settings, f"model.init={trained}"], setting)
-    with pytest.raises(UserError, match=words) as caught:
-        execute(config, tmp_path / "second")
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "second").exists()

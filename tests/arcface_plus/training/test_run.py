@@ -46,7 +46,11 @@ METRICS = {
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_shipped_config_trains(path, tiny_settings, tmp_path):
-    execute(load(path, tiny_settings), tmp_path / "run")
+    settings = list(tiny_settings)
+    if load(path).model.init is not None:  # it fine-tunes
+        execute(configured(tiny_settings, "eval.targets=[]"), tmp_path / "first")
+        settings.append(f"model.init={tmp_path / 'first'}")
+    execute(load(path, settings), tmp_path / "run")
     assert lines(tmp_path / "run")[-1]["step"] == 2
 
 
