@@ -7,18 +7,14 @@ processes at once, when they compete for memory as they do while they share. Tur
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from datetime import timedelta
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from arcface_plus.bench.processes import in_process_group
 from arcface_plus.bench.timing import measure
 from arcface_plus.data.order import equal_parts
 from arcface_plus.models.classifier import Classifier
@@ -27,7 +23,6 @@ from arcface_plus.models.shards import Shards
 
 CLASSES, BATCH, DIMENSIONS = 100_000, 256, 512
 ALONE, AT_ONCE, SHARDED = "all classes, alone", "all classes, at once", "sharded"
-_LIMIT = timedelta(minutes=10)
 
 
 def run(
@@ -36,7 +31,7 @@ def run(
     """Returns ``{"title": str, "rows": [{…}]}``. A row: name; milliseconds (median of ``turns``);
     ideal_milliseconds, those of one process divided by their number; ratio of the two; megabytes
     of weight, gradient and momentum in a process (10⁶ bytes)."""
-    seconds = _in_processes(processes, classes, batch, turns)
+    seconds = in_process_group(processes, _measured, classes, batch, turns)
     taken = {name: 1e3 * median(values) for name, values in seconds.items()}
     whole = 12 * classes * DIMENSIONS / 1e6
     rows: list[dict[str, Any]] = [
@@ -59,49 +54,14 @@ def run(
     return {"title": title, "rows": rows}
 
 
-def _in_processes(processes: int, classes: int, batch: int, turns: int) -> dict[str, list[float]]:
-    """Seconds of each turn of each way, as the first process sees them."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory() as folder:
-        started = [
-            context.Process(
-                target=_measure,
-                args=(theirs, Path(folder) / "store", rank, processes, classes, batch, turns),
-                daemon=True,
-            )
-            for rank in range(processes)
-        ]
-        try:
-            for process in started:
-                process.start()
-            theirs.close()
-            if not ours.poll(_LIMIT.total_seconds()):
-                raise TimeoutError(f"the benchmark took longer than {_LIMIT}")
-            seconds: dict[str, list[float]] = ours.recv()
-            return seconds
-        finally:
-            for process in started:
-                process.kill()
-                process.join()
-
-
-def _measure(
-    pipe: Connection, store: Path, rank: int, count: int, classes: int, batch: int, turns: int
-) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{store}", rank=rank, world_size=count, timeout=_LIMIT
-    )
-    at_once, shared = (
-        _step(classes, batch, None),
-        _step(classes, batch, Shards(classes, rank, count)),
-    )
+def _measured(
+    rank: int, count: int, classes: int, batch: int, turns: int
+) -> dict[str, list[float]]:
+    """Seconds of each turn of each way."""
+    at_once = _step(classes, batch, None)
+    shared = _step(classes, batch, Shards(classes, rank, count))
     ways = {ALONE: at_once if rank == 0 else _nothing, AT_ONCE: at_once, SHARDED: shared}
-    seconds = measure(ways, turns, synchronize=dist.barrier)
-    if rank == 0:
-        pipe.send(seconds)
-    dist.barrier()
+    return measure(ways, turns, synchronize=dist.barrier)
 
 
 def _step(classes: int, batch: int, shards: Shards | None) -> Callable[[], None]:

@@ -30,7 +30,8 @@ class PairSum:
     ``value``: float64, scalar. ``gradient`` (n, d): by the unit rows, in the dtype of ``weight``,
     not yet projected on the tangents; None unless ``differentiate``. ``floored``: pairs nearer
     than 10⁻³, int64, scalar. ``scales`` (n,), float64: β of each row, which gives the energy of
-    |β_i·u_i − β_j·u_j|. On a GPU every tile waits for the number of its close pairs.
+    |β_i·u_i − β_j·u_j|. ``numbers`` (n,) int64: of the rows in a larger matrix of which they are a
+    part. On a GPU every tile waits for the number of its close pairs.
     """
 
     def __init__(
@@ -39,7 +40,11 @@ class PairSum:
         energy: PairEnergy,
         scales: Tensor | None = None,
         differentiate: bool = True,
+        numbers: Tensor | None = None,
     ) -> None:
+        if numbers is None:
+            numbers = torch.arange(len(weight), device=weight.device)
+        self._numbers = numbers
         self._weight, self._energy, self._scales = weight, energy, scales
         self._norms = row_norms(weight)
         self._unit = torch.empty_like(weight)
@@ -55,41 +60,57 @@ class PairSum:
         blocks = list(row_blocks(len(self._unit), block or self._block()))
         for number, rows in enumerate(blocks):
             for columns in blocks[number:]:
-                diagonal = rows == columns
-                cosine = self._unit[rows] @ self._unit[columns].T
-                own = None
-                if diagonal:
-                    own = torch.arange(len(cosine), device=cosine.device)
-                value, slope, close = self._terms(cosine, rows, columns, (own, own))
-                first, second = close
-                if diagonal:
-                    once = first < second
-                    first, second = first[once], second[once]
-                self.value += value.sum(dtype=torch.float64) * (0.5 if diagonal else 1.0)
-                if self.gradient is not None:
-                    self.gradient[rows].addmm_(slope, self._unit[columns])
-                    if not diagonal:
-                        self.gradient[columns].addmm_(slope.T, self._unit[rows])
-                self._add_close(first + rows.start, second + columns.start, None)
+                self._add_tile(rows, columns)
+
+    def add_pairs_between(self, first: int, block: int | None = None) -> None:
+        """Add each pair of one of the ``first`` rows with one of the others. No row may be both."""
+        length = block or self._block()
+        for rows in row_blocks(first, length):
+            for part in row_blocks(len(self._unit) - first, length):
+                self._add_tile(rows, slice(first + part.start, first + part.stop))
+
+    def _add_tile(self, rows: slice, columns: slice) -> None:
+        diagonal = rows == columns
+        cosine = self._unit[rows] @ self._unit[columns].T
+        own = None
+        if diagonal:
+            own = torch.arange(len(cosine), device=cosine.device)
+        value, slope, close = self._terms(cosine, rows, columns, (own, own))
+        first, second = close
+        if diagonal:
+            once = first < second
+            first, second = first[once], second[once]
+        self.value += value.sum(dtype=torch.float64) * (0.5 if diagonal else 1.0)
+        if self.gradient is not None:
+            self.gradient[rows].addmm_(slope, self._unit[columns])
+            if not diagonal:
+                self.gradient[columns].addmm_(slope.T, self._unit[rows])
+        self._add_close(first + rows.start, second + columns.start, None)
 
     def add_pairs_of(self, chosen: Tensor, times: Tensor, block: int | None = None) -> None:
         """Add the pairs of each row ``chosen`` (k,) with every other row, ``times`` (k,) each."""
+        self.add_pairs_with(len(self._unit), chosen, times, block)
+
+    def add_pairs_with(
+        self, first: int, chosen: Tensor, times: Tensor, block: int | None = None
+    ) -> None:
+        """Like ``add_pairs_of``, with the ``first`` rows only; their numbers are consecutive."""
         times = times.double()
         for part in row_blocks(len(chosen), block or self._block()):
             rows, counts = chosen[part], times[part]
             unit = self._unit[rows]
-            for columns in row_blocks(len(self._unit), block or self._block()):
+            for columns in row_blocks(first, block or self._block()):
                 cosine = unit @ self._unit[columns].T
-                own = rows - columns.start
+                own = self._numbers[rows] - self._numbers[columns.start]
                 inside = ((own >= 0) & (own < cosine.shape[1])).nonzero().squeeze(1)
                 value, slope, close = self._terms(cosine, rows, columns, (inside, own[inside]))
-                first, second = close
                 self.value += value.sum(dim=1, dtype=torch.float64) @ counts
                 if self.gradient is not None:
                     slope = slope.mul_(counts.to(slope.dtype).unsqueeze(1))
                     self.gradient.index_add_(0, rows, slope @ self._unit[columns])
                     self.gradient[columns].addmm_(slope.T, unit)
-                self._add_close(rows[first], second + columns.start, counts[first])
+                here, there = close
+                self._add_close(rows[here], there + columns.start, counts[here])
 
     def by_rows(self) -> Iterator[tuple[slice, Tensor]]:
         """Blocks of rows with the gradient by ``weight``: tangents, float64."""
@@ -174,7 +195,8 @@ class PairSum:
         for here, there, at, other, factor in (
             (u, v, first, second, 1.0), (v, u, second, first, sign)
         ):  # fmt: skip
-            tangent = _unit_tangents(here, there, chord, cochord, at, other)
+            numbers = self._numbers[at], self._numbers[other]
+            tangent = _unit_tangents(here, there, chord, cochord, *numbers)
             tangent *= (pull * factor).unsqueeze(1)
             self.gradient.index_add_(0, at, tangent.to(self.gradient.dtype))
 

@@ -12,13 +12,12 @@ their holder by ``returned``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch.distributed as dist
 from torch import Tensor
-
-from arcface_plus.models.shards import Shards
 
 
 class Meeting(NamedTuple):
@@ -35,11 +34,15 @@ class Meeting(NamedTuple):
 
 
 class Ring:
-    """The way of the parts round the ring of processes. Its methods are collective."""
+    """The way of the parts round the ring of processes. Its methods are collective.
 
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-        self._rank, self._count = shards.rank, shards.count
+    ``sizes``: how many rows of the matrix each process holds; this one is number ``rank``.
+    """
+
+    def __init__(self, sizes: Sequence[int], rank: int) -> None:
+        ends = accumulate(sizes)
+        self._parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        self._rank, self._count = rank, len(sizes)
 
     def meetings(self, block: Tensor) -> Iterator[Meeting]:
         """Of this process's rows, ``block`` (own rows, d), with themselves, then with those of
@@ -82,7 +85,7 @@ class Ring:
         """Which of its rows, numbered from 0, ``rank`` works on at ``distance``, and with which
         rows of the whole matrix."""
         other = (rank + distance) % self._count
-        mine, theirs = self._shards.of(rank), self._shards.of(other)
+        mine, theirs = self._parts[rank], self._parts[other]
         own = slice(0, mine.stop - mine.start)
         if 2 * distance == self._count:  # they meet twice
             if rank < other:
@@ -94,7 +97,7 @@ class Ring:
     def _met(self, rank: int, distance: int) -> slice:
         """The rows that ``rank`` meets at ``distance``, numbered from the first of their part."""
         _, rows = self._meeting_of(rank, distance)
-        first = self._shards.of((rank + distance) % self._count).start
+        first = self._parts[(rank + distance) % self._count].start
         return slice(rows.start - first, rows.stop - first)
 
 

@@ -89,7 +89,7 @@ class ShardedSearch:
 
     def _search_all(self, slots: int, block: int | None = None) -> BySlot:
         """The best partners of the own rows by cosine, in the precision of the search."""
-        ring, first = Ring(self.shards), self.shards.own.start
+        ring, first = Ring(self.shards.sizes, self.shards.rank), self.shards.own.start
         side = tile_length(self._unit) if block is None else block
         with full_precision_products(self._unit.device):
             meetings = ring.meetings(self._unit)

@@ -11,6 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from arcface_plus.models.energies.pair_energy import PairEnergy
 from arcface_plus.models.energies.pair_sum import PairSum
+from arcface_plus.models.energies.sharded_pair_sum import ShardedPairSum
+from arcface_plus.models.nearest.exchange import gathered
 from arcface_plus.models.nearest.pair_search import full_precision_products
 from arcface_plus.models.nearest.rows import check_rows, row_norms
 from arcface_plus.models.precision import at_least_float32, without_autocast
@@ -30,11 +32,12 @@ class MHE(Regularizer):
     (``subset``). The Riesz-Fisher loss of "MMA Regularization", NeurIPS 2020 (equation 9), is the
     default; its logarithmic loss (equation 11) is ``power=0``.
 
-    O(n·d) memory, n²·d operations, at least float32 with autocast off, sums in float64. The
-    gradient is analytic. Below a distance of 10⁻³ the energy is continued by its tangent, and
-    identical rows part in a pseudo-random direction. (In float32 this overflows at identical rows
-    for powers above 12.) Zero rows have no direction: they get no gradient and are left out of the
-    mean. A row with NaN or inf makes the loss NaN. A single nonzero row has no gradient.
+    O(n·d) memory, n²·d operations; with shards of P processes a P-th of both on each. At least
+    float32 with autocast off, sums in float64. The gradient is analytic. Below a distance of 10⁻³
+    the energy is continued by its tangent, and identical rows part in a pseudo-random direction.
+    (In float32 this overflows at identical rows for powers above 12.) Zero rows have no direction:
+    they get no gradient and are left out of the mean. A row with NaN or inf makes the loss NaN. A
+    single nonzero row has no gradient.
 
     Args:
         power: s ≥ 0. The mean over random rows of d dimensions is finite for s < d − 1 only.
@@ -47,6 +50,8 @@ class MHE(Regularizer):
             instead of n². Repeated labels count repeatedly. For class weights.
         row_scales: β of each row, above 0: the energy of |β_i·u_i − β_j·u_j|; none: all 1.
     """
+
+    over_shards = True
 
     def __init__(
         self,
@@ -84,19 +89,22 @@ class MHE(Regularizer):
     ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``.
 
-        On a GPU it waits for the numbers of zero rows and of close pairs.
+        On a GPU it waits for the numbers of zero rows and of close pairs. With ``shards``: see
+        ``Regularizer``; all processes that hold a part must call it, with the same ``moment``.
         """
-        assert shards is None or shards.count == 1, "pairs over shards are yet to come"
-        check_rows(weight)
-        if self.row_scales and len(self.row_scales) != len(weight):
+        shards = shards or Shards(len(weight))
+        check_rows(weight, shards)
+        if self.row_scales and len(self.row_scales) != shards.rows:
             raise ValueError(
-                f"row_scales has {len(self.row_scales)} values for a matrix of {len(weight)} rows"
+                f"row_scales has {len(self.row_scales)} values for a matrix of {shards.rows} rows"
             )
         with without_autocast(weight):
-            rows = self._rows(weight, moment)
-            labels = _labels(rows, len(weight), moment) if self.needs_labels else None
+            rows = self._rows(weight, shards, moment)
+            labels = _labels(rows, shards.rows, moment) if self.needs_labels else None
             full = at_least_float32(weight)
-            loss, self._floored = _Mean.apply(full, rows, labels, self.energy, self.row_scales)
+            loss, self._floored = _Mean.apply(
+                full, rows, shards, labels, self.energy, self.row_scales
+            )
         return loss
 
     def report(self) -> dict[str, float]:
@@ -107,15 +115,15 @@ class MHE(Regularizer):
     def extra_repr(self) -> str:
         return f"power={self.energy.power:g}, angular={self.energy.angular}"
 
-    def _rows(self, weight: Tensor, moment: Moment | None) -> Tensor:
-        """The rows (k,), ascending, that take part in this step."""
-        some = row_norms(weight.detach()) != 0.0
+    def _rows(self, weight: Tensor, shards: Shards, moment: Moment | None) -> Tensor:
+        """The rows (k,), ascending, that take part in this step, of all processes."""
+        some = gathered(row_norms(weight.detach()) != 0.0, shards)
         if self.needs_step:
             if moment is None:
                 raise ValueError("subset needs moment=Moment(seed, step): rows are drawn anew then")
-            count = max(2, round(self.subset * len(weight)))
-            drawn = np.random.default_rng((moment.seed, moment.step)).permutation(len(weight))
-            picked = torch.zeros(len(weight), dtype=torch.bool)
+            count = max(2, round(self.subset * shards.rows))
+            drawn = np.random.default_rng((moment.seed, moment.step)).permutation(shards.rows)
+            picked = torch.zeros(shards.rows, dtype=torch.bool)
             picked[torch.from_numpy(drawn[:count])] = True
             some &= picked.to(some.device)
         return some.nonzero().squeeze(1)
@@ -136,6 +144,7 @@ class _Mean(torch.autograd.Function):
         ctx: Any,
         weight: Tensor,
         rows: Tensor,
+        shards: Shards,
         labels: tuple[Tensor, Tensor] | None,
         energy: PairEnergy,
         row_scales: tuple[float, ...],
@@ -143,8 +152,14 @@ class _Mean(torch.autograd.Function):
         scales = None
         if row_scales:
             scales = torch.tensor(row_scales, dtype=torch.float64, device=weight.device)[rows]
-        some = weight if len(rows) == len(weight) else weight[rows]
-        pairs = PairSum(some, energy, scales, ctx.needs_input_grad[0])
+        place = shards.place(rows)
+        own = place[place >= 0]
+        some = weight if len(own) == len(weight) else weight[own]
+        differentiate = ctx.needs_input_grad[0]
+        if shards.count == 1:
+            pairs = PairSum(some, energy, scales, differentiate)
+        else:
+            pairs = ShardedPairSum(some, rows, shards, energy, scales, differentiate)
         with full_precision_products(weight.device):
             if labels is None:
                 pairs.add_all_pairs()
@@ -154,7 +169,7 @@ class _Mean(torch.autograd.Function):
         if pairs.gradient is not None:
             gradient = torch.zeros_like(weight)
             for part, block in pairs.by_rows():
-                gradient[rows[part]] = block.mul_(factor).to(gradient.dtype)
+                gradient[own[part]] = block.mul_(factor).to(gradient.dtype)
             ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(pairs.floored)
         return value.to(weight.dtype), pairs.floored
@@ -163,7 +178,7 @@ class _Mean(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad_loss, None, None, None, None
+        return gradient * grad_loss, None, None, None, None, None
 
 
 def _mean(

@@ -22,6 +22,8 @@ class Orthonormal(Regularizer):
     with 1. Computed in float64 with autocast off, in n·d·min(n, d) operations.
     """
 
+    over_shards = True
+
     def __init__(self, squared: Annotated[bool, "the square of the norm"] = False) -> None:
         super().__init__()
         self.squared = squared
@@ -30,13 +32,13 @@ class Orthonormal(Regularizer):
         self, weight: Tensor, shards: Shards | None = None, moment: Moment | None = None
     ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``."""
-        assert shards is None or shards.count == 1, "sums over shards are yet to come"
-        check_rows(weight)
+        shards = shards or Shards(len(weight))
+        check_rows(weight, shards)
         with without_autocast(weight):
-            gram = smaller_gram(weight.double())
+            gram = smaller_gram(weight.double(), shards)
             distance = gram - torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
             # WWᵀ has n eigenvalues, WᵀW the nonzero ones of these: each missing 0 counts with 1.
-            square = distance.square().sum() + (len(weight) - len(gram))
+            square = distance.square().sum() + (shards.rows - len(gram))
             if not self.squared:
                 # The norm has no gradient at 0, where autograd's would be NaN.
                 square = torch.where(

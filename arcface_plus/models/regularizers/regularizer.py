@@ -13,7 +13,7 @@ from arcface_plus.models.shards import Shards
 
 class Moment(NamedTuple):
     """When a regularizer is computed: the run's seed, the step (counted from 0), and the labels of
-    this process's whole batch, (n,) int64."""
+    the whole batch of all processes, (n,) int64, the same on each."""
 
     seed: int
     step: int

@@ -23,7 +23,7 @@ def test_rows_of_two_processes() -> None:
 
 def test_medians_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {ALONE: [4.0, 3.0, 9.0], AT_ONCE: [8.0, 6.0, 7.0], SHARDED: [2.0, 2.1, 2.2]}
-    monkeypatch.setattr(sharded_head, "_in_processes", lambda *sizes: seconds)
+    monkeypatch.setattr(sharded_head, "in_process_group", lambda *sizes: seconds)
     rows = sharded_head.run(2)["rows"]
     assert [row.get("ratio") for row in rows] == [
         None,

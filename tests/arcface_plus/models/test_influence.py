@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
+from processes import in_processes
 
 from arcface_plus.models.influence import Pulled, influence
+from arcface_plus.models.shards import Shards
 
 
 def test_norms_over_all_layers_together() -> None:
@@ -26,3 +29,23 @@ def test_norms_over_all_layers_together() -> None:
 def test_without_a_gradient_of_the_loss() -> None:
     weight, pull = torch.ones(2, 2), torch.zeros(2, 2)
     assert bool(influence([Pulled(weight, pull, [pull])]).ratio.isnan())
+
+
+def _of_shards(rank: int) -> list[float]:
+    """3 rows, of which the second process has the last, and a layer that both have."""
+    everything = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    own = Shards(3, rank, 2).own
+    weight = everything[own].clone()
+    weight.grad = 2 * weight
+    shared = torch.tensor([[7.0, 8.0]])
+    shared.grad = 2 * shared
+    pull = everything[own] / 2
+    layers = [Pulled(weight, pull, [pull], sharded=True), Pulled(shared, shared, [shared])]
+    return [float(norm) for norm in influence(layers)]
+
+
+def test_rows_of_other_processes_count_and_layers_of_all_count_once() -> None:
+    rows, shared = sum(n * n for n in range(1, 7)), 7**2 + 8**2
+    squares = [rows / 4 + shared, rows * 1.5**2 + shared, rows + shared]
+    for found in in_processes(2, _of_shards):
+        assert found == pytest.approx([math.sqrt(square) for square in squares])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arcface_plus.config.tree import RunConfig, load
+from arcface_plus.models.regularizers import MHE, REGULARIZERS
 from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
 from arcface_plus.training.sharding import WORTH_HAVING, class_shards, how_held
@@ -39,7 +40,8 @@ def test_sub_centres_are_weights_too():
     assert class_shards(three, few, Processes(0, 2)) == Shards(few, 0, 2)
 
 
-def test_a_regularizer_that_needs_all_classes_on_one_process():
+def test_a_regularizer_that_needs_all_classes_on_one_process(monkeypatch):
+    monkeypatch.setattr(MHE, "over_shards", False)
     two, many = Processes(0, 2), 10**6
     mhe = "regularizer={name: mhe, weight: 0.1}"
     assert class_shards(config(mhe), many, two) == Shards(many)
@@ -52,6 +54,12 @@ def test_a_regularizer_that_needs_all_classes_on_one_process():
     )
     for fine in ("weight: 0", "weight: 0.1, layers: hidden", "weight: 0.1, layers: ['stem*']"):
         assert class_shards(config(f"regularizer={{name: mhe, {fine}}}"), many, two).count == 2
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_every_regularizer_works_over_shards(name):
+    sharded = config(f"regularizer={{name: {name}, weight: 0.1}}", "model.classifier=sharded")
+    assert class_shards(sharded, 10, Processes(1, 2)).count == 2
 
 
 def test_a_run_says_where_its_class_weights_are():

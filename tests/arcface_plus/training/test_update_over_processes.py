@@ -16,7 +16,8 @@ from arcface_plus.data.sources import open_source
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import ArcFace
 from arcface_plus.models.recognizer import Recognizer
-from arcface_plus.models.regularizers import MMA
+from arcface_plus.models.regularization import Regularization, TermPlan
+from arcface_plus.models.regularizers import MHE, MMA, Orthogonal, Orthonormal
 from arcface_plus.models.shards import Shards
 from arcface_plus.runtime import Processes
 from arcface_plus.training.optimizers import SGD
@@ -25,20 +26,29 @@ from arcface_plus.training.update import Updater, UpdateSettings
 
 BATCH, STEPS, CLASSES = 11, 20, 6
 CPU = torch.device("cpu")
+TERMS = {
+    "none": [],
+    "mma": [TermPlan("mma", 0.5, MMA)],
+    "several": [
+        TermPlan("mma", 0.5, MMA, "all"),
+        TermPlan("mhe", 0.3, lambda: MHE(pairs="batch")),
+        TermPlan("mhe", 0.2, lambda: MHE(subset=0.5, half_space=True), "all"),
+        TermPlan("orthogonal", 0.1, Orthogonal, "all", "mean"),
+        TermPlan("orthonormal", 0.1, Orthonormal, "all"),
+    ],
+}
 
 
 def updater(
-    processes: Processes, sharded: bool, regularized: bool = False, precision: str = "fp32"
+    processes: Processes, sharded: bool, terms: str = "none", precision: str = "fp32"
 ) -> Updater:
     """Of a network without batch norm and dropout; the gradient's norm is always measured."""
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 16), nn.PReLU())
     shards = Shards(CLASSES, processes.rank, processes.count) if sharded else None
+    classifier = Classifier(16, CLASSES, ArcFace(16.0, 0.2), shards)
     recognizer = Recognizer(
-        backbone,
-        Classifier(16, CLASSES, ArcFace(16.0, 0.2), shards),
-        MMA(),
-        0.5 if regularized else 0.0,
+        backbone, classifier, Regularization(TERMS[terms], backbone, classifier)
     )
     return Updater(
         recognizer,
@@ -51,11 +61,11 @@ def updater(
 
 
 def trained(
-    rank: int, folder: Path, count: int, sharded: bool, regularized: bool
+    rank: int, folder: Path, count: int, sharded: bool, terms: str
 ) -> tuple[list[tuple[float, ...]], list[Tensor], list[list[int]], list[Tensor]]:
     """Figures of every update, final weights, and which images each saw."""
     processes = Processes(rank, count)
-    made = updater(processes, sharded, regularized)
+    made = updater(processes, sharded, terms)
     loader = Loader(open_source(folder), LoaderSettings(BATCH, 3, threads=1), CPU, processes)
     figures, indices, images = [], [], []
     for step, batch in enumerate(loader.batches(0, STEPS)):
@@ -65,7 +75,8 @@ def trained(
         losses = update.losses
         figures.append(
             (float(losses.total), float(losses.accuracy), float(losses.regularizer),
-             float(update.grad_norm), float(update.angles.mean()), float(update.angles.smallest()))
+             float(update.grad_norm), float(update.angles.mean()), float(update.angles.smallest()),
+             *(float(norm) for found in update.influences.values() for norm in found))
         )  # fmt: skip
         indices.append(batch.indices.tolist())
         images.append(batch.images[:, :, ::37, ::37].clone())
@@ -74,14 +85,20 @@ def trained(
 
 
 @pytest.mark.parametrize(
-    ("count", "sharded", "regularized"), [(2, True, True), (4, True, False), (3, False, True)]
-)
-def test_twenty_updates_equal_those_of_one_process(synthetic, count, sharded, regularized):
-    """11 images in parts of at most 3 a process; 6 classes leave one of 4 processes without any."""
-    figures, weights, _, images = trained(0, synthetic, 1, False, regularized)
+    ("count", "sharded", "terms"),
+    [(2, True, "mma"), (4, True, "none"), (3, False, "mma"), (2, True, "several"),
+     (4, True, "several"), (2, False, "several")],
+)  # fmt: skip
+def test_twenty_updates_equal_those_of_one_process(synthetic, count, sharded, terms):
+    """11 images in parts of at most 3 a process; 6 classes leave one of 4 processes without any.
+
+    Regularizers on the backbone count once, not once a process; how strong each of them is beside
+    the data loss is that of all classes.
+    """
+    figures, weights, _, images = trained(0, synthetic, 1, False, terms)
     assert figures[-1][0] < figures[0][0]
     assert (np.array(figures)[:, 3] > 0.7).any()  # some are clipped
-    found = in_processes(count, trained, synthetic, count, sharded, regularized)
+    found = in_processes(count, trained, synthetic, count, sharded, terms)
     for step in range(STEPS):
         seen = np.concatenate([part[2][step] for part in found])
         assert np.array_equal(seen, batch_indices(3, step, BATCH, 48))

@@ -20,7 +20,7 @@ def _pairs(rank: int, count: int, sizes: list[int]) -> list[tuple[list[tuple[int
         own, shards = own_part(values.unsqueeze(1), rank, count)
         met: list[tuple[int, int]] = []
         total = torch.zeros(len(own))
-        ring, first = Ring(shards), shards.own.start
+        ring, first = Ring(shards.sizes, rank), shards.own.start
         for meeting in ring.meetings(own):
             assert torch.equal(meeting.block, values[meeting.rows].unsqueeze(1))
             numbers = range(first + meeting.own.start, first + meeting.own.stop)
@@ -55,7 +55,7 @@ def test_every_pair_of_rows_meets_once(count: int) -> None:
 
 def _work(rank: int, count: int, rows: int) -> int:
     own, shards = own_part(torch.zeros(rows, 1), rank, count)
-    blocks = [m for m in Ring(shards).meetings(own) if m.distance > 0]
+    blocks = [m for m in Ring(shards.sizes, rank).meetings(own) if m.distance > 0]
     return sum((m.own.stop - m.own.start) * len(m.block) for m in blocks)
 
 

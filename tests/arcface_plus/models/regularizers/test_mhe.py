@@ -10,9 +10,13 @@ import pytest
 import torch
 from naive_angles import F64, loss_and_gradient, random_rows, rows_at, simplex
 from naive_energy import naive_energy
+from processes import in_processes
+from sharded_regularizers import Case, check_over_shards, over_shards
+from sharded_rows import difficult_rows
 from torch import Tensor
 
 from arcface_plus.models.regularizers import MHE, Moment
+from arcface_plus.models.shards import Shards
 
 VARIANTS = [
     {"power": power, "distance": distance, "half_space": half}
@@ -306,3 +310,69 @@ def test_what_a_step_must_give() -> None:
         MHE(row_scales=(1.0, 2.0))(weight)
     with pytest.raises(ValueError, match="at least 2 rows"):
         MHE()(weight[:1])
+
+
+def _cases(weight: Tensor) -> list[Case]:
+    """All variants; each power with each distance, and each way to choose pairs."""
+    n, cases = len(weight), []
+    labels = torch.tensor([n - 1, 0, 3, 3, 2, 0, 1])
+    for position, variant in enumerate(VARIANTS):
+        more = ({}, {"subset": 0.6}, {"pairs": "batch"})[position % 3]
+        cases.append(Case("mhe", variant | more, weight, Moment(5, position, labels)))
+    scales = tuple(1.0 + 0.5 * (row % 4) for row in range(n))
+    for more in ({}, {"half_space": True}, {"subset": 0.6}, {"pairs": "batch"}):
+        cases.append(Case("mhe", more | {"row_scales": scales}, weight, Moment(5, 1, labels)))
+    return cases
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_over_shards_as_on_one_process(count: int) -> None:
+    """Also where a process has no rows, no rows of a subset, or none of the labelled ones."""
+    cases = [
+        *_cases(difficult_rows(5, torch.float32)),
+        *_cases(random_rows(7, 6))[::2],
+        *_cases(difficult_rows(11, F64)),
+        *_cases(random_rows(11, 6, torch.float32))[1::2],
+        *_cases(difficult_rows(301, F64))[::5],
+        *_cases(random_rows(301, 6, torch.float32))[1::5],
+    ]
+    only = torch.tensor([2, 2])  # a zero row
+    cases += [
+        Case("mhe", {"pairs": "batch"}, difficult_rows(7, F64), Moment(0, 0, only)),
+        Case("mhe", {"half_space": True}, torch.eye(7, 6) * (torch.arange(7) == 3).unsqueeze(1)),
+        Case("mhe", {}, torch.zeros(7, 3)),
+        Case("mhe", {}, torch.eye(5, 6)[:2]),
+        Case("mhe", {}, torch.tensor([[1.0, 2.0], [math.nan, 1.0]] * 3)),
+        Case("mhe", {"pairs": "batch"}, broken(), Moment(0, 0, torch.tensor([0, 1]))),
+    ]
+    check_over_shards(count, cases)
+
+
+def broken() -> Tensor:
+    weight = random_rows(11, 6)
+    weight[-1, 2] = math.nan
+    return weight
+
+
+def test_it_does_not_matter_which_process_holds_which_rows() -> None:
+    weight = difficult_rows(23, F64)
+    weight[0, 0] += 1e-4  # no identical rows, whose direction depends on their numbers
+    order = torch.randperm(23, generator=torch.Generator().manual_seed(0))
+    cases = [Case("mhe", {"half_space": half}, w) for half in (False, True)
+             for w in (weight, weight[order])]  # fmt: skip
+    found = in_processes(3, over_shards, 3, cases)
+    for first in (0, 2):
+        (loss, grad), (other, moved) = (
+            (found[0][case][0], torch.cat([each[case][1] for each in found]))
+            for case in (first, first + 1)
+        )
+        torch.testing.assert_close(other, loss, rtol=1e-12, atol=0)
+        largest = float(grad.abs().max())
+        torch.testing.assert_close(moved, grad[order], rtol=0, atol=1e-12 * largest)
+
+
+def test_mistakes_over_shards() -> None:
+    with pytest.raises(ValueError, match="process 1 of 3 holds 4 of 11 rows, not 5"):
+        MHE()(torch.ones(5, 3), Shards(11, 1, 3))
+    with pytest.raises(ValueError, match="row_scales has 4 values for a matrix of 11 rows"):
+        MHE(row_scales=(1.0,) * 4)(torch.ones(4, 3), Shards(11, 1, 3))

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 from naive_angles import F64, loss_and_gradient, naive_angles, random_rows, rows_at
-from processes import in_processes
-from sharded_rows import difficult_rows, identical_rows_apart, own_part
-from torch import Tensor, nn
+from sharded_regularizers import Case, check_over_shards
+from sharded_rows import difficult_rows, identical_rows_apart
+from torch import nn
 
 from arcface_plus.models.regularizers import MMA, REGULARIZERS, KoLeo, MaximalCosine, nearest_angles
 from arcface_plus.models.shards import Shards
@@ -104,20 +104,6 @@ def test_mistakes(parameters: dict[str, object], message: str) -> None:
         MMA(**parameters)  # type: ignore[arg-type]
 
 
-def _over_shards(
-    rank: int, count: int, cases: list[tuple[str, dict[str, object], Tensor]]
-) -> list[tuple[Tensor, Tensor, dict[str, float]]]:
-    found = []
-    for name, parameters, weight in cases:
-        own, shards = own_part(weight, rank, count)
-        regularizer = REGULARIZERS[name](**parameters)
-        loss = regularizer(own.requires_grad_(), shards)
-        loss.backward()
-        assert own.grad is not None
-        found.append((loss.detach(), own.grad, regularizer.report()))
-    return found
-
-
 @pytest.mark.parametrize("count", [2, 4])
 def test_over_shards_loss_and_gradient_are_those_of_the_whole_matrix(count: int) -> None:
     """Also where some processes hold nothing, and where only one holds a NaN."""
@@ -137,24 +123,9 @@ def test_over_shards_loss_and_gradient_are_those_of_the_whole_matrix(count: int)
         for name, below in (("mma", 0.0), ("koleo", 0.0), ("cosine", 0.0), ("mma", 10.0))
     ]
     terms += [("mma", {"ignore_below": 179.0}), ("koleo", {"mode": "cached"})]
-    cases = [(name, parameters, weight) for weight in everything for name, parameters in terms]
-    results = in_processes(count, _over_shards, count, cases)
-    for position, (name, parameters, weight) in enumerate(cases):
-        found = [each[position] for each in results]
-        alone = REGULARIZERS[name](**parameters)
-        loss, grad = loss_and_gradient(weight, alone)
-        within = 1e-6 if weight.dtype == torch.float32 else 1e-12
-        if weight is broken:
-            assert loss.isnan()
-            assert all(ours.isnan() for ours, _, _ in found)
-            continue
-        for ours, _, report in found:
-            assert torch.equal(ours, found[0][0])
-            torch.testing.assert_close(ours, loss, rtol=within, atol=within)
-            assert report == alone.report()
-        together = torch.cat([own for _, own, _ in found])
-        largest = max(1.0, float(grad.abs().max()))
-        torch.testing.assert_close(together, grad, rtol=0, atol=within * largest)
+    check_over_shards(
+        count, [Case(name, given, weight) for weight in everything for name, given in terms]
+    )
 
 
 def test_a_part_of_the_wrong_length_is_refused() -> None:
