@@ -31,21 +31,22 @@ _STEPS_OF_A_POWER = 200
 _PROGRAMS = 100
 _FIRST_MOVE, _LAST_MOVE = 0.02, 1e-11  # largest coordinate of a move
 _PAIRS_A_POINT = 8  # pairs in a linear program
-_FEW, _STARTS = 150, 40  # points up to which random starts are tried, too
+_FEW = 150  # points up to which random starts are tried, too
+_STARTS_A_POINT, _MOST_STARTS = 2, 40  # few points have few local optima
 _POINTS_TO_FINISH, _FEWEST_TO_FINISH = 1000, 6  # of the starts that get linear programs
 
 
 def best_packing(start: Tensor, seed: int, progress: Progress = lambda done, total: None) -> Tensor:
     """The best unit rows (n, D), float64, found from ``start`` and from random rows by ``seed``.
 
-    For few points 40 random starts are spread, and those that are then furthest apart finished.
+    For few points up to 40 random starts are spread, and those that are then furthest apart finished.
     The regular simplex, exactly, for n ≤ D + 1.
     """
     points, dimension = start.shape
     if points <= dimension + 1:
         return simplex(dimension, points)
     generator = torch.Generator().manual_seed(seed)
-    others = _STARTS if points <= _FEW else 0
+    others = min(_MOST_STARTS, _STARTS_A_POINT * points) if points <= _FEW else 0
     to_finish = min(others + 1, max(_FEWEST_TO_FINISH, _POINTS_TO_FINISH // points))
     total = others + 1 + to_finish
     progress(0, total)
