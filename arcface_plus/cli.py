@@ -30,6 +30,7 @@ from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
 from arcface_plus.commands.study import study
 from arcface_plus.commands.tammes import tammes
+from arcface_plus.commands.tammes_table import tammes_table
 from arcface_plus.commands.toys import toys
 from arcface_plus.commands.train import train
 from arcface_plus.console import say
@@ -42,7 +43,7 @@ _PANELS = {
     "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
-    "Look and measure": ("angles", "toys", "tammes", "bench"),
+    "Look and measure": ("angles", "toys", "tammes", "tammes-table", "bench"),
 }
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
@@ -73,6 +74,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "angles": angles,
     "toys": toys,
     "tammes": tammes,
+    "tammes-table": tammes_table,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, rich_help_panel=_PANEL[_name])(_command)

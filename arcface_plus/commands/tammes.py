@@ -36,14 +36,15 @@ def tammes(
 ) -> None:
     """Solve the Tammes problem and compare with the best known packing and the bounds."""
     from arcface_plus.sphere.packing_solver import best_packing
-    from arcface_plus.sphere.tammes import Descent, Packings, descend
+    from arcface_plus.sphere.results import Packings
+    from arcface_plus.sphere.tammes import Descent, descend
     from arcface_plus.sphere.tammes_files import write
     from data_prep.files import check_folder_writable
 
     if out is not None:
         check_folder_writable(out)
     built = _built(regularizer)
-    found = []
+    result = Packings(dimension, points, regularizer, solver, steps)
     for seed in range(seeds):
         with progress_bar(f"seed {seed}: descent") as progress:
             rows = descend(
@@ -52,8 +53,7 @@ def tammes(
         if solver == "best":
             with progress_bar(f"seed {seed}: packing") as progress:
                 rows = best_packing(rows, seed, progress)
-        found.append(rows)
-    result = Packings(dimension, points, regularizer, solver, tuple(found))
+        result = result.with_next(rows)
     for line in result.lines():
         output(line)
     if out is not None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from arcface_plus.models.regularizers import Moment, Regularizer, nearest_angles
-from arcface_plus.sphere.packings import best_known_deg, upper_bound_deg
 
 _PATIENCE, _THRESHOLD, _FACTOR, _SLOWEST = 500, 1e-4, 5.0, 1e-8
 _CALLS = 100  # of `progress` in a descent
@@ -88,51 +86,3 @@ def unit(rows: Tensor) -> Tensor:
 def smallest_angle_deg(rows: Tensor) -> float:
     """Between any two rows, degrees."""
     return math.degrees(float(nearest_angles(rows).smallest()))
-
-
-@dataclass(frozen=True)
-class Packings:
-    """The unit rows (points, D) that each seed ended with, and what is known beside them."""
-
-    dimension: int
-    points: int
-    regularizer: str
-    solver: str
-    rows: tuple[Tensor, ...]
-
-    @cached_property
-    def angles(self) -> list[float]:
-        """The smallest angle of each seed's points, degrees."""
-        return [smallest_angle_deg(rows) for rows in self.rows]
-
-    @property
-    def best(self) -> Tensor:
-        return self.rows[self.angles.index(self.best_deg)]
-
-    @property
-    def best_deg(self) -> float:
-        return max(self.angles)
-
-    @property
-    def best_known_deg(self) -> float | None:
-        return best_known_deg(self.dimension, self.points)
-
-    @property
-    def upper_bound_deg(self) -> float:
-        return upper_bound_deg(self.dimension, self.points)
-
-    def lines(self) -> list[str]:
-        """For the terminal: what was reached, its spread over seeds, and what is known."""
-        what = f"{self.points} points in {self.dimension} dimensions, {self.regularizer}"
-        angles, count = self.angles, len(self.angles)
-        spread = (
-            f", {min(angles):.3f}° to {max(angles):.3f}° over {count} seeds" if count > 1 else ""
-        )
-        known = self.best_known_deg
-        beside = "no best known packing here" if known is None else f"best known {known:.3f}°"
-        if known is not None:
-            beside += f" ({self.best_deg - known:+.3f}°)"
-        return [
-            f"{what}, {self.solver}: smallest angle {self.best_deg:.3f}°{spread}",
-            f"{beside}; upper bound {self.upper_bound_deg:.3f}°",
-        ]

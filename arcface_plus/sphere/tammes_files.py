@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from arcface_plus.models.regularizers import nearest_angles
-from arcface_plus.sphere.tammes import Packings
+from arcface_plus.sphere.results import Packings
+from data_prep.errors import UserError
 from data_prep.files import make_folder, replacing, write_text
+from data_prep.json_file import read_json_mapping
 
 
 def write(folder: Path, found: Packings) -> None:
     """Write the three files; of the seeds, the points are those of the best."""
+    assert found.best is not None
     make_folder(folder)
     with replacing(folder / "points.npy") as file:
         np.save(file, found.best.numpy())
@@ -32,12 +37,46 @@ def content(found: Packings) -> dict[str, Any]:
         "points": found.points,
         "regularizer": found.regularizer,
         "solver": found.solver,
-        "seeds": list(range(len(found.rows))),
-        "smallest_angle_deg": found.angles,
+        "steps": found.steps,
+        "seeds": list(range(len(found.angles))),
+        "smallest_angle_deg": list(found.angles),
         "best_deg": found.best_deg,
         "best_known_deg": found.best_known_deg,
         "upper_bound_deg": found.upper_bound_deg,
     }
+
+
+def continued(folder: Path, planned: Packings) -> Packings:
+    """``planned``, which has no seeds yet, with those that the folder's files have.
+
+    Unreadable files, and files of another problem or way to solve it, are a ``UserError``.
+    """
+    file = folder / "tammes.json"
+    if not file.exists():
+        return planned
+    there = read_json_mapping(file)
+    for key in ("dimension", "points", "regularizer", "solver", "steps"):
+        if there.get(key) != getattr(planned, key):
+            raise UserError(
+                f"{file}: {key} is {there.get(key)!r}, not {getattr(planned, key)!r}; "
+                "give another folder, or remove this one"
+            )
+    angles = there.get("smallest_angle_deg")
+    if not isinstance(angles, list) or not all(isinstance(angle, float) for angle in angles):
+        raise UserError(f"{file}: smallest_angle_deg is not a list of numbers; remove the folder")
+    best = torch.from_numpy(_points(folder / "points.npy", planned))
+    return replace(planned, angles=tuple(angles), best=best)
+
+
+def _points(file: Path, planned: Packings) -> NDArray[np.float64]:
+    try:
+        rows = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{file}: unreadable ({error}); remove the folder") from None
+    shape = (planned.points, planned.dimension)
+    if not isinstance(rows, np.ndarray) or rows.shape != shape or rows.dtype != np.float64:
+        raise UserError(f"{file}: not an array of {shape} float64 numbers; remove the folder")
+    return rows
 
 
 def _figure(found: Packings) -> Any:
@@ -45,6 +84,7 @@ def _figure(found: Packings) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    assert found.best is not None
     figure = Figure(figsize=(6.0, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     title = (

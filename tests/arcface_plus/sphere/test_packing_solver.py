@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from arcface_plus.sphere import packing_solver
 from arcface_plus.sphere.packing_solver import best_packing, improved
 from arcface_plus.sphere.packings import best_known_deg
 from arcface_plus.sphere.tammes import smallest_angle_deg
@@ -41,4 +42,21 @@ def test_other_starts_are_tried_for_few_points() -> None:
     calls: list[tuple[int, int]] = []
     rows = best_packing(start(3, 7), 0, lambda done, total: calls.append((done, total)))
     assert smallest_angle_deg(rows) == pytest.approx(77.8695, abs=1e-3)  # Schütte, van der Waerden
-    assert calls[-1] == (len(calls), len(calls)) == (41, 41)
+    assert calls[-1] == (30, 30)  # 15 starts, all of them finished
+
+
+def test_of_many_starts_the_best_are_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    spread: list[torch.Tensor] = []
+    finished: list[torch.Tensor] = []
+
+    def unchanged(rows: torch.Tensor, to: list[torch.Tensor]) -> torch.Tensor:
+        to.append(torch.nn.functional.normalize(rows))
+        return to[-1]
+
+    monkeypatch.setattr(packing_solver, "_spread", lambda rows: unchanged(rows, spread))
+    monkeypatch.setattr(packing_solver, "_finished", lambda rows: unchanged(rows, finished))
+    best = best_packing(start(5, 130), 0)
+    angles = sorted(map(smallest_angle_deg, spread), reverse=True)
+    assert (len(spread), len(finished)) == (41, 7)
+    assert list(map(smallest_angle_deg, finished)) == pytest.approx(angles[:7])
+    assert smallest_angle_deg(best) == pytest.approx(angles[0])

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from arcface_plus.models.regularizers import MHE, MMA, MaximalCosine
-from arcface_plus.sphere.packings import simplex, upper_bound_deg
-from arcface_plus.sphere.tammes import Descent, Packings, Stagnation, descend, smallest_angle_deg
+from arcface_plus.sphere.packings import upper_bound_deg
+from arcface_plus.sphere.tammes import Descent, Stagnation, descend, smallest_angle_deg
 
 
 def test_the_rate_falls_after_500_steps_without_improvement() -> None:
@@ -52,18 +52,3 @@ def test_the_first_step_is_that_of_sgd() -> None:
     expected = rows.detach() - 0.1 * gradient
     expected /= expected.norm(dim=1, keepdim=True)
     torch.testing.assert_close(descend(3, 5, MMA(), 4, Descent(steps=1)), expected)
-
-
-def test_what_a_result_says() -> None:
-    good, bad = simplex(3, 4), torch.eye(4, 3, dtype=torch.float64) + 0.1
-    found = Packings(3, 4, "mma", "descent", (bad, good))
-    assert found.best is good
-    assert found.best_deg == pytest.approx(109.4712, abs=1e-4)
-    first, second = found.lines()
-    assert first.startswith("4 points in 3 dimensions, mma, descent: smallest angle 109.471°, ")
-    assert first.endswith("° to 109.471° over 2 seeds")
-    assert "best known 109.471°" in second
-    assert "upper bound 109.471°" in second
-    unknown = Packings(7, 15, "mma", "descent", (torch.randn(15, 7).double(),))
-    assert "no best known packing here" in unknown.lines()[1]
-    assert "seeds" not in unknown.lines()[0]
