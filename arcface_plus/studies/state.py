@@ -47,7 +47,7 @@ def state_of(folder: Path, planned: PlannedRun) -> State:
             "refused", step,
             f"{run}: is at step {step}, beyond the study's {config.optimizer.steps}; {REMEDY}",
         )  # fmt: skip
-    if is_finished(run, config.optimizer.steps, config.eval.targets):
+    if is_finished(run, config.optimizer.steps, config.eval.names):
         return State("finished", config.optimizer.steps)
     return State("partly" if step else "new", step)
 

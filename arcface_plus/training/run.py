@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from arcface_plus.config.sections import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.run_directory.checkpoint import Checkpoints
@@ -47,12 +48,12 @@ def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path 
     step = training.step if training else 0
     if processes.first:
         unmark_interrupted(run)
-    if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
+    if step >= config.optimizer.steps and is_finished(run, step, config.eval.names):
         if processes.first:
             say(f"{run}: finished at step {step}; {how_to_extend(step)}")
         return
     if processes.first:
-        describe(run, config, ground.device, processes.count, ground.shared_images)
+        describe(run, config, ground.device, processes.count, ground.material.shared_images)
         say(f"{config.run.name}: {_begins(step)} in {run}: {what_is_trained(config, ground)}")
     trainer = build_trainer(config, run, ground, step)
     try:
@@ -67,7 +68,7 @@ def _execute(config: RunConfig, run: Path, ground: Groundwork, checkpoint: Path 
             say(f"{config.run.name}: {line}")
 
 
-def verify_untrained(config: RunConfig) -> dict[str, float]:
+def verify_untrained(config: FaceConfig) -> dict[str, float]:
     """Accuracy by target of the network before its first step."""
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)
@@ -106,7 +107,7 @@ def _prepared(
     The first process locks the directory until `held` closes.
     """
     checkpoints = Checkpoints(run, config.checkpoint.keep)
-    if config.model.init and (fresh or checkpoints.last() is None):
+    if config.initial_weights and (fresh or checkpoints.last() is None):
         load_initial_weights(config.model.build_backbone(), config)  # before anything is written
     if processes.first:
         held.enter_context(claimed(run, config, fresh))
