@@ -16,7 +16,8 @@ def json_schema() -> str:
     Such a file need not repeat a component's name, so a section matches any (not exactly one) of
     its components' schemas, and no key is required.
     """
-    schema = TypeAdapter(Union[tuple(TASKS.values())]).json_schema()  # noqa: UP007
+    any_task: Any = Union[tuple(TASKS.values())]  # noqa: UP007
+    schema = TypeAdapter(any_task).json_schema()
     for shape in TASKS.values():
         schema["$defs"][shape.__name__]["properties"]["extends"] = {
             "type": "string",

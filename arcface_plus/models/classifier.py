@@ -41,8 +41,9 @@ class Classifier(nn.Module):
 
     ``weight``: (classes, embedding_dim), or (classes, K, embedding_dim) if the head has K > 1
     sub-centres; drawn from a normal distribution with standard deviation ``std``. ``bias``:
-    (classes,) zeros if the head uses one, else None. A ``MarginHead`` is computed in one (n, classes) buffer,
-    other heads by autograd. Everything runs in at least float32 without autocast.
+    (classes,) zeros if the head uses one, else None. A ``MarginHead`` is computed in one
+    (n, classes) buffer, other heads by autograd. Everything runs in at least float32 without
+    autocast.
 
     With ``shards`` of several processes, ``weight`` and ``bias`` are this process's rows. Without,
     every process holds all of them. With ``sampling``, loss and accuracy are those among the

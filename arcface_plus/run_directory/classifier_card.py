@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
@@ -13,7 +13,7 @@ from data_prep.errors import DataError
 from data_prep.json_file import read_json_mapping
 from data_prep.validation_errors import first_misfit
 
-TASK = "classification"
+TASK: Final = "classification"
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=2**53)]
