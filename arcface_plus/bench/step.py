@@ -145,7 +145,7 @@ def build(name: str, sizes: Sizes, device: torch.device) -> Step:
         config.model.build_backbone(),
         images,
         labels,
-        dimensions=config.model.embedding_dim,
+        dimensions=config.class_weights.dimensions,
         classes=sizes.classes,
         regularized=loss == "ArcFace+",
     )

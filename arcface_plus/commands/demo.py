@@ -42,6 +42,7 @@ def demo(
 
 def _train_both(data: Path, out: Path) -> list[Path]:
     """Generate faces in `data`, train in OUT/arcface and OUT/arcface_plus; returns the runs."""
+    from arcface_plus.config.sections import FaceConfig
     from arcface_plus.config.tree import load, shipped
     from arcface_plus.console import progress_bar, say
     from arcface_plus.training.run import execute, verify_untrained
@@ -54,6 +55,7 @@ def _train_both(data: Path, out: Path) -> list[Path]:
     for name in CONFIGS:
         config = load(shipped(name), [f"data.train={data}"])
         if not runs:
+            assert isinstance(config, FaceConfig)
             accuracies = verify_untrained(config)
             shown = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
             say(f"untrained network: {shown}")

@@ -9,6 +9,7 @@ import typer
 
 from arcface_plus.commands.model_options import SettingsOption
 from arcface_plus.console import output
+from data_prep.errors import UserError
 
 
 def train(
@@ -43,6 +44,8 @@ def train(
 
     loaded = load(config, settings or ())
     if start is not None:
+        if loaded.task != "verification":
+            raise UserError("--from starts face runs only: leave it out with task: classification")
         model = loaded.model.model_copy(update={"init": start})
         loaded = loaded.model_copy(update={"model": model})
     run = out or Path("runs") / loaded.run.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -29,8 +29,15 @@ class _Place(NamedTuple):
     parent_choice: OneOf | None
 
 
-def complaints(error: ValidationError, root: type[BaseModel]) -> str:
-    """All of pydantic's errors in one line."""
+def complaints(
+    error: ValidationError,
+    root: type[BaseModel],
+    alternatives: Mapping[str, type[BaseModel]] | None = None,
+) -> str:
+    """All of pydantic's errors in one line.
+
+    alternatives: other shapes that a tree may have, by the name of their `task`.
+    """
     expected: dict[str, list[str]] = {}
     given: dict[str, str] = {}
     other = []
@@ -45,10 +52,17 @@ def complaints(error: ValidationError, root: type[BaseModel]) -> str:
             takes = _A_COMPONENT if named else EXPECTED[kind](context)
             expected.setdefault(place.key, []).append(takes)
             given[place.key] = _shown(entry["input"], kind)
+        elif kind == "extra_forbidden" and (task := _task_with(place.key, alternatives or {})):
+            other.append(f"{place.key}: is a key of task: {task}, not of this config's task")
         else:
             other.append(_special(kind, entry, place, root))
     typed = [f"{k}: expected {' or '.join(e)}, got {given[k]}" for k, e in expected.items()]
     return "; ".join([*other, *typed])
+
+
+def _task_with(key: str, alternatives: Mapping[str, type[BaseModel]]) -> str | None:
+    """The task whose config has a key, if one has."""
+    return next((task for task, shape in alternatives.items() if key in _all_keys(shape)), None)
 
 
 def _special(kind: str, entry: Any, place: _Place, root: type[BaseModel]) -> str:

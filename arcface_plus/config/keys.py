@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from arcface_plus.config.components import Choice, OneOf, OneOrMore, one_of, parameters_of
-from arcface_plus.config.sections import RunConfig
+from arcface_plus.config.tasks import TASKS
 
 _TYPES = {
     "integer": "whole number",
@@ -39,9 +39,23 @@ class Key(NamedTuple):
 
 def config_keys(prefix: str = "") -> list[Key]:
     """The keys at or below `prefix` ("" for all), in the order of a config."""
-    return [
-        k for k in _keys(RunConfig, "") if f"{k.key}.".startswith(f"{prefix}." if prefix else "")
-    ]
+    return [k for k in _of_all_tasks() if f"{k.key}.".startswith(f"{prefix}." if prefix else "")]
+
+
+def _of_all_tasks() -> list[Key]:
+    """Keys by section; those that not all tasks have in the same way say whose they are."""
+    by_task = {task: list(_keys(shape, "")) for task, shape in TASKS.items()}
+    rows: dict[str, list[Key]] = {}  # by section
+    for task, keys in by_task.items():
+        for row in keys:
+            if all(row in every for every in by_task.values()):
+                found = row
+            else:
+                found = row._replace(of=", ".join(filter(None, (f"task {task}", row.of))))
+            section = rows.setdefault(row.key.split(".")[0], [])
+            if found not in section:
+                section.append(found)
+    return [row for section in rows.values() for row in section]
 
 
 def _keys(section: type[BaseModel], path: str) -> Iterator[Key]:

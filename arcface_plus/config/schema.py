@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Union
 
-from arcface_plus.config.sections import RunConfig
+from pydantic import TypeAdapter
+
+from arcface_plus.config.tasks import TASKS
 
 
 def json_schema() -> str:
-    """`RunConfig` as JSON schema, for files that may extend others.
+    """The config of every task as JSON schema, for files that may extend others.
 
     Such a file need not repeat a component's name, so a section matches any (not exactly one) of
     its components' schemas, and no key is required.
     """
-    schema = RunConfig.model_json_schema()
-    schema["properties"]["extends"] = {
-        "type": "string",
-        "description": "another file, relative to this one; the keys here override its keys",
-    }
-    for section in (schema, *schema["$defs"].values()):
+    any_task: Any = Union[tuple(TASKS.values())]  # noqa: UP007
+    schema = TypeAdapter(any_task).json_schema()
+    for shape in TASKS.values():
+        schema["$defs"][shape.__name__]["properties"]["extends"] = {
+            "type": "string",
+            "description": "another file, relative to this one; the keys here override its keys",
+        }
+    for section in schema["$defs"].values():
         section.pop("required", None)
     return json.dumps(_any_of(schema), indent=2)
 

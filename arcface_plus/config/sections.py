@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import torch
 import yaml
@@ -55,7 +55,9 @@ class Run(Section):
     ] = False
 
 
-class Data(Section):
+class TrainingData(Section):
+    """Keys about training images, whatever they are of."""
+
     train: Annotated[
         str | None, Field(description=".rec, .tar shards, or a folder of these or of class folders")
     ] = None
@@ -74,6 +76,9 @@ class Data(Section):
         str | None, Field(description="folder of the disk cache; null: next to the training data")
     ] = None
     threads: Annotated[NonNegative, Field(description="decoding threads; 0: one per core")] = 0
+
+
+class Data(TrainingData):
     flip: Annotated[bool, Field(description="mirror each image with probability 0.5")] = True
 
 
@@ -87,7 +92,20 @@ class Backbone(ComponentSection):
 BACKBONE = OneOf(Backbone, Choice(BACKBONES, "r50", given=("embedding_dim", "dropout")))
 
 
-class Model(Section):
+class AnyModel(Section):
+    """The network, whatever the task."""
+
+    backbone: ComponentSection
+
+    def build_backbone(self, side: int | None = None) -> nn.Module:
+        """The network for images of this side (None: any it takes), newly initialized.
+
+        Its `embedding_dim` is the length of its output. ValueError for invalid values.
+        """
+        raise NotImplementedError
+
+
+class Model(AnyModel):
     backbone: Annotated[Backbone, BACKBONE] = BACKBONE.default()
     embedding_dim: Annotated[Positive, Field(description="length of an embedding")] = 512
     dropout: Annotated[
@@ -112,7 +130,7 @@ class Model(Section):
             self.build_backbone()
         return self
 
-    def build_backbone(self) -> nn.Module:
+    def build_backbone(self, side: int | None = None) -> nn.Module:
         return self.backbone.build(self.embedding_dim, self.dropout)
 
 
@@ -268,14 +286,28 @@ class Checkpoint(Section):
     ] = None
 
 
-class Eval(Section):
+class AnyEval(Section):
+    """When a run is evaluated, whatever the task."""
+
+    every: Annotated[Positive, Field(description="steps between two evaluations")] = 2000
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each evaluation has a result for."""
+        raise NotImplementedError
+
+
+class Eval(AnyEval):
     targets: Annotated[
         tuple[str, ...], Field(strict=False, description="pair files <target>.bin; []: none")
     ] = ("lfw", "cfp_fp", "agedb_30")
-    every: Annotated[Positive, Field(description="steps between two verifications")] = 2000
     data: Annotated[
         str | None, Field(description="folder of <target>.bin; null: the training data's folder")
     ] = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.targets
 
 
 class Logging(Section):
@@ -298,13 +330,29 @@ OPTIMIZER = OneOf(
 )
 
 
-class RunConfig(Section):
-    """Everything that determines a run. `RUN/config.yaml` is this, fully resolved."""
+class ClassWeights(NamedTuple):
+    """How the class weights of a run begin, and where they are."""
 
+    dimensions: int
+    std: float
+    """Standard deviation of the initial weights."""
+    held: str
+    """auto, replicated or sharded."""
+    sampling: float
+    """Share of the negative classes that each step sees."""
+
+
+class RunConfig(Section):
+    """Everything that determines a run. `RUN/config.yaml` is this, fully resolved.
+
+    What a task needs for itself is in its own class; `tasks.TASKS` has one for each.
+    """
+
+    task: str
     run: Run
-    data: Data = Data()
-    model: Model = Model()
-    head: Annotated[Head, HEAD] = HEAD.default()
+    data: TrainingData
+    model: AnyModel
+    head: Head
     regularizer: Annotated[Regularizer | tuple[Regularizer, ...], REGULARIZER] = (
         REGULARIZER.default()
     )
@@ -312,15 +360,15 @@ class RunConfig(Section):
     optimizer: Annotated[Optimizer, OPTIMIZER] = OPTIMIZER.default()
     runtime: Runtime = Runtime()
     checkpoint: Checkpoint = Checkpoint()
-    eval: Eval = Eval()
+    eval: AnyEval
     logging: Logging = Logging()
 
     @model_validator(mode="after")
     def _best_is_verified(self) -> RunConfig:
-        best, targets = self.checkpoint.best, self.eval.targets
-        if best is not None and best not in targets:
+        best, names = self.checkpoint.best, self.eval.names
+        if best is not None and best not in names:
             raise ValueError(
-                f"checkpoint.best: {best!r} is not one of eval.targets ({', '.join(targets)})"
+                f"checkpoint.best: {best!r} is not one of eval.targets ({', '.join(names)})"
             )
         return self
 
@@ -343,5 +391,35 @@ class RunConfig(Section):
         terms = self.regularizer
         return terms if isinstance(terms, tuple) else (terms,)
 
+    @property
+    def initial_weights(self) -> str | None:
+        """The model file that training begins with, if any."""
+        return None
+
+    @property
+    def class_weights(self) -> ClassWeights:
+        raise NotImplementedError
+
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+class FaceConfig(RunConfig):
+    """`task: verification`: faces, verified on pairs."""
+
+    task: Annotated[
+        Literal["verification"], Field(description="faces, verified on pairs of images")
+    ] = "verification"
+    data: Data = Data()
+    model: Model = Model()
+    head: Annotated[Head, HEAD] = HEAD.default()
+    eval: Eval = Eval()
+
+    @property
+    def initial_weights(self) -> str | None:
+        return self.model.init
+
+    @property
+    def class_weights(self) -> ClassWeights:
+        model = self.model
+        return ClassWeights(model.embedding_dim, 0.01, model.classifier, model.class_sampling)

@@ -17,11 +17,12 @@ from arcface_plus.config.complaints import complaints, unknown_name
 from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import config_file, recipes, shipped
 from arcface_plus.config.sections import Model, RunConfig
+from arcface_plus.config.tasks import config_class, others
 from arcface_plus.models.backbones import BACKBONES
 from data_prep.errors import UserError
 from data_prep.yaml_file import read_yaml
 
-__all__ = ["RunConfig", "build_backbone", "load", "shipped", "validate"]
+__all__ = ["RunConfig", "build_backbone", "load", "merged_configs", "shipped", "validate"]
 
 
 def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
@@ -29,7 +30,7 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
     path = config_file(Path(path))
     tree = read_tree(path)
     for text in settings:
-        tree = merged(tree, setting(text), RunConfig)
+        tree = merged_configs(tree, setting(text))
     return validate(tree, str(path))
 
 
@@ -44,12 +45,18 @@ def extended_file(name: str, file: Path) -> Path:
     return beside if beside.is_file() else recipes().get(name.removesuffix(".yaml"), beside)
 
 
+def merged_configs(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, both of a whole config."""
+    return merged(base, over, config_class(base, over))
+
+
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
-    """A tree of plain values → RunConfig; `source` is named in the error."""
+    """A tree of plain values → the config of its task; `source` is named in the error."""
+    shape = config_class(tree)
     try:
-        return RunConfig.model_validate(tree)
+        return shape.model_validate(tree)
     except pydantic.ValidationError as error:
-        raise UserError(f"{source}: {complaints(error, RunConfig)}") from None
+        raise UserError(f"{source}: {complaints(error, shape, others(shape))}") from None
 
 
 def build_backbone(name: str, parameters: Mapping[str, Any], embedding_dim: int) -> nn.Module:
@@ -78,4 +85,4 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected a file name")
-    return merged(_read(extended_file(parent, path), (*seen, resolved)), tree, RunConfig)
+    return merged_configs(_read(extended_file(parent, path), (*seen, resolved)), tree)

@@ -19,7 +19,7 @@ from arcface_plus.data.pixels import CHUNK, Pixels
 from arcface_plus.data.workers import Workers
 from data_prep.crop_size import SIDE
 
-Tensors = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, 112, 112) float32, labels (n,) int64
+Tensors = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, h, w) float32, labels (n,) int64
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ class GpuAssembly:
         workers: Workers,
         channels_last: bool,
         device: torch.device,
+        size: tuple[int, int] = (SIDE, SIDE),
     ) -> None:
         self._pixels, self._workers, self._device = pixels, workers, device
+        self._size = size
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._copies = torch.cuda.Stream(device)
 
@@ -81,26 +83,38 @@ class GpuAssembly:
             if isinstance(self._pixels, torch.Tensor):
                 pixels = self._pixels.index_select(0, self._send(share.indices))
             else:
-                pixels = self._read(self._pixels, share.indices)
-            sent = [pixels, self._send(share.labels)]
-            if share.flips.any():
-                sent.append(self._send(share.flips))
+                pixels = self._read(self._pixels, share)
+            sent = [pixels, self._send(share.labels), *map(self._send, self.drawn(share))]
             ready = torch.cuda.Event()
             ready.record(self._copies)
         return lambda: self._finish(sent, ready)
 
-    def _read(self, pixels: Pixels, indices: NDArray[np.int64]) -> torch.Tensor:
+    def drawn(self, share: Share) -> list[NDArray[np.generic]]:
+        """The arrays that `images` needs beside the pixels."""
+        return [share.flips] if share.flips.any() else []
+
+    def images(self, pixels: torch.Tensor, *drawn: torch.Tensor) -> torch.Tensor:
+        """Pixels (n, h, w, 3) uint8 → images (n, 3, h, w) float32, on the device."""
+        return normalize(flip(pixels, drawn[0]) if drawn else pixels)
+
+    def gather(
+        self, pixels: Pixels, share: Share, start: int, stop: int, out: NDArray[np.uint8]
+    ) -> None:
+        """Put the pixels of a part of the share into `out`, in a worker."""
+        pixels.read(share.indices[start:stop], out)
+
+    def _read(self, pixels: Pixels, share: Share) -> torch.Tensor:
         """Gather into pinned memory with threads, and queue the copy to the device."""
-        shape = (len(indices), SIDE, SIDE, 3)
+        shape = (len(share.indices), *self._size, 3)
         # Torch's pinned-memory allocator reuses a buffer only after the copy out of it has run. So
         # allocate a new one each time: never keep and rewrite it.
         pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         out = pinned.numpy()
 
         def work(start: int, stop: int) -> None:
-            pixels.read(indices[start:stop], out[start:stop])
+            self.gather(pixels, share, start, stop, out[start:stop])
 
-        self._workers.each_chunk(work, len(indices), CHUNK)
+        self._workers.each_chunk(work, len(share.indices), CHUNK)
         return pinned.to(self._device, non_blocking=True)
 
     def _send(self, array: NDArray[np.generic]) -> torch.Tensor:
@@ -111,6 +125,6 @@ class GpuAssembly:
         stream.wait_event(ready)
         for tensor in sent:  # allocated on the other stream, which must not reuse it too early
             tensor.record_stream(stream)
-        pixels, labels, *flips = sent
-        images = normalize(flip(pixels, flips[0]) if flips else pixels)
+        pixels, labels, *drawn = sent
+        images = self.images(pixels, *drawn)
         return images.contiguous(memory_format=self._format), labels

@@ -19,7 +19,7 @@ import numpy as np
 
 from arcface_plus.data.pixel_file import PixelFile, PixelFileWriter, file_bytes
 from arcface_plus.data.room import gigabytes
-from arcface_plus.data.sources import Source
+from arcface_plus.data.sources import TrainingImages
 from arcface_plus.data.workers import Progress, Workers
 from data_prep.crop_size import SIDE
 from data_prep.errors import DataError, UserError
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 class DiskCache:
     """The pixel file of a source; `folder` None: next to the data."""
 
-    def __init__(self, source: Source, folder: Path | None) -> None:
+    def __init__(self, source: TrainingImages, folder: Path | None) -> None:
         fingerprint = source.fingerprint()
         self._source, self._seed = source, int(fingerprint, 16)
         self._folder = folder or source.folder

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcface_plus.data.assembly import Assembly, CpuAssembly, GpuAssembly, Share, Tensors
+from arcface_plus.data.assembly import Share, Tensors
 from arcface_plus.data.disk_cache import DiskCache, Say
-from arcface_plus.data.order import batch_flips, batch_indices, equal_parts
-from arcface_plus.data.pixels import Decoding, Memory, Pixels, in_memory, on_device
-from arcface_plus.data.sources import Source
+from arcface_plus.data.order import batch_indices, equal_parts
+from arcface_plus.data.pixels import Decoding, Pixels, in_memory, on_device
+from arcface_plus.data.preparation import FACES, Drawing, Place, Preparation
+from arcface_plus.data.sources import TrainingImages
 from arcface_plus.data.workers import Progress, Workers
 from arcface_plus.runtime import Processes
 
@@ -26,9 +27,9 @@ PREFETCH = 4  # batches in flight
 
 @dataclass(frozen=True)
 class Batch:
-    """This process's share of one step, on the device, flipped and normalized."""
+    """This process's share of one step, on the device, augmented and normalized."""
 
-    images: torch.Tensor  # (n, 3, 112, 112) float32
+    images: torch.Tensor  # (n, 3, h, w) float32
     labels: torch.Tensor  # (n,) int64
     indices: NDArray[np.int64]  # (n,) sample numbers in the source
     wait_seconds: float  # how long the trainer waited for this batch
@@ -42,7 +43,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class LoaderSettings:
-    """What determines the batches (size, seed, flip), and how they are made.
+    """What determines the batches (size, seed, preparation), and how they are made.
 
     `batch_size` is the global one, split over the processes as equally as possible. `cache`: "none"
     decodes each image when it is needed; "memory" decodes all once and keeps them in this process's
@@ -52,7 +53,7 @@ class LoaderSettings:
 
     batch_size: int
     seed: int
-    flip: bool = True
+    preparation: Preparation = FACES
     cache: str = "none"
     cache_dir: Path | None = None
     threads: int = 0
@@ -68,7 +69,7 @@ class Loader:
 
     def __init__(
         self,
-        source: Source,
+        source: TrainingImages,
         settings: LoaderSettings,
         device: torch.device,
         processes: Processes | None = None,
@@ -81,7 +82,9 @@ class Loader:
         before = sum(self._shares[: processes.rank])
         self._slice = slice(before, before + self._shares[processes.rank])
         self._workers = Workers(settings.threads)
-        self._assembly = self._assembly_from(self._pixels(progress, say or _nothing))
+        place = Place(device, self._workers, settings.channels_last)
+        pixels = self._pixels(progress, say or _nothing)
+        self._assembly = settings.preparation.assembly(pixels, place)
 
     def _pixels(self, progress: Progress | None, say: Say) -> Pixels | torch.Tensor:
         """Where pixels come from: decoded each time, or from a cache, which is built if absent."""
@@ -94,14 +97,6 @@ class Loader:
         if cache == "device":
             return on_device(source, folder, workers, self._device, progress, say)
         return Decoding(source)
-
-    def _assembly_from(self, pixels: Pixels | torch.Tensor) -> Assembly:
-        channels_last = self._settings.channels_last
-        if self._device.type == "cuda":
-            return GpuAssembly(pixels, self._workers, channels_last, self._device)
-        if isinstance(pixels, torch.Tensor):
-            pixels = Memory(pixels.numpy())
-        return CpuAssembly(pixels, self._workers, channels_last)
 
     @property
     def samples(self) -> int:
@@ -132,8 +127,8 @@ class Loader:
     def _prepare(self, step: int) -> tuple[Share, Callable[[], Tensors]]:
         seed, batch = self._settings.seed, self._settings.batch_size
         indices = batch_indices(seed, step, batch, len(self._source))[self._slice]
-        flips = batch_flips(seed, step, batch)[self._slice] & self._settings.flip
-        share = Share(indices, self._source.labels[indices], flips)
+        drawing = Drawing(seed, step, batch, self._slice)
+        share = self._settings.preparation.share(indices, self._source.labels[indices], drawing)
         return share, self._assembly.prepare(share)
 
     def close(self) -> None:

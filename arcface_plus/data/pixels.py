@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.data.disk_cache import DiskCache, Say
-from arcface_plus.data.pixel_file import IMAGE_BYTES
 from arcface_plus.data.room import need_device_memory, need_memory
-from arcface_plus.data.sources import Source
+from arcface_plus.data.sources import TrainingImages
 from arcface_plus.data.workers import Progress, Workers
 from data_prep.crop_size import SIDE
 
@@ -24,14 +23,14 @@ class Pixels(Protocol):
     """Decoded images, readable from any thread."""
 
     def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
-        """Put the images `indices` (n,) into `out` (n, 112, 112, 3); DataError names a bad one."""
+        """Put the images `indices` (m,) into `out` (m, h, w, 3); DataError names a bad one."""
         ...
 
 
 class Decoding:
     """No cache: each image is decoded whenever it is read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: TrainingImages) -> None:
         self._source = source
 
     def read(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
@@ -40,7 +39,7 @@ class Decoding:
 
 
 class Memory:
-    """All pixels in this process's memory: (n, 112, 112, 3) uint8."""
+    """All pixels in this process's memory: (n, h, w, 3) uint8."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self._pixels = pixels
@@ -50,12 +49,16 @@ class Memory:
 
 
 def in_memory(
-    source: Source, folder: Path | None, workers: Workers, progress: Progress | None, say: Say
+    source: TrainingImages,
+    folder: Path | None,
+    workers: Workers,
+    progress: Progress | None,
+    say: Say,
 ) -> Memory:
     """All images, read from the disk cache if there is one, else decoded."""
-    need_memory(len(source) * IMAGE_BYTES)
+    need_memory(_bytes(source))
     origin = _origin(source, folder, say)
-    pixels = np.empty((len(source), SIDE, SIDE, 3), np.uint8)
+    pixels = np.empty((len(source), *source.size, 3), np.uint8)
 
     def work(start: int, stop: int) -> None:
         origin.read(np.arange(start, stop), pixels[start:stop])
@@ -65,26 +68,27 @@ def in_memory(
 
 
 def on_device(
-    source: Source,
+    source: TrainingImages,
     folder: Path | None,
     workers: Workers,
     device: torch.device,
     progress: Progress | None,
     say: Say,
 ) -> torch.Tensor:
-    """All images as one tensor on the device, (n, 112, 112, 3) uint8.
+    """All images as one tensor on the device, (n, h, w, 3) uint8.
 
     Read like `in_memory`, but piece by piece: the whole set is never in host memory.
     """
     count = len(source)
-    need_device_memory(count * IMAGE_BYTES, device)
+    need_device_memory(_bytes(source), device)
     origin = _origin(source, folder, say)
     on_gpu = device.type == "cuda"
-    pixels = torch.empty((count, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
+    pixels = torch.empty((count, *source.size, 3), dtype=torch.uint8, device=device)
     for start in range(0, count, _PIECE):
         stop = min(start + _PIECE, count)
         # A new one each time: the pinned-memory allocator reuses a buffer once it has been copied.
-        piece = torch.empty((stop - start, SIDE, SIDE, 3), dtype=torch.uint8, pin_memory=on_gpu)
+        shape = (stop - start, *source.size, 3)
+        piece = torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu)
 
         def work(first: int, last: int, start: int = start, piece: torch.Tensor = piece) -> None:
             origin.read(np.arange(start + first, start + last), piece.numpy()[first:last])
@@ -98,5 +102,12 @@ def on_device(
     return pixels
 
 
-def _origin(source: Source, folder: Path | None, say: Say) -> Pixels:
+def _origin(source: TrainingImages, folder: Path | None, say: Say) -> Pixels:
+    if source.size != (SIDE, SIDE):  # the disk cache is of aligned crops
+        return Decoding(source)
     return DiskCache(source, folder).find(say) or Decoding(source)
+
+
+def _bytes(source: TrainingImages) -> int:
+    height, width = source.size
+    return len(source) * height * width * 3

@@ -5,17 +5,45 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from arcface_plus.data.images import UndecodableImage, decode
+from data_prep.crop_size import SIDE
 from data_prep.errors import DataError
 from data_prep.image_sets import ImageSet, open_image_set
 from data_prep.shared_images import shared_images
 
 _DECODING = 1  # increase when `decode` changes the pixels
+
+
+class TrainingImages(Protocol):
+    """What the loader needs of a training set: `Source`, or the split of a classification set.
+
+    Attributes: see `Source`.
+    """
+
+    labels: NDArray[np.int64]
+    class_names: dict[int, str]
+    size: tuple[int, int]
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def image(self, index: int) -> NDArray[np.uint8]: ...
+
+    def fingerprint(self) -> str: ...
 
 
 class Source:
@@ -27,6 +55,7 @@ class Source:
         class_names: class → name, for classes that have one.
         folder: where files that belong to the set are kept.
         name: the prefix of their names.
+        size: height and width of every image.
 
     Raises:
         DataError: the set has no classes, or is incomplete.
@@ -38,6 +67,7 @@ class Source:
         self.labels, self.classes = images.labels, images.classes
         self.class_names = images.class_names
         self.folder, self.name = images.folder, images.stem
+        self.size = (SIDE, SIDE)
 
     def __len__(self) -> int:
         return len(self.labels)

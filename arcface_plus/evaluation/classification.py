@@ -1,15 +1,20 @@
-"""A classifier on the images of a split: its accuracies."""
+"""A classifier on the images of a split: its accuracies, and the file that holds them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arcface_plus.data.channels import Channels
+from arcface_plus.models.classifier import Classifier
 from data_prep.errors import DataError
+from data_prep.files import write_text
 from data_prep.labelled_images import LabelledImages
 from eval.classification import ClassificationResult, classification, ranks
 
@@ -44,3 +49,29 @@ def classify_images(
             )
         found.append(ranks(scores, images.labels[indices], start))
     return classification(np.concatenate(found), images.labels, images.classes)
+
+
+def scoring(network: nn.Module, classifier: Classifier) -> Callable[[Tensor], Tensor]:
+    """Images → scores, in float32 without TF32, so that results do not depend on the machine."""
+
+    def scores(images: Tensor) -> Tensor:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return classifier.scores(network(images))
+
+    return scores
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """An evaluation on the test split, as training and `eval classify` write it."""
+
+    result: ClassificationResult
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """Top-1 accuracy of the test split."""
+        return {"test": self.result.top1}
+
+    def write(self, file: Path, checkpoint: str) -> None:
+        content = {"schema": 1, "checkpoint": checkpoint} | self.result.to_json()
+        write_text(file, json.dumps(content, indent=2) + "\n")

@@ -57,7 +57,8 @@ def class_loss(
     others = head.others(cosine, samples, held.facts).scatter(1, index, HIDDEN)
     losses = head.loss(head.labelled(samples), head.pool(others))
     with torch.no_grad():
-        accuracy = (cosine.argmax(dim=1) == held.place).float().mean()
+        scores = head.scores(cosine, norms, held.facts)
+        accuracy = (scores.argmax(dim=1) == held.place).float().mean()
     return with_penalty(head, losses.mean(), samples), accuracy
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcface_plus.models.class_loss import Held, Progress, class_loss
+from arcface_plus.models.class_loss import Held, Progress, class_loss, nearest_centres
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.class_sampling import ClassSampling
 from arcface_plus.models.collectives import (
@@ -33,16 +33,17 @@ class Classified(NamedTuple):
     loss: Tensor
     """The head's loss, averaged over the batch."""
     accuracy: Tensor
-    """Share of the batch whose largest cosine (without margin) is the labelled class; detached."""
+    """Share of the batch whose highest score (without margin) is the labelled class; detached."""
 
 
 class Classifier(nn.Module):
     """Embeddings are compared with the weight rows of the classes by cosine.
 
     ``weight``: (classes, embedding_dim), or (classes, K, embedding_dim) if the head has K > 1
-    sub-centres; drawn from a normal distribution with standard deviation 0.01. ``bias``: (classes,)
-    zeros if the head uses one, else None. A ``MarginHead`` is computed in one (n, classes) buffer,
-    other heads by autograd. Everything runs in at least float32 without autocast.
+    sub-centres; drawn from a normal distribution with standard deviation ``std``. ``bias``:
+    (classes,) zeros if the head uses one, else None. A ``MarginHead`` is computed in one
+    (n, classes) buffer, other heads by autograd. Everything runs in at least float32 without
+    autocast.
 
     With ``shards`` of several processes, ``weight`` and ``bias`` are this process's rows. Without,
     every process holds all of them. With ``sampling``, loss and accuracy are those among the
@@ -58,6 +59,7 @@ class Classifier(nn.Module):
         head: Head,
         shards: Shards | None = None,
         sampling: ClassSampling | None = None,
+        std: float = 0.01,
     ) -> None:
         super().__init__()
         if embedding_dim < 1:
@@ -70,7 +72,7 @@ class Classifier(nn.Module):
             raise ValueError("a head with several rows per class cannot use the norms of classes")
         self.shards = shards or Shards(classes)
         assert self.shards.rows == classes
-        weight = normal_rows(self.shards, head.sub_centres * embedding_dim, std=0.01)
+        weight = normal_rows(self.shards, head.sub_centres * embedding_dim, std=std)
         rows = () if head.sub_centres == 1 else (head.sub_centres,)
         self.weight = nn.Parameter(weight.view(len(weight), *rows, embedding_dim))
         bias = nn.Parameter(torch.zeros(len(weight))) if head.uses_bias else None
@@ -125,6 +127,22 @@ class Classifier(nn.Module):
             share = len(labels) / sum(sizes)
             loss, accuracy = (sum_for_repeated_work(value * share) for value in found)
             return Classified(for_averaging(loss), accuracy)
+
+    def scores(self, embeddings: Tensor) -> Tensor:
+        """Embeddings (n, embedding_dim) → scores (n, classes): the prediction is the highest.
+
+        Cosines, or logits (see ``Head.scores``). Only where this process holds all classes.
+        """
+        assert not self.sharded
+        with without_autocast(embeddings):
+            embeddings, weight = at_least_float32(embeddings), at_least_float32(self.weight)
+            norm, bias = no_facts(weight, len(weight))
+            if self.head.uses_class_norms:
+                norm = weight.norm(dim=-1)
+            if self.bias is not None:
+                bias = at_least_float32(self.bias)
+            cosine = nearest_centres(F.normalize(embeddings), F.normalize(weight, dim=-1))
+            return self.head.scores(cosine, embeddings.norm(dim=1), Classes(norm, bias))
 
     def reduce_gradients(self) -> None:
         """Complete gradients over several processes, once after the backward passes of a batch."""

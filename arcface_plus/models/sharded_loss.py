@@ -63,8 +63,10 @@ def sharded_loss(
     share = len(losses) / len(cosine)
     loss = sum_for_repeated_work(with_penalty(head, losses.mean(), own) * share)
     with torch.no_grad():
-        rivals = F.pad(cosine.masked_fill(hidden, -torch.inf), (0, 1), value=-torch.inf)
-        accuracy = (labelled > largest_(rivals.amax(dim=1))).float().mean()
+        scores = head.scores(cosine, norms, held.facts)
+        right = labelled if scores is cosine else sum_(_entries(scores, held.place))
+        rivals = F.pad(scores.masked_fill(hidden, -torch.inf), (0, 1), value=-torch.inf)
+        accuracy = (right > largest_(rivals.amax(dim=1))).float().mean()
     return loss, accuracy
 
 

@@ -27,7 +27,7 @@ from arcface_plus.run_directory.manifest import Content, Manifest, check_files, 
 from arcface_plus.run_directory.model_file import (
     MODEL_CARD,
     MODEL_WEIGHTS,
-    ModelCard,
+    Card,
     write_model,
 )
 from arcface_plus.run_directory.together import in_first, together
@@ -92,7 +92,7 @@ class Checkpoints:
         training: Training,
         rows: ClassRows,
         backbone: Mapping[str, torch.Tensor],
-        card: ModelCard,
+        card: Card,
         processes: Processes = Processes(),  # noqa: B008
     ) -> Path:
         """Write one checkpoint, let it appear, update RUN/model.*, drop the oldest (collective).
@@ -155,7 +155,7 @@ def _write(
     training: Training,
     rows: ClassRows,
     backbone: Mapping[str, torch.Tensor],
-    card: ModelCard,
+    card: Card,
     processes: Processes,
 ) -> dict[str, Content]:
     """Write this process's files and let them outlast a power cut; what is in them, by name."""

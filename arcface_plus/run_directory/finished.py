@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
+from arcface_plus.run_directory.classifier_card import TASK
 from arcface_plus.run_directory.entries import SUMMARY_FILE
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS
 from data_prep.errors import DataError
@@ -42,10 +44,22 @@ def verified(run: Path, step: int, targets: Collection[str]) -> dict[str, float]
 
 
 def read_accuracies(file: Path) -> dict[str, float]:
-    """10-fold accuracy by target of a verification that the run has written."""
+    """Accuracy by target of an evaluation that the run has written: 10-fold, or top-1."""
     content = read_json_mapping(file)
     try:
+        if content.get("task") == TASK:
+            return {"test": float(content["top1"])}  # type: ignore[arg-type]
         targets = content["targets"]
         return {name: float(found["accuracy"]["mean"]) for name, found in targets.items()}  # type: ignore[attr-defined]
     except (KeyError, TypeError, AttributeError, ValueError):
         raise DataError(f"{file}: not a verification; delete it to verify again") from None
+
+
+def classification_figures(run: Path, step: int) -> dict[str, dict[str, Any]]:
+    """For summary.json: the figures of a classification's test split; empty for faces."""
+    file = verification_file(run, step)
+    content = read_json_mapping(file) if file.is_file() else {}
+    if content.get("task") != TASK:
+        return {}
+    ours = ("schema", "task", "checkpoint")
+    return {"test": {key: value for key, value in content.items() if key not in ours}}

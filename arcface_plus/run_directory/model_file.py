@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import Field, StrictStr, TypeAdapter, ValidationError
@@ -24,6 +24,16 @@ from data_prep.validation_errors import first_misfit
 MODEL_WEIGHTS = "model.safetensors"
 MODEL_CARD = "model.json"
 _IDENTITY = "checkpoint"  # key of the .safetensors metadata
+
+
+class Card(Protocol):
+    """What lies beside weights: `ModelCard`, or `ClassifierCard` in classification runs."""
+
+    def at(self, step: int) -> Card: ...
+
+    def beside(self, sha256: str) -> Card: ...
+
+    def to_json(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,11 @@ class ModelCard:
         content = parse_json(data.encode() if isinstance(data, str) else data, str(path))
         if not isinstance(content, dict):
             raise DataError(f"{path}: not a model card")
+        if "task" in content:
+            raise DataError(
+                f"{path}: is of a classification run, not of a face model; use `arcface-plus eval "
+                "classify`"
+            )
         schema = content.get("schema", 1)
         if isinstance(schema, int) and schema > 2:
             raise DataError(
@@ -129,7 +144,7 @@ def read_identity(path: Path) -> str:
 
 
 def write_model(
-    path: Path, weights: Mapping[str, torch.Tensor], card: ModelCard, identity: str = ""
+    path: Path, weights: Mapping[str, torch.Tensor], card: Card, identity: str = ""
 ) -> Content:
     """`path` (.safetensors) and its card beside it, which holds its hash; each appears whole."""
     written = write_tensors(path, weights, {_IDENTITY: identity} if identity else None)

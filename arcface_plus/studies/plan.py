@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from arcface_plus.config.complaints import unknown_name
-from arcface_plus.config.merging import changed_tree, merged, setting
-from arcface_plus.config.tree import RunConfig, extended_file, read_tree, validate
+from arcface_plus.config.merging import changed_tree, setting
+from arcface_plus.config.tree import (
+    RunConfig,
+    extended_file,
+    merged_configs,
+    read_tree,
+    validate,
+)
 from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.studies.study_file import StudyFile, Variant, read_study
 from data_prep.errors import UserError
@@ -84,9 +90,9 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     configs: dict[str, RunConfig] = {}
     for name in changes:
         try:
-            tree = merged(base, changed_tree(study.variants[name].set), RunConfig)
+            tree = merged_configs(base, changed_tree(study.variants[name].set))
             for given in shared:
-                tree = merged(tree, given, RunConfig)
+                tree = merged_configs(tree, given)
             configs[name] = validate(_named(tree, study.name), f"variants.{name}")
         except UserError as error:
             wrong.append(str(error))
@@ -111,13 +117,13 @@ def _checked_base(
     wrong += [f"--set: {what}" for given in shared for what in _ours(flattened(given))]
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
-    tree = merged(read_tree(base_file), changed_tree(study.set), RunConfig)
+    tree = merged_configs(read_tree(base_file), changed_tree(study.set))
     validate(_named(tree, study.name), f"{file}: {base_file.name} with the changes in set")
     return tree
 
 
 def _named(tree: dict[str, Any], name: str) -> dict[str, Any]:
-    return merged(tree, {"run": {"name": name, "seed": 0}}, RunConfig)
+    return merged_configs(tree, {"run": {"name": name, "seed": 0}})
 
 
 def _planned(
@@ -181,25 +187,28 @@ def _unlike_starts(configs: Mapping[str, RunConfig], study: StudyFile) -> list[s
         start = study.variants[name].start_from
         if start is None or start not in configs:
             continue
-        one, other = config.model, configs[start].model
-        if (one.backbone, one.embedding_dim) != (other.backbone, other.embedding_dim):
+        if _network(config) != _network(configs[start]):
             wrong.append(f"variants.{name}: its network is not that of {start}, its start_from")
-        if config.model.init is not None:
+        if config.initial_weights is not None:
             wrong.append(f"variants.{name}: give start_from or model.init, not both")
     return wrong
+
+
+def _network(config: RunConfig) -> tuple[object, int]:
+    return config.model.backbone, config.class_weights.dimensions
 
 
 def _targets(
     study: StudyFile, configs: Mapping[str, RunConfig], wrong: list[str]
 ) -> tuple[str, ...]:
     """The judged targets; adds to `wrong` what cannot be judged."""
-    known = tuple(dict.fromkeys(t for config in configs.values() for t in config.eval.targets))
+    known = tuple(dict.fromkeys(t for config in configs.values() for t in config.eval.names))
     targets = study.targets or known
     for name, config in configs.items():
         wrong += [
             f"variants.{name}: eval.targets lacks {target}, which is judged"
             for target in targets
-            if target not in config.eval.targets
+            if target not in config.eval.names
         ]
     if configs and not targets:
         wrong.append("eval.targets is empty, so there is nothing to compare")

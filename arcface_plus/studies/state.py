@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from arcface_plus.config.sections import FaceConfig
 from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
 from arcface_plus.run_directory.entries import METRICS_FILE
 from arcface_plus.run_directory.finished import is_finished
@@ -48,7 +49,7 @@ def state_of(folder: Path, planned: PlannedRun) -> State:
             "refused", step,
             f"{run}: is at step {step}, beyond the study's {config.optimizer.steps}; {REMEDY}",
         )  # fmt: skip
-    if is_finished(run, config.optimizer.steps, config.eval.targets):
+    if is_finished(run, config.optimizer.steps, config.eval.names):
         return State("finished", config.optimizer.steps)
     return State("partly" if step else "new", step)
 
@@ -87,23 +88,25 @@ def needs(runs: Iterable[PlannedRun]) -> list[Need]:
     """The data of these runs, each once."""
     found: dict[Need, None] = {}
     for planned in runs:
-        train, targets = planned.config.data.train, planned.config.eval.targets
+        train = planned.config.data.train
         if train is None:
             found[Need("training data", "not given, use --set data.train=PATH", False)] = None
         else:
             found[Need("training data", train, Path(train).exists())] = None
-        if planned.config.eval.data is None and not (train and Path(train).exists()):
-            for target in targets:
-                place = f"{target}.bin beside the training data, or --set eval.data=FOLDER"
-                found[Need("pairs", place, False)] = None
-        else:
-            folder = pair_folder(planned.config)
-            for target in targets:
-                file = folder / f"{target.removesuffix('.bin')}.bin"
-                found[Need("pairs", str(file), file.is_file())] = None
-        if start := planned.config.model.init:
+        if isinstance(planned.config, FaceConfig):
+            found |= dict.fromkeys(_pair_files(planned.config))
+        if start := planned.config.initial_weights:
             found[Need("initial weights", start, Path(start).exists())] = None
     return list(found)
+
+
+def _pair_files(config: FaceConfig) -> list[Need]:
+    train, targets = config.data.train, config.eval.targets
+    if config.eval.data is None and not (train and Path(train).exists()):
+        beside = "beside the training data, or --set eval.data=FOLDER"
+        return [Need("pairs", f"{target}.bin {beside}", False) for target in targets]
+    files = [pair_folder(config) / f"{t.removesuffix('.bin')}.bin" for t in targets]
+    return [Need("pairs", str(file), file.is_file()) for file in files]
 
 
 def check_needs(runs: Sequence[PlannedRun]) -> None:

@@ -5,6 +5,7 @@ Training and `bench step` both use these functions, so that the benchmark measur
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,6 @@ from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import progress_bar, say
 from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.order import equal_parts
-from arcface_plus.data.sources import Source
 from arcface_plus.models.activation_checkpointing import checkpoint_activations, is_very_deep
 from arcface_plus.models.auxiliary import AuxiliaryTerm
 from arcface_plus.models.class_sampling import ClassSampling
@@ -24,7 +24,6 @@ from arcface_plus.models.regularization import Regularization
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.entries import ENVIRONMENT_FILE
 from arcface_plus.run_directory.metrics import Metrics
-from arcface_plus.run_directory.model_file import ModelCard
 from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.run_directory.sinks import RunFacts
 from arcface_plus.run_directory.sinks.jsonl import last_logged
@@ -47,20 +46,20 @@ _BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialize the w
 
 
 def build_recognizer(
-    config: RunConfig, classes: int, processes: Processes | None = None
+    config: RunConfig, classes: int, processes: Processes | None = None, side: int = SIDE
 ) -> Recognizer:
-    """The network of a run, initialized as a pure function of the seed."""
+    """The network of a run, for images of this side, initialized as a pure function of the seed."""
     shards = class_shards(config, classes, processes or Processes())
-    share, seed = config.model.class_sampling, config.run.seed
-    sampling = ClassSampling(share, seed) if share < 1.0 else None
+    weights, seed = config.class_weights, config.run.seed
+    sampling = ClassSampling(weights.sampling, seed) if weights.sampling < 1.0 else None
     seed_step(seed, _BEFORE_TRAINING, 0)
-    backbone = config.model.build_backbone()
-    dimensions, head = config.model.embedding_dim, config.head.build()
-    classifier = Classifier(dimensions, classes, head, shards, sampling)
+    backbone = config.model.build_backbone(side)
+    head = config.head.build()
+    classifier = Classifier(weights.dimensions, classes, head, shards, sampling, weights.std)
     plans = [term.plan() for term in config.regularizers]
     regularization = Regularization(plans, backbone, classifier)
     auxiliary = AuxiliaryTerm(
-        config.auxiliary.build(), config.auxiliary.weight, classes, config.model.embedding_dim
+        config.auxiliary.build(), config.auxiliary.weight, classes, weights.dimensions
     )
     return Recognizer(backbone, classifier, regularization, auxiliary=auxiliary)
 
@@ -70,14 +69,17 @@ def build_updater(
     recognizer: Recognizer,
     device: torch.device,
     processes: Processes,
+    side: int = SIDE,
 ) -> tuple[Updater, str | None]:
     """The updater of `recognizer`, which is moved to the device and prepared for training.
+
+    side: of the images.
 
     Also returns why the network could not be compiled although `runtime.compile: auto` asks for it.
     """
     precision = resolve_precision(config.runtime.precision, device)
     recognizer.to(device)
-    uncompiled = _prepare_backbone(recognizer.backbone, config, device, processes)
+    uncompiled = _prepare_backbone(recognizer.backbone, config, device, processes, side)
     trained = [p for p in recognizer.parameters() if p.requires_grad]
     settings = UpdateSettings(
         precision,
@@ -99,23 +101,19 @@ def build_trainer(
     initial: InitialWeights | None = None,
 ) -> Trainer:
     """The trainer of this process, starting at `first_step`, of a new run from `initial`."""
-    processes, source = ground.processes, ground.source
-    recognizer = build_recognizer(config, source.classes, processes)
+    processes, source, material = ground.processes, ground.source, ground.material
+    side = source.size[0]
+    recognizer = build_recognizer(config, source.classes, processes, side)
     if initial is not None:
         told = initial.load_into(recognizer)
         if processes.first:
             say(told)
-    updater, uncompiled = build_updater(config, recognizer, ground.device, processes)
+    updater, uncompiled = build_updater(config, recognizer, ground.device, processes, side)
     if uncompiled and processes.first:
         say(f"runtime.compile: not possible here ({uncompiled}); training without it")
     if processes.first:
         for line in recognizer.regularizer.described():
             say(f"regularizer {line}")
-    card = ModelCard(
-        backbone=config.model.backbone.name,
-        parameters=config.model.backbone.parameters,
-        embedding_dim=config.model.embedding_dim,
-    )
     plan = Plan(
         steps=config.optimizer.steps,
         log_every=config.logging.every,
@@ -125,15 +123,16 @@ def build_trainer(
             config.data.cache, config.data.threads, ground.device.type == "cuda"
         ),
     )
+    evaluate = partial(material.evaluate, classifier=recognizer.classifier)
     checkpoints = Checkpoints(run, config.checkpoint.keep, config.checkpoint.best)
     metrics = build_metrics(config, run, first_step) if processes.first else None
     return Trainer(
         run,
         plan,
-        build_loader(config, source, ground.device, processes),
+        build_loader(config, ground),
         updater,
-        Saving(run, checkpoints, updater, card, ground.conditions, source.class_names),
-        Verifying(run, ground.verify, config.eval.targets, config.eval.every, metrics),
+        Saving(run, checkpoints, updater, material.card, ground.conditions, source.class_names),
+        Verifying(run, evaluate, config.eval.names, config.eval.every, metrics),
         metrics,
     )
 
@@ -152,15 +151,13 @@ def build_metrics(config: RunConfig, run: Path, first_step: int) -> Metrics:
     return Metrics(facts, config.optimizer.steps, config.logging.sinks)
 
 
-def build_loader(
-    config: RunConfig, source: Source, device: torch.device, processes: Processes
-) -> Loader:
+def build_loader(config: RunConfig, ground: Groundwork) -> Loader:
     """The loader of a run's batches, as its config specifies."""
-    data = config.data
+    data, processes = config.data, ground.processes
     settings = LoaderSettings(
         batch_size=data.batch_size,
         seed=config.run.seed,
-        flip=data.flip,
+        preparation=ground.material.preparation,
         cache=data.cache,
         cache_dir=Path(data.cache_dir) if data.cache_dir else None,
         threads=data.threads,
@@ -168,11 +165,15 @@ def build_loader(
     )
     speak = say if processes.first else None
     with progress_bar("decoding into the cache") as progress:
-        return Loader(source, settings, device, processes, progress, speak)
+        return Loader(ground.source, settings, ground.device, processes, progress, speak)
 
 
 def _prepare_backbone(
-    backbone: nn.Module, config: RunConfig, device: torch.device, processes: Processes
+    backbone: nn.Module,
+    config: RunConfig,
+    device: torch.device,
+    processes: Processes,
+    side: int,
 ) -> str | None:
     """Set memory format, and activation checkpointing or compilation; return why not compiled."""
     runtime = config.runtime
@@ -191,7 +192,7 @@ def _prepare_backbone(
     elif _switch(runtime.compile, default=device.type == "cuda"):
         shares = equal_parts(config.data.batch_size, processes.count)
         size = batch_parts(shares, config.data.micro_batch_size)[0][processes.rank]
-        images = torch.zeros((size, 3, SIDE, SIDE), device=device)
+        images = torch.zeros((size, 3, side, side), device=device)
         images = images.contiguous(memory_format=memory_format)
         if processes.first:
             say("compiling the network, which takes minutes if it is large")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from arcface_plus.config.sections import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.order import equal_parts
@@ -44,7 +45,7 @@ def _check_shares(batch_size: int, micro_batch_size: int | None, processes: int)
         )
 
 
-def checked_source(config: RunConfig, speaks: bool) -> Source:
+def checked_source(config: FaceConfig, speaks: bool) -> Source:
     """The training data; UserError if they cannot be trained on."""
     if config.data.train is None:
         raise UserError("missing key data.train (a .rec or a folder): use --set data.train=PATH")

@@ -34,19 +34,20 @@ def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
     check_usable(run, config, fresh)
     checkpoint = None if fresh else Checkpoints(run, config.checkpoint.keep).last()
     step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
-    if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
+    if step >= config.optimizer.steps and is_finished(run, step, config.eval.names):
         return _first_only(ground, [f"{run}: finished at step {step}; {how_to_extend(step)}"])
-    recognizer = build_recognizer(config, ground.source.classes, ground.processes)
+    side = ground.source.size[0]
+    recognizer = build_recognizer(config, ground.source.classes, ground.processes, side)
     initial = None
     if step == 0:
         initial = read_initial_weights(config, run, ground.conditions, ground.processes)
-    targets = ", ".join(config.eval.targets) or "none"
+    targets = ", ".join(config.eval.names) or "none"
     lines = [
         f"would train {what_is_trained(config, ground)}",
         f"run directory: {run}, {_state(run, step, fresh)}",
         *([initial.load_into(recognizer)] if initial else []),
         _sizes(recognizer.backbone, recognizer.classifier),
-        f"verification on {targets}, every {config.eval.every} steps",
+        f"evaluation on {targets}, every {config.eval.every} steps",
         _first_step(config, ground, recognizer),
     ]
     return _first_only(ground, lines)
@@ -84,8 +85,9 @@ def _first_step(config: RunConfig, ground: Groundwork, recognizer: Recognizer) -
     """Make the first step of a new run on a real batch; the updated weights are discarded."""
     data = config.data.model_copy(update={"cache": "none"})  # one batch needs no cache
     config = config.model_copy(update={"data": data})
-    updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes)
-    loader = build_loader(config, ground.source, ground.device, ground.processes)
+    side = ground.source.size[0]
+    updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes, side)
+    loader = build_loader(config, ground)
     try:
         batch = next(loader.batches(0, 1))
         begun = time.perf_counter()

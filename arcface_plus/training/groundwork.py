@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from arcface_plus.config.sections import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
-from arcface_plus.data.sources import Source
+from arcface_plus.data.preparation import Crops
+from arcface_plus.data.sources import TrainingImages
 from arcface_plus.embedder.load import network_embedder
 from arcface_plus.evaluation.verification import (
     VerificationReport,
@@ -19,6 +22,8 @@ from arcface_plus.evaluation.verification import (
     target_file,
     verify_targets,
 )
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.run_directory.model_file import ModelCard
 from arcface_plus.run_directory.training_state import Conditions
 from arcface_plus.runtime import (
     Processes,
@@ -28,6 +33,8 @@ from arcface_plus.runtime import (
     resolve_precision,
 )
 from arcface_plus.training.checks import check_settings, checked_source
+from arcface_plus.training.classification import image_material
+from arcface_plus.training.material import Material
 from data_prep.pairs import read_pairs
 
 VERIFY_BATCH = 128
@@ -37,16 +44,18 @@ VERIFY_BATCH = 128
 class Groundwork:
     """What a run is built on.
 
-    shared_images: by target, how many of its images are also in the training set; counted by the
-        first process.
+    material: what the task brings.
     """
 
     device: torch.device
     processes: Processes
-    source: Source
-    verify: Callable[[nn.Module], VerificationReport]
+    material: Material
     conditions: Conditions
-    shared_images: Mapping[str, int]
+
+    @property
+    def source(self) -> TrainingImages:
+        """The training images."""
+        return self.material.source
 
 
 def lay_groundwork(config: RunConfig) -> Groundwork:
@@ -54,6 +63,19 @@ def lay_groundwork(config: RunConfig) -> Groundwork:
     processes = join_processes(config.runtime.timeout_seconds)
     device = _chosen_device(config, processes)
     check_settings(config, processes.count)
+    material = _MATERIALS[config.task](config, processes, device)
+    conditions = Conditions(
+        classes=material.source.classes,
+        samples=len(material.source),
+        data_digest=material.digest,
+        precision=resolve_precision(config.runtime.precision, device),
+        channels_last=channels_last(config),
+    )
+    return Groundwork(device, processes, material, conditions)
+
+
+def _face_material(config: FaceConfig, processes: Processes, device: torch.device) -> Material:
+    """Training set and pair files, checked; the first process counts images that both have."""
     source = checked_source(config, processes.first)
     files = target_files(config)
     targets = {name: read_pairs(file)[0] for name, file in files.items()} if processes.first else {}
@@ -66,18 +88,26 @@ def lay_groundwork(config: RunConfig) -> Groundwork:
                 f"`data check --against {files[name]}`",
                 style="yellow",
             )
-    conditions = Conditions(
-        classes=source.classes,
-        samples=len(source),
-        data_digest=digest,
-        precision=resolve_precision(config.runtime.precision, device),
-        channels_last=channels_last(config),
-    )
     verify = verifier(config, files, device)
-    return Groundwork(device, processes, source, verify, conditions, shared)
+
+    def evaluate(backbone: nn.Module, classifier: Classifier) -> VerificationReport:
+        return verify(backbone)
+
+    card = ModelCard(
+        backbone=config.model.backbone.name,
+        parameters=config.model.backbone.parameters,
+        embedding_dim=config.model.embedding_dim,
+    )
+    return Material(source, digest, Crops(config.data.flip), card, evaluate, shared)
 
 
-def target_files(config: RunConfig) -> dict[str, Path]:
+_MATERIALS: dict[str, Callable[[Any, Processes, torch.device], Material]] = {
+    "verification": _face_material,
+    "classification": image_material,
+}
+
+
+def target_files(config: FaceConfig) -> dict[str, Path]:
     """The pair file of each target; UserError if one is absent or invalid."""
     data = pair_folder(config)
     files = {target: target_file(data, target) for target in config.eval.targets}
@@ -86,14 +116,14 @@ def target_files(config: RunConfig) -> dict[str, Path]:
     return files
 
 
-def pair_folder(config: RunConfig) -> Path:
+def pair_folder(config: FaceConfig) -> Path:
     """The folder of <target>.bin: `eval.data`, or where the training data is."""
     train = Path(config.data.train or "")
     return Path(config.eval.data) if config.eval.data else train if train.is_dir() else train.parent
 
 
 def verifier(
-    config: RunConfig, files: Mapping[str, Path], device: torch.device
+    config: FaceConfig, files: Mapping[str, Path], device: torch.device
 ) -> Callable[[nn.Module], VerificationReport]:
     """Verification as the trainer calls it."""
     data = next(iter(files.values())).parent if files else Path()

@@ -82,9 +82,9 @@ def read_initial_weights(
         UserError: there is no such model, it is damaged, or its backbone does not fit; or it lies
             in `run`.
     """
-    if config.model.init is None:
+    if config.initial_weights is None:
         return None
-    given = Path(config.model.init)
+    given = Path(config.initial_weights)
     if run.resolve() in (given.resolve(), *given.resolve().parents):
         raise UserError(
             f"{given}: a run cannot start from weights in its own directory; choose another --out"
@@ -103,7 +103,8 @@ def _read(
     model = config.model
     with torch.device("meta"):
         backbone = model.build_backbone()
-    wanted = f"model.backbone {model.backbone.name} with {model.embedding_dim} dimensions"
+    dimensions = config.class_weights.dimensions
+    wanted = f"model.backbone {model.backbone.name} with {dimensions} dimensions"
     check_fit(backbone, state, given, wanted)
     checkpoint = weights.parent
     if not given.is_dir() or not (checkpoint / TRAINING_STATE).is_file():

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from arcface_plus.config.sections import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.run_directory.checkpoint import Checkpoints
@@ -50,12 +51,12 @@ def _execute(
     step = training.step if training else 0
     if processes.first:
         unmark_interrupted(run)
-    if step >= config.optimizer.steps and is_finished(run, step, config.eval.targets):
+    if step >= config.optimizer.steps and is_finished(run, step, config.eval.names):
         if processes.first:
             say(f"{run}: finished at step {step}; {how_to_extend(step)}")
         return
     if processes.first:
-        describe(run, config, ground.device, processes.count, ground.shared_images)
+        describe(run, config, ground.device, processes.count, ground.material.shared_images)
         say(f"{config.run.name}: {_begins(step)} in {run}: {what_is_trained(config, ground)}")
     trainer = build_trainer(config, run, ground, step, initial)
     try:
@@ -70,7 +71,7 @@ def _execute(
             say(f"{config.run.name}: {line}")
 
 
-def verify_untrained(config: RunConfig) -> dict[str, float]:
+def verify_untrained(config: FaceConfig) -> dict[str, float]:
     """Accuracy by target of the network before its first step."""
     device = resolve_device(config.runtime.device)
     backbone = build_recognizer(config, classes=2).backbone.eval().to(device)

@@ -14,7 +14,7 @@ from arcface_plus.models.nearest.results import NearestAngles
 from arcface_plus.models.nearest.watch import Watch
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.class_files import WEIGHT, ClassRows, read_rows
-from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, ModelCard, load_weights
+from arcface_plus.run_directory.model_file import MODEL_WEIGHTS, Card, load_weights
 from arcface_plus.run_directory.nearest_classes import FILE as NEAREST_CLASSES
 from arcface_plus.run_directory.nearest_classes import write_nearest_classes
 from arcface_plus.run_directory.training_state import Conditions, Training
@@ -41,7 +41,7 @@ class Saving:
         run: Path,
         checkpoints: Checkpoints,
         updater: Updater,
-        card: ModelCard,
+        card: Card,
         conditions: Conditions,
         class_names: Mapping[int, str],
     ) -> None:

@@ -19,7 +19,8 @@ _BYTES = 12  # weight, gradient and momentum in float32
 
 def class_shards(config: RunConfig, classes: int, processes: Processes) -> Shards:
     """Which classes this process holds; UserError if a regularizer needs all of them on one."""
-    setting, whole = config.model.classifier, Shards(classes)
+    weights, whole = config.class_weights, Shards(classes)
+    setting = weights.held
     if setting == "replicated" or processes.count == 1:
         return whole
     unable = [term.name for term in config.regularizers if _needs_all_classes(term)]
@@ -29,7 +30,7 @@ def class_shards(config: RunConfig, classes: int, processes: Processes) -> Shard
             "classifier; use model.classifier: replicated"
         )
     rows = classes * config.head.build().sub_centres
-    saved = _BYTES * rows * config.model.embedding_dim * (1 - 1 / processes.count)
+    saved = _BYTES * rows * weights.dimensions * (1 - 1 / processes.count)
     if setting == "sharded" or (saved >= WORTH_HAVING and not unable):
         return Shards(classes, processes.rank, processes.count)
     return whole

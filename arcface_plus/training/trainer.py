@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.run_directory.finished import classification_figures
 from arcface_plus.run_directory.interrupted import mark_interrupted
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.run_directory.training_state import Training
@@ -212,6 +213,7 @@ class Trainer:
             "steps": self.step,
             **self._log.summary(self.run_folder, self.step),
             "accuracy": self._verifying.accuracies,
+            **classification_figures(self.run_folder, self.step),
             **self._saving.checkpoints.best_facts(),
             "wall_seconds": round(self._saving.elapsed_seconds, 2),
         }

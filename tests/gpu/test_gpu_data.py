@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from arcface_plus.data.loader import Batch, Loader, LoaderSettings
+from arcface_plus.data.preparation import Crops
 from arcface_plus.data.sources import open_source
 
 STEPS = 7
@@ -38,7 +39,9 @@ def test_batches_are_the_cpus(device, synthetic, tmp_path, cache):
 def test_a_batch_outlives_the_copies_of_those_after_it(gpu, synthetic, tmp_path):
     """Work that is still queued on a batch must not see the next one's pixels in its place."""
     source = open_source(synthetic)
-    loader = Loader(source, LoaderSettings(48, seed=0, flip=False, threads=2), gpu)
+    loader = Loader(
+        source, LoaderSettings(48, seed=0, preparation=Crops(flip=False), threads=2), gpu
+    )
     sums = []
     try:
         for batch in loader.batches(0, 10):

@@ -89,6 +89,18 @@ class Head(nn.Module, ABC):
         Column by column: a column must not depend on the others.
         """
 
+    def scores(self, cosine: Tensor, norms: Tensor | None, classes: Classes) -> Tensor:
+        """What a prediction ranks c classes by, (n, c), from cosines (n, c) and norms (n,).
+
+        Cosines; but logits if a class has a norm or bias of its own.
+        """
+        if not (self.uses_class_norms or self.uses_bias):
+            return cosine
+        unlabelled = torch.zeros_like(cosine[:, 0])
+        norms = torch.ones_like(unlabelled) if norms is None else norms
+        own = no_facts(cosine, len(cosine))
+        return self.others(cosine, Samples(unlabelled, norms, own), classes)
+
     def observe(self, samples: Samples, closing: bool) -> None:
         """Update running statistics; called in training, before the logits, without gradient.
 

@@ -54,5 +54,5 @@ def test_no_json_schema_terms_are_shown():
 
 def test_a_prefix_is_a_section_or_a_key():
     assert {row.key.split(".")[0] for row in config_keys("head")} == {"head"}
-    assert [row.key for row in config_keys("data.cache")] == ["data.cache"]
+    assert [row.key for row in config_keys("data.micro_batch_size")] == ["data.micro_batch_size"]
     assert config_keys("hea") == []

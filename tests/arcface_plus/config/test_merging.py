@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from arcface_plus.config.merging import changed_tree, merged, nested, setting
-from arcface_plus.config.sections import RunConfig
+from arcface_plus.config.sections import FaceConfig
 from data_prep.errors import UserError
 
 
 def test_sections_merge_and_lists_are_replaced():
     base = {"run": {"name": "a", "seed": 4}, "eval": {"targets": ["x", "y"]}}
-    assert merged(base, {"run": {"name": "b"}, "eval": {"targets": ["z"]}}, RunConfig) == {
+    assert merged(base, {"run": {"name": "b"}, "eval": {"targets": ["z"]}}, FaceConfig) == {
         "run": {"name": "b", "seed": 4}, "eval": {"targets": ["z"]}
     }  # fmt: skip
     assert base["run"]["name"] == "a"
@@ -27,28 +27,28 @@ def test_sections_merge_and_lists_are_replaced():
 )
 def test_another_head_drops_the_previous_parameters(over, result):
     base = {"head": {"scale": 2.0, "margin": 0.1, "extra": 1}}  # arcface by default
-    assert merged(base, {"head": over}, RunConfig) == {"head": result}
+    assert merged(base, {"head": over}, FaceConfig) == {"head": result}
 
 
 def test_another_optimizer_keeps_schedule_steps_and_clipping():
     base = {
         "optimizer": {"lr": 0.1, "momentum": 0.9, "milestones": [5], "steps": 9, "grad_clip": 1}
     }
-    assert merged(base, setting("optimizer.name=adamw"), RunConfig)["optimizer"] == {
+    assert merged(base, setting("optimizer.name=adamw"), FaceConfig)["optimizer"] == {
         "name": "adamw", "milestones": [5], "steps": 9, "grad_clip": 1
     }  # fmt: skip
-    assert merged(base, setting("optimizer.schedule=cosine"), RunConfig)["optimizer"] == {
+    assert merged(base, setting("optimizer.schedule=cosine"), FaceConfig)["optimizer"] == {
         "schedule": "cosine", "lr": 0.1, "momentum": 0.9, "steps": 9, "grad_clip": 1
     }  # fmt: skip
 
 
 def test_another_regularizer_keeps_its_weight_and_another_backbone_is_nested():
     base = {"regularizer": {"name": "mma", "weight": 0.03, "mode": "exact"}}
-    assert merged(base, setting("regularizer.name=none"), RunConfig) == {
+    assert merged(base, setting("regularizer.name=none"), FaceConfig) == {
         "regularizer": {"name": "none", "weight": 0.03}
     }
     base = {"model": {"dropout": 0.1, "backbone": {"name": "tiny", "width": 0.5}}}
-    assert merged(base, setting("model.backbone.name=r50"), RunConfig) == {
+    assert merged(base, setting("model.backbone.name=r50"), FaceConfig) == {
         "model": {"dropout": 0.1, "backbone": {"name": "r50"}}
     }
 
@@ -82,12 +82,12 @@ def test_values_that_cannot_be_read(value):
 
 def test_a_list_of_components_is_replaced_as_a_whole():
     base = {"regularizer": [{"name": "mma", "weight": 1.0}]}
-    other = merged(base, setting("regularizer={name: mhe, weight: 2.0}"), RunConfig)
+    other = merged(base, setting("regularizer={name: mhe, weight: 2.0}"), FaceConfig)
     assert other == {"regularizer": {"name": "mhe", "weight": 2.0}}
-    longer = merged(other, setting("regularizer=[mma, mhe]"), RunConfig)
+    longer = merged(other, setting("regularizer=[mma, mhe]"), FaceConfig)
     assert longer == {"regularizer": ["mma", "mhe"]}
     with pytest.raises(UserError, match="regularizer: is a list, which cannot be changed in part"):
-        merged(base, setting("regularizer.weight=0.5"), RunConfig)
+        merged(base, setting("regularizer.weight=0.5"), FaceConfig)
 
 
 def test_nested_and_dotted_changes_make_one_tree():

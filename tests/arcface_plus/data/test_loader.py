@@ -17,6 +17,7 @@ from arcface_plus.data.images import (
 )
 from arcface_plus.data.loader import Loader, LoaderSettings
 from arcface_plus.data.order import batch_flips, batch_indices
+from arcface_plus.data.preparation import Crops
 from arcface_plus.data.sources import open_source
 from arcface_plus.runtime import Processes
 from data_prep.errors import DataError
@@ -46,7 +47,7 @@ def test_images_are_decoded_rgb_flipped_and_normalized(source):
 
 
 def test_without_flip_nothing_is_mirrored(source):
-    batch = next(loader(source, flip=False).batches(0, 1))
+    batch = next(loader(source, preparation=Crops(flip=False)).batches(0, 1))
     pixels = torch.from_numpy(np.stack([source.image(i) for i in batch.indices]))
     assert torch.equal(batch.images, normalize(pixels))
 
