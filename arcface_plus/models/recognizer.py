@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from arcface_plus.models.auxiliary import AuxiliaryTerm
@@ -26,7 +25,7 @@ class Losses(NamedTuple):
     regularizers: their sum, each multiplied by its weight."""
     accuracy: Tensor
     """Share of the batch nearest to its own class, without margin; detached."""
-    auxiliary: Tensor = torch.zeros(())
+    auxiliary: Tensor
     """The auxiliary loss, not multiplied by its weight; 0 without one; detached."""
 
 
@@ -90,16 +89,17 @@ class Recognizer(nn.Module):
         if share != 1.0:
             margin, accuracy = margin * share, accuracy * share
         terms = self.regularizer.acting
+        nothing = margin.new_zeros(())
         if not (terms and closing):
-            losses = Losses(margin, margin.detach(), margin.new_zeros(()), accuracy)
+            losses = Losses(margin, margin.detach(), nothing, accuracy, nothing)
             return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
         values = self.regularizer(moment)
-        total, weighted = margin, margin.new_zeros(())
+        total, weighted = margin, nothing
         for term, value in zip(terms, values, strict=True):
             total = total + term.weight * value
             weighted = weighted + term.weight * value.detach()
         regularizer = values[0].detach() if len(values) == 1 else weighted
-        losses = Losses(total, margin.detach(), regularizer, accuracy)
+        losses = Losses(total, margin.detach(), regularizer, accuracy, nothing)
         return self._with_auxiliary(losses, embeddings, labels, share, closing, sizes)
 
     def _with_auxiliary(

@@ -133,7 +133,9 @@ def _labels(rows: Tensor, count: int, moment: Moment | None) -> tuple[Tensor, Te
     """Positions in ``rows`` of the batch's labels that are there, and how often each occurs."""
     if moment is None or moment.labels is None:
         raise ValueError("pairs: batch needs moment=Moment(seed, step, labels)")
-    times = torch.bincount(moment.labels.to(rows.device), minlength=count)[rows]
+    labels = moment.labels.to(rows.device)
+    times = torch.zeros(count, dtype=torch.int64, device=rows.device)
+    times = times.index_add_(0, labels, torch.ones_like(labels))[rows]  # bincount would wait, too
     chosen = times.nonzero().squeeze(1)
     return chosen, times[chosen]
 

@@ -19,7 +19,7 @@ from arcface_plus.training.errors import Diverged
 
 
 def losses(total: float) -> Losses:
-    return Losses(*(torch.tensor(v) for v in (total, total, 0.0, 0.5)))
+    return Losses(*(torch.tensor(v) for v in (total, total, 0.0, 0.5, 0.0)))
 
 
 def batch() -> Batch:
