@@ -37,6 +37,14 @@ def difficult_rows(n: int, dtype: torch.dtype, d: int = 8) -> Tensor:
     return weight.to(dtype)
 
 
+def more_and_fewer_rows_than_dimensions() -> list[Tensor]:
+    """Difficult rows of 8 dimensions, orthonormal rows, and a NaN."""
+    broken = random_rows(11, 6)
+    broken[-1, 2] = torch.nan
+    rows = [difficult_rows(n, dtype) for n in (5, 7, 11, 301) for dtype in (torch.float32, F64)]
+    return [*rows, torch.eye(7, 9), torch.linalg.qr(random_rows(9, 5)).Q.T, broken]
+
+
 def identical_rows_apart(weight: Tensor) -> Tensor:
     """The same without identical rows, which float64 products only tell apart by rounding."""
     noise = random_rows(*weight.shape, weight.dtype, seed=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,9 +38,10 @@ def train(synthetic, tmp_path) -> Callable[..., list[str]]:
     return words
 
 
-def run_to_end(words: list[str], folder: Path) -> None:
-    with launched(words, 2, folder) as started:
-        assert started.statuses() == [0, 0], started.said()
+def run_to_end(words: list[str], folder: Path, count: int = 2) -> str:
+    with launched(words, count, folder) as started:
+        assert started.statuses() == [0] * count, started.said()
+        return started.said()
 
 
 def steps_of(run: Path) -> list[int]:
@@ -65,6 +67,29 @@ def test_a_signal_to_one_process_saves_all_and_the_run_goes_on_as_if_nothing_wer
     last = f"checkpoints/step_{step + 3:08d}"
     assert_same_bits(run / last, tmp_path / "whole" / last)
     assert [line["step"] for line in lines(run)] == list(range(1, step + 4))
+
+
+def test_every_regularizer_over_two_processes_goes_on_in_one(train, tmp_path):
+    """What depends on weights, labels, seed and step alone is the same after that."""
+    terms = (
+        "regularizer=[{name: mma, weight: 0.3, layers: all},"
+        "{name: mhe, weight: 0.5, pairs: batch},"
+        "{name: mhe, weight: 0.5, subset: 0.6, half_space: true},"
+        "{name: orthogonal, weight: 0.01, layers: all}, {name: orthonormal, weight: 0.01}]"
+    )
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    settings = ("model.classifier=sharded", "optimizer.lr=0.05", terms)
+    said = run_to_end(train(together, *settings, "optimizer.steps=4"), tmp_path / "first")
+    assert "class weights sharded over 2 processes" in said
+    shutil.copytree(together, alone)
+    run_to_end(train(together, *settings, "optimizer.steps=5"), tmp_path / "second")
+    run_to_end(train(alone, *settings, "optimizer.steps=5"), tmp_path / "third", 1)
+    last, ours = lines(together)[-1], lines(alone)[-1]
+    assert last["step"] == ours["step"] == 5
+    for label in ("mma", "mhe", "mhe_2", "orthogonal", "orthonormal"):
+        value = f"loss_regularizer.{label}"
+        assert last[value] == pytest.approx(ours[value], rel=1e-5)
+        assert min(line[f"regularizer_gradient_ratio.{label}"] for line in (last, ours)) > 0
 
 
 def test_a_record_that_one_process_cannot_read_saves_the_run(train, synthetic, tmp_path):

@@ -13,19 +13,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from arcface_plus.models.collectives import gather_rows
 from arcface_plus.models.shards import Shards
 
 
 def gathered(own: Tensor, shards: Shards) -> Tensor:
     """The values (rows, …) of all rows, from each process's ``own`` (own rows, …)."""
-    if shards.count == 1:
-        return own
-    # Only the last parts are shorter than the others: filled up, they join without gaps.
-    padded = own.new_zeros(shards.length, *own.shape[1:])
-    padded[: len(own)] = own
-    every = own.new_empty(shards.count * shards.length, *own.shape[1:])
-    dist.all_gather_into_tensor(every, padded)
-    return every[: shards.rows]
+    return own if shards.count == 1 else gather_rows(own, shards.sizes)
 
 
 def summed(own: Tensor, shards: Shards) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from naive_angles import F64, loss_and_gradient, random_rows, simplex
 from sharded_regularizers import Case, check_over_shards
-from sharded_rows import difficult_rows
+from sharded_rows import more_and_fewer_rows_than_dimensions
 from torch import Tensor
 
 from arcface_plus.models.regularizers import Orthogonal
@@ -61,11 +61,5 @@ def test_zero_rows_are_left_out_and_nan_is_not_hidden(d: int) -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_over_shards_as_on_one_process(count: int) -> None:
-    """With more and with fewer rows than dimensions (8), and where a process has no rows."""
-    broken = random_rows(11, 6)
-    broken[-1, 2] = math.nan
-    everything = [
-        difficult_rows(n, dtype) for n in (5, 7, 11, 301) for dtype in (torch.float32, F64)
-    ]
-    everything += [torch.eye(7, 9), broken, broken.T.contiguous()]
+    everything = more_and_fewer_rows_than_dimensions()
     check_over_shards(count, [Case("orthogonal", {}, weight) for weight in everything])

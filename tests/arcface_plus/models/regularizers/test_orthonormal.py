@@ -8,7 +8,7 @@ import pytest
 import torch
 from naive_angles import F64, loss_and_gradient, random_rows
 from sharded_regularizers import Case, check_over_shards
-from sharded_rows import difficult_rows
+from sharded_rows import more_and_fewer_rows_than_dimensions
 from torch import Tensor
 
 from arcface_plus.models.regularizers import Orthonormal
@@ -47,12 +47,6 @@ def test_the_minimum_and_zero_rows() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_over_shards_as_on_one_process(count: int) -> None:
-    """With more and with fewer rows than dimensions (8), at the minimum, and with NaN."""
-    broken = random_rows(11, 6)
-    broken[-1, 2] = math.nan
-    everything = [
-        difficult_rows(n, dtype) for n in (5, 7, 11, 301) for dtype in (torch.float32, F64)
-    ]
-    everything += [torch.eye(7, 9), torch.linalg.qr(random_rows(9, 5)).Q.T, broken]
     ways: list[dict[str, object]] = [{"squared": False}, {"squared": True}]
+    everything = more_and_fewer_rows_than_dimensions()
     check_over_shards(count, [Case("orthonormal", way, w) for w in everything for way in ways])
