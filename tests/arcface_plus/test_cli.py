@@ -138,14 +138,15 @@ def test_labels_beyond_the_class_count(command, tmp_path):
     )
 
 
-def test_an_uneven_split_over_processes(command, synthetic, monkeypatch):
+def test_too_few_images_for_each_process(command, synthetic, monkeypatch):
     from arcface_plus.runtime import Processes
     from arcface_plus.training import groundwork
 
     monkeypatch.setattr(groundwork, "join_processes", lambda _: Processes(0, 3, 0))
     assert_one_line(
-        command("train", shipped("demo_arcface.yaml"), "--set", f"data.train={synthetic}"),
-        "data.batch_size 64 is not divisible by the 3 processes",
+        command("train", shipped("demo_arcface.yaml"), "--set", f"data.train={synthetic}",
+                "--set", "data.batch_size=5"),
+        "data.batch_size 5 leaves one image to the last of the 3 processes",
     )
 
 
