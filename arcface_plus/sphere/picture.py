@@ -17,13 +17,14 @@ _TILT = np.radians(20.0)
 _FRONT = np.array([-0.2, 0.4, np.sqrt(0.8)])
 
 
-def sphere_figure(panels: Sequence[Panel]) -> Figure:
+def sphere_figure(panels: Sequence[Panel], rows: int = 1) -> Figure:
     """One sphere a panel. Points in front are filled, points behind are hollow; heavy ones are
     larger, and the first is turned to the same place. Where opposites count, a line joins a point
     and its opposite, a small cross."""
-    figure = Figure(figsize=(3.0 * len(panels), 3.7), layout="constrained")
+    columns = -(-len(panels) // rows)
+    figure = Figure(figsize=(3.0 * columns, 3.7 * rows), layout="constrained")
     for place, panel in enumerate(panels, 1):
-        axes = figure.add_subplot(1, len(panels), place)
+        axes = figure.add_subplot(rows, columns, place)
         _draw(axes, panel)
     return figure
 

@@ -149,7 +149,12 @@ def _changes(changes: Mapping[str, Any], where: str) -> dict[str, object]:
 
 def _start(variant: Variant) -> dict[str, object]:
     """`start_from` as a change of `model.init`."""
-    return {"model.init": f"{variant.start_from}, same seed"} if variant.start_from else {}
+    return {"model.init": start_of(variant.start_from)} if variant.start_from else {}
+
+
+def start_of(variant: str) -> str:
+    """How reports call what runs start from."""
+    return f"{variant}, same seed"
 
 
 def _ours(changes: Mapping[str, object]) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from arcface_plus.evaluation.comparison_parts import class_angles
 from arcface_plus.run_directory.finished import verification_file
-from arcface_plus.studies.plan import Plan, PlannedRun
+from arcface_plus.studies.plan import Plan, PlannedRun, start_of
 from arcface_plus.studies.scheduler import Failure
 from arcface_plus.studies.state import State, state_of
 from eval.compare import comparison_of
@@ -66,8 +67,16 @@ def _runs(variant: str, finished: Sequence[PlannedRun], folder: Path) -> tuple[R
         if planned.variant == variant:
             run = folder / planned.folder
             read = read_run(verification_file(run, planned.config.optimizer.steps))
-            runs.append(replace(read, name=planned.name, path=planned.folder))
+            config = _without_place(read.config, planned)
+            runs.append(replace(read, name=planned.name, path=planned.folder, config=config))
     return tuple(runs)
+
+
+def _without_place(config: dict[str, Any] | None, planned: PlannedRun) -> dict[str, Any] | None:
+    """The config with what a run starts from as the study says it: the same for all seeds."""
+    if config is None or planned.start is None:
+        return config
+    return {**config, "model.init": start_of(planned.start.variant)}
 
 
 def _unfinished(

@@ -96,3 +96,13 @@ def test_changes_of_the_study_are_no_warning_and_others_are(tmp_path):
         config = tmp_path / "runs" / "hot" / f"seed_{seed}" / "config.yaml"
         config.write_text(config.read_text().replace("train: DATA", "train: OTHER"))
     assert any("data.train" in warning for warning in collect(plan, tmp_path).warnings)
+
+
+def test_where_runs_start_is_no_difference_between_seeds(tmp_path):
+    variants = {"plain": {}, "tuned": {"start_from": "plain", "set": {"optimizer.lr": 0.01}}}
+    plan = planned(tmp_path, variants=variants, seeds=3)
+    for run in plan.runs:
+        finish(tmp_path, run, PLAIN[run.seed] + 0.01 * (run.variant == "tuned"))
+    write_results(collect(plan, tmp_path), tmp_path)
+    assert "its runs differ in more than the seed" not in (tmp_path / "report.md").read_text()
+    assert "the configs differ in more than" not in (tmp_path / "report.md").read_text()
