@@ -84,7 +84,7 @@ class MHE(Regularizer):
     ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``.
 
-        On a GPU it waits for the numbers of zero rows and of close pairs.
+        On a GPU it waits for the numbers of zero rows and of close pairs, once a tile of 4,096².
         """
         assert shards is None or shards.count == 1, "pairs over shards are yet to come"
         check_rows(weight)
