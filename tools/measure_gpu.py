@@ -7,8 +7,13 @@ Runs from the source tree; installs nothing. DATA, if given, holds cfp_train/ (t
 property) and lfw.bin. Every stage has its own time limit, and later stages run even if an earlier
 one fails. Each stage updates OUT: summary.md (one page), results.json (all figures), logs.tar.gz
 (output of every stage, metrics.jsonl of every run, the trace).
-If commands may not run for half an hour, call it several times: --stages tests,mma, then step, then
-casia,cfp, then seeds; each with its own OUT and --minutes below the limit.
+Minutes that are planned, of 30 (the limits are higher): tests 4, step 6, costs 2, mma 2, mhe 1,
+checkpoint 1, casia 4, cfp 2, data 2; seeds get the rest.
+If commands may not run for half an hour, call it several times: first with --stages
+tests,costs,mhe,checkpoint, then step, then mma,casia,cfp, then seeds; each with its own OUT and
+--minutes below the limit.
+Needs Python 3.11, torch 2.11 and the packages of NEEDED below; where none can be installed, carry
+their wheels (pydantic, pydantic_core, …) and put the folder with their content on PYTHONPATH.
 With --tiny nearly all stages run in two or three minutes on a CPU: a rehearsal, whose figures are
 meaningless.
 """
@@ -58,6 +63,9 @@ class Sizes:
         "runtime.compile=auto", "data.cache=device", "data.threads=0", "checkpoint.every=1600",
     )  # fmt: skip
     step: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    mhe_rows: tuple[int, ...] = (10_575, 93_000)
+    checkpoint: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     device: str = "auto"
 
@@ -69,6 +77,8 @@ _TINY_RUN = (
 TINY = Sizes(
     mma_rows=(300,), identities=12, casia=_TINY_RUN, cfp=_TINY_RUN, seeds=_TINY_RUN,
     step=("--backbone", "tiny", "--batch", "4", "--classes", "50"),
+    costs=("--backbone", "tiny", "--batch", "4", "--classes", "50"),
+    mhe_rows=(300,), checkpoint=("--backbone", "tiny", "--classes", "50"),
     tests=("-k", "under_autocast or equal_bits"), device="cpu",
 )  # fmt: skip
 
@@ -131,9 +141,29 @@ def step(session: Session) -> str:
     return _bench(session, "step", extra, 540)
 
 
+def costs(session: Session) -> str:
+    """Every head and every regularizer, without the backbone; heads also by the sharded code."""
+    command = [PYTHON, "tools/step_costs.py", "--device", session.sizes.device]
+    command += ["--json", str(session.work / "costs.json"), *session.sizes.costs]
+    return session.run("costs", command, 240)
+
+
 def mma(session: Session) -> str:
-    extra = [part for rows in session.sizes.mma_rows for part in ("--rows", str(rows))]
-    return _bench(session, "mma", extra, 300)
+    return _bench(session, "mma", _rows(session.sizes.mma_rows), 300)
+
+
+def mhe(session: Session) -> str:
+    extra = ["--regularizer", "mhe", *_rows(session.sizes.mhe_rows)]
+    return _bench(session, "mma", extra, 180, figures="mhe")
+
+
+def _rows(counts: tuple[int, ...]) -> list[str]:
+    return [part for rows in counts for part in ("--rows", str(rows))]
+
+
+def checkpoint(session: Session) -> str:
+    """How long a save keeps training waiting."""
+    return _bench(session, "checkpoint", [*session.sizes.checkpoint], 180)
 
 
 def data(session: Session) -> str:
@@ -203,10 +233,14 @@ def _real_faces(session: Session) -> Path | None:
     return generated if session.sizes is TINY and generated.is_dir() else None
 
 
-def _bench(session: Session, name: str, extra: list[str], seconds: float) -> str:
-    figures = str(session.work / f"{name}.json")
-    command = [*CLI, "bench", name, "--device", session.sizes.device, "--json", figures, *extra]
-    return session.run(name, command, seconds)
+def _bench(
+    session: Session, name: str, extra: list[str], seconds: float, figures: str | None = None
+) -> str:
+    """`figures`: the name of the log and the JSON file, if it is not that of the benchmark."""
+    stage = figures or name
+    command = [*CLI, "bench", name, "--device", session.sizes.device]
+    command += ["--json", str(session.work / f"{stage}.json"), *extra]
+    return session.run(stage, command, seconds)
 
 
 def _train(session: Session, name: str, config: str, sets: list[str], seconds: float) -> str:
@@ -217,7 +251,7 @@ def _train(session: Session, name: str, config: str, sets: list[str], seconds: f
 
 
 STAGES: tuple[Callable[[Session], str], ...] = (
-    environment, tests, step, mma, casia, cfp, data, seeds,
+    environment, tests, step, costs, mma, mhe, checkpoint, casia, cfp, data, seeds,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 PAPER_STEPS, PAPER_BATCH = 38_000, 440
+BENCHES = ("step", "costs", "mma", "mhe", "checkpoint", "data")
 _LAST_LINES = 12  # lines of the log to show if a stage failed
 
 
@@ -17,7 +18,7 @@ def publish(work: Path, out: Path, outcomes: list[dict[str, Any]]) -> None:
     results = {
         "stages": outcomes,
         "machine": _json(work / "environment.json"),
-        "benches": {name: _json(work / f"{name}.json") for name in ("step", "mma", "data")},
+        "benches": {name: _json(work / f"{name}.json") for name in BENCHES},
         "runs": {name: training(run) for name, run in _runs(work)},
     }
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

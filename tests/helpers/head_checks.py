@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcface_plus.models.class_loss import Progress
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.heads import Classes, Head
+from arcface_plus.models.precision import at_least_float32, without_autocast
+from arcface_plus.models.sharded_loss import sharded_loss
 
 PAST_ONE = 30
 """A step at which annealing has moved."""
@@ -45,6 +48,17 @@ def batch(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     x = 12.0 * torch.randn(40, 6, generator=generator, dtype=torch.float64)
     return x.to(dtype).requires_grad_(), torch.arange(40) % 9
+
+
+def loss_of_one_shard(
+    classifier: Classifier, x: Tensor, labels: Tensor, step: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Loss and accuracy by the code for several processes, in a group of one."""
+    with without_autocast(x):
+        held = classifier._held(labels, labels, step)
+        return sharded_loss(
+            classifier.head, at_least_float32(x), held, Progress(step), [len(labels)]
+        )
 
 
 def naive_logits(x: Tensor, classifier: Classifier, labels: Tensor, naive: Naive, step: int):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from arcface_plus.models.heads import HEADS
+from arcface_plus.models.regularizers import REGULARIZERS
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 
@@ -32,6 +35,20 @@ def test_a_rehearsal_trains_and_reports(tmp_path):
         names = tar.getnames()
     assert {"casia.log", "runs/casia/metrics.jsonl"} <= set(names)
     assert not [name for name in names if name.endswith((".safetensors", ".pt", ".rec"))]
+
+
+def test_a_rehearsal_of_the_costs_of_every_head_and_regularizer(tmp_path):
+    done = session("--tiny", "--stages", "costs,mhe,checkpoint", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "out" / "results.json").read_text())["benches"]
+    heads, terms = (result["rows"] for result in found["costs"]["results"])
+    assert {row["name"] for row in heads} >= {*HEADS, "arcface, sharded, bf16"}
+    assert {name.split()[0].strip(",") for name in (row["name"] for row in terms)} == {
+        "arcface", *REGULARIZERS
+    } - {"none"}  # fmt: skip
+    assert all(row["milliseconds"] > 0 for row in heads + terms)
+    assert "MHE" in found["mhe"]["results"][0]["title"]
+    assert any(row["name"] == "training waits" for row in found["checkpoint"]["results"][0]["rows"])
 
 
 def test_stages_end_at_their_limits_and_report_it(tmp_path, monkeypatch):

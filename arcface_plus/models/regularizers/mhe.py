@@ -89,8 +89,9 @@ class MHE(Regularizer):
     ) -> Tensor:
         """Weight (n, d), n ≥ 2, floating point → scalar; else ``ValueError``.
 
-        On a GPU it waits for the numbers of zero rows and of close pairs. With ``shards``: see
-        ``Regularizer``; all processes that hold a part must call it, with the same ``moment``.
+        On a GPU it waits for the numbers of zero rows and of close pairs, once a tile of 4,096².
+        With ``shards``: see ``Regularizer``; all processes that hold a part must call it, with the
+        same ``moment``.
         """
         shards = shards or Shards(len(weight))
         check_rows(weight, shards)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.distributed as dist
+from head_checks import loss_of_one_shard
 from pretended_gpu import Imprecise, PretendedGpu, Waited, grad, pretended_gpu
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
@@ -154,15 +155,20 @@ def test_heads(gpu, name, dtype):
     assert on_gpu(accuracy, torch.float32)
 
 
-@pytest.mark.parametrize("group", [1, 2], indirect=True)
+@pytest.mark.parametrize(
+    ("group", "dtype"), [(1, torch.float16), (2, torch.bfloat16)], indirect=["group"]
+)
 @pytest.mark.parametrize("name", list(HEADS))
-def test_heads_over_processes(gpu, group, name):
+def test_heads_over_processes(gpu, group, name, dtype):
     shards = Shards(CLASSES, 0, group)
     classifier = gpu.moved(Classifier(WIDTH, CLASSES, HEADS[name](), shards))
     embeddings, sizes = rows(BATCH), [BATCH] * group
     with gpu.at_work(precise=True):
-        with autocast():
-            loss, accuracy = classifier(embeddings, labels(), 3, True, sizes)
+        with autocast(dtype):
+            if group == 1:
+                loss, accuracy = loss_of_one_shard(classifier, embeddings.to(dtype), labels(), 3)
+            else:
+                loss, accuracy = classifier(embeddings.to(dtype), labels(), 3, True, sizes)
         grad(loss, [embeddings, *classifier.parameters()])
     assert on_gpu(loss, torch.float32)
     assert on_gpu(accuracy, torch.float32)
