@@ -41,6 +41,13 @@ def test_opposites_are_crosses() -> None:
     assert len(sphere_figure([panel(), panel()]).axes) == 2
 
 
+def test_panels_in_rows_fill_the_first_row_first() -> None:
+    panels = sphere_figure([panel()] * 5, rows=2).axes
+    grid = panels[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == (2, 3)
+    assert [axes.get_subplotspec().rowspan.start for axes in panels] == [0, 0, 0, 1, 1]
+
+
 def test_turning_is_a_rotation_that_brings_the_point_to_the_front() -> None:
     for point in (*np.eye(3), *-np.eye(3), _FRONT, np.array([0.6, -0.8, 0.0])):
         turn = _turn_to_front(point)
