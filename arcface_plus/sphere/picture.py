@@ -17,13 +17,18 @@ _TILT = np.radians(20.0)
 _FRONT = np.array([-0.2, 0.4, np.sqrt(0.8)])
 
 
-def sphere_figure(panels: Sequence[Panel]) -> Figure:
-    """One sphere a panel. Points in front are filled, points behind are hollow; heavy ones are
-    larger, and the first is turned to the same place. Where opposites count, a line joins a point
-    and its opposite, a small cross."""
-    figure = Figure(figsize=(3.0 * len(panels), 3.7), layout="constrained")
+def sphere_figure(panels: Sequence[Panel], columns: int | None = None) -> Figure:
+    """One sphere a panel, in one line or in lines of ``columns``.
+
+    Points in front are filled, points behind are hollow; heavy ones are larger, and the first is
+    turned to the same place. Where opposites count, a line joins a point and its opposite, a small
+    cross.
+    """
+    columns = columns or len(panels)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.0 * columns, 3.7 * lines), layout="constrained")
     for place, panel in enumerate(panels, 1):
-        axes = figure.add_subplot(1, len(panels), place)
+        axes = figure.add_subplot(lines, columns, place)
         _draw(axes, panel)
     return figure
 

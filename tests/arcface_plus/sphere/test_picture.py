@@ -47,3 +47,11 @@ def test_turning_is_a_rotation_that_brings_the_point_to_the_front() -> None:
         assert np.allclose(turn @ point, _FRONT)
         assert np.allclose(turn @ turn.T, np.eye(3))
         assert np.linalg.det(turn) == pytest.approx(1.0)
+
+
+def test_panels_in_lines() -> None:
+    figure = sphere_figure([panel()] * 5, columns=3)
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1),
+    ]  # fmt: skip
