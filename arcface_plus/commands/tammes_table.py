@@ -32,9 +32,9 @@ def tammes_table(
     missing = list(to_do(table, seeds))
     if dry_run:
         for cell, found in table.items():
-            row = cell.folder(out).relative_to(out)
             lacks = sum(1 for other, _ in missing if other == cell)
-            output(f"{row}: {len(found.angles)} seeds done, {lacks} missing")
+            where, done = cell.folder(out).relative_to(out), len(found.angles)
+            output(f"{where}: {done} seeds done, {lacks} missing")
         return
     make_folder(out)
     for number, (cell, seed) in enumerate(missing, 1):

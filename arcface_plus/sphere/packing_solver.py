@@ -39,8 +39,8 @@ _POINTS_TO_FINISH, _FEWEST_TO_FINISH = 1000, 6  # of the starts that get linear 
 def best_packing(start: Tensor, seed: int, progress: Progress = lambda done, total: None) -> Tensor:
     """The best unit rows (n, D), float64, found from ``start`` and from random rows by ``seed``.
 
-    For few points up to 40 random starts are spread, and those that are then furthest apart
-    finished. The regular simplex, exactly, for n ≤ D + 1.
+    For few points, up to 40 random starts are spread, and the best of all are finished.
+    The regular simplex, exactly, for n ≤ D + 1.
     """
     points, dimension = start.shape
     if points <= dimension + 1:

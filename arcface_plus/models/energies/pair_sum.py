@@ -124,7 +124,11 @@ class PairSum:
             yield rows, gradient.div_(self._norms[rows].unsqueeze(1))
 
     def _block(self) -> int:
-        return 768 if on_cpu(self._unit) else 4096
+        if not on_cpu(self._unit):
+            return 4096
+        # Threads wait for each other after each operation, on a busy machine for a time slice:
+        # larger tiles have a quarter as many.
+        return 768 if torch.get_num_threads() == 1 else 1536
 
     def _terms(
         self,

@@ -54,3 +54,17 @@ def test_sums_are_in_double_precision_and_nothing_is_differentiated_in_vain() ->
     pairs.add_all_pairs()
     assert pairs.value.dtype == F64
     assert pairs.gradient is None
+
+
+@pytest.mark.parametrize(("threads", "tiles"), [(1, 6), (2, 3), (4, 3)])
+def test_several_threads_get_fewer_and_larger_tiles(
+    threads: int, tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    made = []
+    whole = PairEnergy.of_cosines
+    monkeypatch.setattr(
+        PairEnergy, "of_cosines", lambda self, *given: made.append(1) or whole(self, *given)
+    )
+    PairSum(random_rows(1600, 3), PairEnergy()).add_all_pairs()
+    assert len(made) == tiles
