@@ -144,8 +144,14 @@ def test_too_few_images_for_each_process(command, synthetic, monkeypatch):
 
     monkeypatch.setattr(groundwork, "join_processes", lambda _: Processes(0, 3, 0))
     assert_one_line(
-        command("train", shipped("demo_arcface.yaml"), "--set", f"data.train={synthetic}",
-                "--set", "data.batch_size=5"),
+        command(
+            "train",
+            shipped("demo_arcface.yaml"),
+            "--set",
+            f"data.train={synthetic}",
+            "--set",
+            "data.batch_size=5",
+        ),
         "data.batch_size 5 leaves one image to the last of the 3 processes",
     )
 
