@@ -37,12 +37,16 @@ def train(
     ] = False,
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
+    from arcface_plus.config.sections import FaceConfig
     from arcface_plus.config.tree import load
     from arcface_plus.training.dry_run import rehearse
     from arcface_plus.training.run import execute
+    from data_prep.errors import UserError
 
     loaded = load(config, settings or ())
     if start is not None:
+        if not isinstance(loaded, FaceConfig):
+            raise UserError("--from is for face models, not for task: classification")
         model = loaded.model.model_copy(update={"init": start})
         loaded = loaded.model_copy(update={"model": model})
     run = out or Path("runs") / loaded.run.name
