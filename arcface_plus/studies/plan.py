@@ -20,6 +20,7 @@ from arcface_plus.config.tree import (
 from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.studies.study_file import StudyFile, read_study
 from data_prep.errors import UserError
+from eval.metric import METRICS, metrics_of
 
 OURS = ("run.seed", "run.name")
 """Keys that the study sets itself."""
@@ -94,6 +95,7 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
             wrong.append(str(error))
     wrong += _equal_variants(configs)
     targets = _targets(study, configs, wrong)
+    wrong += _other_tasks(study.metric, configs)
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
     runs = [
@@ -159,6 +161,16 @@ def _equal_variants(configs: Mapping[str, RunConfig]) -> list[str]:
         for k, first in enumerate(names)
         for second in names[k + 1 :]
         if configs[first] == configs[second]
+    ]
+
+
+def _other_tasks(metric: str, configs: Mapping[str, RunConfig]) -> list[str]:
+    """Variants of a task that the metric is not of."""
+    return [
+        f"metric: {metric} is not for variants.{name}, which is of task: {config.task}; use one of "
+        + ", ".join(metrics_of(config.task))
+        for name, config in configs.items()
+        if METRICS[metric].task != config.task
     ]
 
 
