@@ -32,7 +32,7 @@ def test_a_new_run(settings, tmp_path, synthetic):
     assert "would train" in told
     assert "batch 8" in told
     assert "from the first step" in told
-    assert "verification on none" in told
+    assert "evaluation on none" in told
     assert list(tmp_path.iterdir()) == []
     assert everything(synthetic) == before
 
