@@ -77,6 +77,14 @@ def test_a_resumed_run_has_the_same_bits(run, cifar, tmp_path):
     assert whole == resumed
 
 
+def test_the_closing_line_says_which_checkpoint_counts(cifar, tmp_path, capfd):
+    execute(classification(cifar, "optimizer.steps=2"), tmp_path / "run")
+    top1 = json.loads((tmp_path / "run/summary.json").read_text())["test"]["top1"]
+    said = capfd.readouterr().err
+    assert f"last checkpoint: test top-1 {top1:.2%}, top-5 " in said
+    assert "(what counts is the last, not the best)" in said
+
+
 def test_a_finished_run_is_not_trained_again(run, cifar, capfd):
     execute(classification(cifar), run)
     assert "finished at step 4" in capfd.readouterr().err
