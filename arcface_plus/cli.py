@@ -19,6 +19,7 @@ import arcface_plus
 from arcface_plus import torchrun
 from arcface_plus.commands.angles import angles
 from arcface_plus.commands.bench import bench
+from arcface_plus.commands.classify import classify
 from arcface_plus.commands.config import config
 from arcface_plus.commands.data import data
 from arcface_plus.commands.demo import demo
@@ -81,6 +82,7 @@ for _name, _command in _COMMANDS.items():
 for _name, _group in {"config": config, "data": data, "eval": evaluation, "bench": bench}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_PANEL[_name])
 evaluation.command("identify")(identify)
+evaluation.command("classify")(classify)
 
 
 def _version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ from eval.difference import Difference
 from eval.groups import Group
 from eval.judge import compare_groups, with_verdicts
 from eval.metric import ACCURACY, Metric
-from eval.runs import Run, TargetResult, read_runs
+from eval.runs import Result, Run, read_runs
 
 RESOLVE = 0.001
 """Default of `resolve`: 0.1 points, the smallest difference in the paper's table."""
@@ -43,7 +43,7 @@ class TargetComparison:
     """
 
     name: str
-    results: tuple[TargetResult | None, ...]
+    results: tuple[Result | None, ...]
     accuracies: tuple[GroupFigure | None, ...]
     differences: tuple[Difference, ...]
 

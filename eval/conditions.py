@@ -189,7 +189,7 @@ def caveats(groups: Sequence[Group], differences: Sequence[Difference]) -> tuple
         lines.append(FOLD_CAVEAT)
     if any(d.bootstrap is not None for d in differences):
         lines.append(SHARED_IMAGES_CAVEAT)
-    results = [r for g in groups for run in g.runs for r in run.results.targets.values()]
+    results = [r for g in groups for run in g.runs for r in run.results.verified.values()]
     if any(result.pairs_sha256 is None for result in results):
         lines.append(PAIRING_CAVEAT)
     if judged and judged[0].of > 1:

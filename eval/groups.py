@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.metric import ACCURACY, Metric
-from eval.runs import Run, TargetResult
+from eval.runs import Result, Run, TargetResult
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Group:
     name: str
     runs: tuple[Run, ...]
 
-    def results(self, target: str) -> list[TargetResult]:
+    def results(self, target: str) -> list[Result]:
         """Each run's result on a target that all runs have."""
         return [run.results.targets[target] for run in self.runs]
 
@@ -46,7 +46,7 @@ def leak(target: str, reference: Group, group: Group) -> str | None:
 
 def obstacle(target: str, reference: Group, group: Group, metric: Metric = ACCURACY) -> str | None:
     """Why two groups cannot be compared on a target: no result, or different pairs."""
-    first: tuple[Run, TargetResult] | None = None
+    first: tuple[Run, Result] | None = None
     for run in (*reference.runs, *group.runs):
         result = run.results.targets.get(target)
         if result is None:
@@ -56,15 +56,15 @@ def obstacle(target: str, reference: Group, group: Group, metric: Metric = ACCUR
         if first is None:
             first = run, result
         elif first[1].counts != result.counts:
-            return f"different pairs ({_pairs(*first)}; {_pairs(run, result)})"
+            return f"different {_what(result)} ({_counts(*first)}; {_counts(run, result)})"
         elif _other_content(target, *first, run, result):
             return f"different pairs (images or labels of {first[0].name} and {run.name} differ)"
     return None
 
 
-def _other_content(
-    target: str, run: Run, result: TargetResult, other: Run, others: TargetResult
-) -> bool:
+def _other_content(target: str, run: Run, result: Result, other: Run, others: Result) -> bool:
+    if not (isinstance(result, TargetResult) and isinstance(others, TargetResult)):
+        return False
     if result.pairs_sha256 and others.pairs_sha256:
         return result.pairs_sha256 != others.pairs_sha256
     if target in run.scores and target in other.scores:
@@ -72,7 +72,13 @@ def _other_content(
     return False
 
 
-def _pairs(run: Run, result: TargetResult) -> str:
+def _what(result: Result) -> str:
+    return "pairs" if isinstance(result, TargetResult) else "images"
+
+
+def _counts(run: Run, result: Result) -> str:
+    if not isinstance(result, TargetResult):
+        return f"{run.name}: {result.images} images of {result.classes} classes"
     pairs, same, images, unique, folds = result.counts
     return (
         f"{run.name}: {pairs} pairs, {same} same, {images} images, {unique} unique, {folds} folds"

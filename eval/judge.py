@@ -25,7 +25,7 @@ from eval.groups import Group, leak, obstacle
 from eval.metric import ACCURACY, METRICS, Metric
 from eval.multiple_testing import holm, interval_level
 from eval.power import paired, resolved, resolved_by_pairs, seeds_needed, unpaired
-from eval.runs import TargetResult
+from eval.runs import Result, TargetResult
 from eval.score_test import paired_shares
 from eval.statistics import mcnemar_exact, paired_bootstrap
 from eval.t_tests import PairedDifference, paired_difference, welch
@@ -49,7 +49,7 @@ def compare_groups(
         found,
         seeds=welch(x, y) if min(len(x), len(y)) >= 2 else None,
         by_seed=_by_seed(target, reference, group, metric),
-        pairs=first[0].pairs,
+        pairs=first[0].trials,
     )
     if metric.tested_by_pairs:
         folds = paired_difference(_mean_folds(first), _mean_folds(second))
@@ -129,15 +129,20 @@ def _unjudged(found: Difference, words: str, why: str) -> Difference:
     return replace(found, sentence=told, words=words)
 
 
-def _mean_folds(results: Sequence[TargetResult]) -> NDArray[np.float64]:
-    return np.mean([result.accuracy.folds for result in results], axis=0)
+def _folds(result: Result) -> tuple[float, ...]:
+    assert isinstance(result, TargetResult), "only pairs have folds"
+    return result.accuracy.folds
+
+
+def _mean_folds(results: Sequence[Result]) -> NDArray[np.float64]:
+    return np.mean([_folds(result) for result in results], axis=0)
 
 
 def _by_pairs(target: str, reference: Group, group: Group) -> dict[str, Any]:
     """The tests on decisions by field name; empty unless every run has its scores."""
     if any(target not in run.scores for run in (*reference.runs, *group.runs)):
         return {}
-    folds = len(reference.results(target)[0].accuracy.folds)
+    folds = len(_folds(reference.results(target)[0]))
     first, second = (
         np.array([run.scores[target].decisions(folds) for run in runs])
         for runs in (reference.runs, group.runs)

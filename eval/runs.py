@@ -77,10 +77,66 @@ class TargetResult(_Read):
     pairs_sha256: str | None = None
 
     @property
+    def headline(self) -> float:
+        """The figure that stands for the target: accuracy, a share."""
+        return self.accuracy.mean
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        return self.accuracy.ci95
+
+    @property
+    def trials(self) -> int:
+        """How many decisions the headline is the share of."""
+        return self.pairs
+
+    @property
     def counts(self) -> tuple[int, int, int | None, int | None, int]:
         """Counts that must agree before folds can be paired: necessary, not sufficient."""
         folds = len(self.accuracy.folds)
         return self.pairs, self.same, self.images, self.unique_images, folds
+
+
+class ClassificationTarget(_Read):
+    """The test split of a classification run; see `eval.classification.ClassificationResult`."""
+
+    images: Count
+    classes: Count
+    top1: Share
+    top5: Share | None = None
+    top1_ci95: tuple[Share, Share]
+    mean_class_error: Share
+    per_class_error: tuple[Share | None, ...]
+
+    @property
+    def headline(self) -> float:
+        """The figure that stands for the split: top-1 accuracy, a share."""
+        return self.top1
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        return self.top1_ci95
+
+    @property
+    def trials(self) -> int:
+        """How many decisions the headline is the share of."""
+        return self.images
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Counts that must agree before runs can be compared."""
+        return self.images, self.classes
+
+
+Result = TargetResult | ClassificationTarget
+"""What a run has of one target."""
+
+
+class ClassificationFile(ClassificationTarget):
+    """What ``eval classify --json`` writes."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    checkpoint: str = ""
 
 
 class VerificationFile(_Read):
@@ -91,6 +147,21 @@ class VerificationFile(_Read):
     protocol: str = ""
     flip: bool | None = None
     targets: Annotated[dict[str, TargetResult], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """An evaluation of any task, by target; a classification's is called test."""
+
+    targets: Mapping[str, Result]
+    checkpoint: str = ""
+    protocol: str = ""
+    flip: bool | None = None
+
+    @property
+    def verified(self) -> dict[str, TargetResult]:
+        """The targets that are pair files."""
+        return {name: r for name, r in self.targets.items() if isinstance(r, TargetResult)}
 
 
 @dataclass(frozen=True)
@@ -110,7 +181,7 @@ class Run:
     directory: Path | None
     results_file: Path
     step: int | None
-    results: VerificationFile
+    results: Results
     config: dict[str, Any] | None
     summary: dict[str, Any] | None
     scores: Mapping[str, PairScores]
@@ -183,16 +254,13 @@ def read_unverified_run(path: Path) -> Run:
             f"{path}: not a run directory (neither eval/step_*.json nor config.yaml and "
             "metrics.jsonl)"
         )
-    nothing = VerificationFile.model_construct(
-        schema_version=1, checkpoint="", protocol="", flip=None, targets={}
-    )
     return Run(
         name=path.resolve().name,
         path=path,
         directory=path,
         results_file=path / "eval",
         step=None,
-        results=nothing,
+        results=Results({}),
         config=_read_config(path / "config.yaml"),
         summary=_read_summary(path / "summary.json"),
         scores={},
@@ -228,8 +296,8 @@ def step_of(file: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def read_results(file: Path) -> VerificationFile:
-    """One verification file; the DataError names the invalid key."""
+def read_verification(file: Path) -> VerificationFile:
+    """One file of `eval verify`; the DataError names the invalid key."""
     try:
         return VerificationFile.model_validate(read_json(file))
     except FileNotFoundError:
@@ -240,7 +308,22 @@ def read_results(file: Path) -> VerificationFile:
         ) from None
 
 
-def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, PairScores]:
+def read_results(file: Path) -> Results:
+    """One file of `eval verify` or `eval classify`; the DataError names the invalid key."""
+    content = read_json(file) if file.is_file() else None
+    if not (isinstance(content, dict) and content.get("task") == "classification"):
+        read = read_verification(file)
+        return Results(read.targets, read.checkpoint, read.protocol, read.flip)
+    try:
+        images = ClassificationFile.model_validate(content)
+    except ValidationError as error:
+        raise DataError(
+            f"{file}: not written by `eval classify --json`: {first_misfit(error)}"
+        ) from None
+    return Results({"test": images}, images.checkpoint)
+
+
+def _read_scores(results_file: Path, results: Results) -> dict[str, PairScores]:
     """The scores that belong to a verification file; DataError if its accuracies differ."""
     file = scores_file(results_file)
     if not file.is_file():
@@ -248,7 +331,10 @@ def _read_scores(results_file: Path, results: VerificationFile) -> dict[str, Pai
     scores = read_scores(file)
     for target, found in scores.items():
         result = results.targets.get(target)
-        if result is None or found.accuracies(len(result.accuracy.folds)) != result.accuracy.folds:
+        if (
+            not isinstance(result, TargetResult)
+            or found.accuracies(len(result.accuracy.folds)) != result.accuracy.folds
+        ):
             raise DataError(
                 f"{file}: {target}: its scores do not belong to {results_file.name}; verify "
                 "again, or delete the file to compare only by folds"

@@ -56,7 +56,7 @@ def metrics(run: Run) -> dict[str, Series]:
 
 
 def accuracies(run: Run) -> dict[str, Series]:
-    """10-fold accuracy over the verified steps, by target; empty outside a run directory.
+    """10-fold or top-1 accuracy over the evaluated steps, by target; empty outside a run directory.
 
     Raises:
         DataError: a verification file is damaged.
@@ -68,7 +68,7 @@ def accuracies(run: Run) -> dict[str, Series]:
         if step is None:
             continue
         for target, result in read_results(file).targets.items():
-            found.setdefault(target, {})[step] = result.accuracy.mean
+            found.setdefault(target, {})[step] = result.headline
     return {target: _series(points) for target, points in found.items()}
 
 

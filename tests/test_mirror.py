@@ -13,6 +13,7 @@ ELSEWHERE = {
     "data_prep/faces/clutter.py": "tests/data_prep/faces/test_synthetic.py",
     "data_prep/faces/renderer.py": "tests/data_prep/faces/test_synthetic.py",
     "arcface_plus/bench/our_step.py": "tests/arcface_plus/bench/test_step.py",
+    "arcface_plus/training/material.py": "tests/arcface_plus/training/test_classification.py",
 }
 """Source file → the test of its parts' sum, which says more than one of its own could."""
 

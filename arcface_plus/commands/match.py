@@ -134,7 +134,7 @@ def _rule(
     """The rule to decide by, and whether its verification used the mirror images."""
     from arcface_plus.evaluation.matching import is_of, own_verification, rule_from
     from data_prep.errors import UserError
-    from eval.runs import read_results
+    from eval.runs import read_verification
 
     path = verification or own_verification(ckpt)
     if path is None:
@@ -144,7 +144,7 @@ def _rule(
                 "`eval verify --json FILE` and give --verification FILE"
             )
         return None, True
-    found = read_results(path)
+    found = read_verification(path)
     if verification is not None and not is_of(found, path, ckpt):
         say(f"{path}: verified {found.checkpoint}; its thresholds are right for that model only")
     return rule_from(found, path, target, far), found.flip is not False

@@ -38,14 +38,15 @@ def train(
     ] = False,
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
+    from arcface_plus.config.sections import FaceConfig
     from arcface_plus.config.tree import load
     from arcface_plus.training.dry_run import rehearse
     from arcface_plus.training.run import execute
 
     loaded = load(config, settings or ())
     if start is not None:
-        if loaded.task != "verification":
-            raise UserError("--from starts face runs only: leave it out with task: classification")
+        if not isinstance(loaded, FaceConfig):
+            raise UserError("--from is for face models, not for task: classification")
         model = loaded.model.model_copy(update={"init": start})
         loaded = loaded.model_copy(update={"model": model})
     run = out or Path("runs") / loaded.run.name

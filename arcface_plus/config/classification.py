@@ -20,10 +20,11 @@ from arcface_plus.config.sections import (
     RunConfig,
     TrainingData,
 )
-from arcface_plus.data.augmentation import Padding
 from arcface_plus.models.heads import HEADS
 from arcface_plus.models.networks import NETWORKS
 from data_prep.class_imbalance import rising
+
+Padding = Literal["zero", "symmetric"]
 
 
 class Augment(Section):

@@ -40,7 +40,9 @@ def classify_images(
     found = []
     for start in range(0, len(images), batch_size):
         indices = np.arange(start, min(start + batch_size, len(images)))
-        pixels = torch.from_numpy(np.ascontiguousarray(images.batch(indices))).to(device)
+        pixels = torch.from_numpy(np.require(images.batch(indices), requirements=["C", "W"])).to(
+            device
+        )
         with torch.inference_mode():
             scores = logits(channels.normalize(pixels)).float().cpu().numpy()
         if scores.shape[1] != images.classes:

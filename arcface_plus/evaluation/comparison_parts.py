@@ -46,12 +46,12 @@ def pair_images(runs: Sequence[Run], data: Path) -> dict[str, list[bytes]]:
         UserError: a file is missing, or its pairs are not those that were verified.
     """
     images = {}
-    for target in dict.fromkeys(name for run in runs for name in run.results.targets):
+    for target in dict.fromkeys(name for run in runs for name in run.results.verified):
         file = target_file(data, target)
         images[target], same = read_pairs(file)
         digest = pairs_digest(images[target], same)
         for run in runs:
-            result = run.results.targets.get(target)
+            result = run.results.verified.get(target)
             if result is None:
                 continue
             if result.pairs != len(same) or result.pairs_sha256 not in (None, digest):

@@ -20,6 +20,7 @@ from arcface_plus.config.tree import (
 from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.studies.study_file import StudyFile, Variant, read_study
 from data_prep.errors import UserError
+from eval.metric import METRICS, metrics_of
 
 OURS = ("run.seed", "run.name")
 """Keys that the study sets itself."""
@@ -99,6 +100,7 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     wrong += _equal_variants(configs, study)
     wrong += _unlike_starts(configs, study)
     targets = _targets(study, configs, wrong)
+    wrong += _other_tasks(study.metric, configs)
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
     runs = [
@@ -201,6 +203,16 @@ def _unlike_starts(configs: Mapping[str, RunConfig], study: StudyFile) -> list[s
 
 def _network(config: RunConfig) -> tuple[object, int]:
     return config.model.backbone, config.class_weights.dimensions
+
+
+def _other_tasks(metric: str, configs: Mapping[str, RunConfig]) -> list[str]:
+    """Variants of a task that the metric is not of."""
+    return [
+        f"metric: {metric} is not for variants.{name}, which is of task: {config.task}; use one of "
+        + ", ".join(metrics_of(config.task))
+        for name, config in configs.items()
+        if METRICS[metric].task != config.task
+    ]
 
 
 def _targets(

@@ -122,6 +122,9 @@ def _prepared(
 def _closing(run: Path, summary: dict[str, Any]) -> list[str]:
     """How the run ended, and what to do next."""
     accuracies = ", ".join(f"{name} {value:.2%}" for name, value in summary["accuracy"].items())
+    if test := summary.get("test"):
+        top5 = f", top-5 {test['top5']:.2%}" if test["top5"] is not None else ""
+        accuracies = f"test top-1 {test['top1']:.2%}{top5} (what counts is the last, not the best)"
     done = f"finished {summary['steps']} steps in {_duration(summary['wall_seconds'])}"
     lines = [f"{done}; last checkpoint: {accuracies}" if accuracies else done]
     if best := summary.get("best"):

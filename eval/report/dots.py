@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.groups import Group
-from eval.metric import ACCURACY, Metric
+from eval.metric import ACCURACY, TOP1, Metric
 from eval.report.charts import COLOURS
 from eval.report.scale import Scale, linear, number
 from eval.runs import Run
@@ -92,7 +92,7 @@ def dots(groups: Sequence[Group], target: str, metric: Metric = ACCURACY) -> Dot
 def _verified(group: Group, target: str, metric: Metric) -> list[Verified]:
     found = [(run, run.results.targets.get(target)) for run in group.runs]
     return [
-        (run, value, result.accuracy.ci95 if metric == ACCURACY else (value, value))
+        (run, value, result.ci95 if metric in (ACCURACY, TOP1) else (value, value))
         for run, result in found
         if result is not None and (value := metric.read(result)) is not None
     ]

@@ -96,7 +96,7 @@ def _pool(number: int, group: Group, target: str) -> _Pooled | None:
     if not runs:
         return None
     scores = [run.scores[target] for run in runs]
-    used = {1 - t / 2 for run in runs for t in run.results.targets[target].accuracy.thresholds}
+    used = {1 - t / 2 for run in runs for t in run.results.verified[target].accuracy.thresholds}
     return _Pooled(
         number,
         group,

@@ -106,7 +106,7 @@ def _block(
 ) -> Block:
     scores = {name: run.scores[target] for name, run in runs.items()}
     cosine = {name: 1 - s.distances.astype(np.float64) / 2 for name, s in scores.items()}
-    folds = {name: len(run.results.targets[target].accuracy.folds) for name, run in runs.items()}
+    folds = {name: len(run.results.verified[target].accuracy.folds) for name, run in runs.items()}
     wrong = {name: ~s.decisions(folds[name]) for name, s in scores.items()}
     truth = next(iter(scores.values())).same
     candidates = np.flatnonzero(np.any(list(wrong.values()), axis=0) & (truth == same))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eval.report.intervals import Axis, Bar, accuracies_scale, axis, bar
 from eval.report.values import NOTHING
-from eval.runs import Run, TargetResult
+from eval.runs import Result, Run, TargetResult
 from eval.wording import percent
 
 
@@ -42,21 +42,22 @@ def run_table(run: Run) -> RunTable:
     results = run.results.targets
     if not results:
         return RunTable((), (), None)
-    bounds = [bound for result in results.values() for bound in result.accuracy.ci95]
+    pairs = list(run.results.verified.values())
+    bounds = [bound for result in results.values() for bound in result.ci95]
     scale = accuracies_scale(bounds)
     rates = [
         rate
-        for rate in dict.fromkeys(rate for result in results.values() for rate in result.tar_at_far)
-        if any(result.tar_at_far.get(rate) is not None for result in results.values())
+        for rate in dict.fromkeys(rate for result in pairs for rate in result.tar_at_far)
+        if any(result.tar_at_far.get(rate) is not None for result in pairs)
     ]
     rows = tuple(
         Row(
             target=name,
-            accuracy=f"{percent(result.accuracy.mean)} ± {percent(result.accuracy.std)}",
-            interval=" to ".join(map(percent, result.accuracy.ci95)),
-            pairs=f"{result.pairs}",
+            accuracy=_accuracy(result),
+            interval=" to ".join(map(percent, result.ci95)),
+            pairs=f"{result.trials}",
             figures=_figures(result, rates),
-            bar=bar(scale, result.accuracy.ci95, result.accuracy.mean, 0),
+            bar=bar(scale, result.ci95, result.headline, 0),
         )
         for name, result in results.items()
     )
@@ -64,6 +65,15 @@ def run_table(run: Run) -> RunTable:
     return RunTable(columns, rows, axis(scale, about_zero=False))
 
 
-def _figures(result: TargetResult, rates: list[str]) -> tuple[str, ...]:
+def _accuracy(result: Result) -> str:
+    """With the deviation over the folds, where there are folds."""
+    if not isinstance(result, TargetResult):
+        return percent(result.headline)
+    return f"{percent(result.headline)} ± {percent(result.accuracy.std)}"
+
+
+def _figures(result: Result, rates: list[str]) -> tuple[str, ...]:
+    if not isinstance(result, TargetResult):
+        return (NOTHING,) * (2 + len(rates))
     figures = (result.auc, result.eer, *(result.tar_at_far.get(rate) for rate in rates))
     return tuple(NOTHING if figure is None else percent(figure) for figure in figures)

@@ -12,7 +12,7 @@ from eval.wording import interval, listed, percent, points, verdict_words
 
 LAST_CHECKPOINT = (
     "What counts of a run is its last checkpoint, never the best one, which would have been chosen "
-    "on the test pairs."
+    "on the test data."
 )
 
 

@@ -13,7 +13,7 @@ from eval.compare import Comparison, figure_over_runs
 from eval.difference import Difference
 from eval.groups import Group
 from eval.report.values import NOTHING, by_group, value_rows
-from eval.runs import TargetResult
+from eval.runs import Result, TargetResult
 from eval.wording import evidence, interval, p_value, percent, points
 
 CONFIG_DIFFERENCES = "Config differences"
@@ -64,7 +64,7 @@ def accuracies(groups: Sequence[Group]) -> Table:
         "Accuracy, %: mean ± standard deviation over the folds [95% interval over the pairs]",
         ("target", *(run.name for run in runs)),
         tuple(
-            (name, *(_accuracy(run.results.targets.get(name)) for run in runs))
+            (name, *(_accuracy(run.results.verified.get(name)) for run in runs))
             for name in targets_of(groups)
         ),
     )
@@ -81,7 +81,7 @@ def accuracies_of_runs(groups: Sequence[Group]) -> Table:
                 run.name,
                 NOTHING if run.seed is None else str(run.seed),
                 *(
-                    percent(run.results.targets[name].accuracy.mean)
+                    percent(run.results.targets[name].headline)
                     if name in run.results.targets
                     else NOTHING
                     for name in names
@@ -94,24 +94,27 @@ def accuracies_of_runs(groups: Sequence[Group]) -> Table:
 
 
 def further_figures(
-    groups: Sequence[Group], results: dict[str, tuple[TargetResult | None, ...]]
+    groups: Sequence[Group], results: dict[str, tuple[Result | None, ...]]
 ) -> Table:
-    """AUC, EER and TAR at FAR, a row each; `results`: target → each run's."""
+    """AUC, EER and TAR at FAR, or top-5 and class error; `results`: target → each run's."""
     rows: list[tuple[str, ...]] = []
     for target, found in results.items():
-        figures: list[dict[str, float | None]] = [
-            {"AUC": result.auc, "EER": result.eer}
-            | {f"TAR at FAR {far}": tar for far, tar in result.tar_at_far.items()}
-            if result is not None
-            else {}
-            for result in found
-        ]
+        figures = [_further(result) for result in found]
         for name in dict.fromkeys(name for row in figures for name in row):
             values = [row.get(name) for row in figures]
             if any(value is not None for value in values):
                 rows.append((f"{target} {name}", *by_group(groups, values, _mean)))
     columns = ("target", *(group.name for group in groups))
     return Table("Further figures, %", columns, tuple(rows))
+
+
+def _further(result: Result | None) -> dict[str, float | None]:
+    if isinstance(result, TargetResult):
+        tar = {f"TAR at FAR {far}": share for far, share in result.tar_at_far.items()}
+        return {"AUC": result.auc, "EER": result.eer} | tar
+    if result is None:
+        return {}
+    return {"top-5": result.top5, "mean class error": result.mean_class_error}
 
 
 def _accuracy(result: TargetResult | None) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from verification_files import ARCFACE, BASE, BETTER, PLUS, target, verification
 
 from data_prep.errors import DataError
+from eval.classification import classify
 from eval.compare import compare
-from eval.runs import read_run, read_unverified_run
+from eval.runs import read_results, read_run, read_unverified_run, read_verification
 
 
 def test_the_last_step_is_used_and_plain_files_are_taken(make_run, tmp_path):
@@ -84,3 +86,20 @@ def test_a_run_without_verification_has_no_targets(make_run):
     found = read_unverified_run(run)
     assert (found.results.targets, found.scores, found.step) == ({}, {}, None)
     assert (found.seed, found.summary) == (0, {"loss": 1.0})
+
+
+def test_a_classification_is_one_target(tmp_path):
+    file = tmp_path / "step_00000004.json"
+    result = classify(np.eye(10)[[0, 1, 2, 3]], [0, 1, 2, 4]).to_json()
+    file.write_text(json.dumps(result | {"checkpoint": "step_00000004"}))
+    found = read_results(file)
+    assert found.checkpoint == "step_00000004"
+    assert found.verified == {}
+    test = found.targets["test"]
+    assert (test.headline, test.trials, test.counts) == (0.75, 4, (4, 10))
+    assert test.ci95 == tuple(result["top1_ci95"])
+    file.write_text(json.dumps(result | {"top1": 2}))
+    with pytest.raises(DataError, match=r"not written by `eval classify --json`: top1: expected"):
+        read_results(file)
+    with pytest.raises(DataError, match=r"not written by `eval verify --json`"):
+        read_verification(file)

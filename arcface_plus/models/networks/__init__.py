@@ -2,8 +2,9 @@
 
 The module maps images (n, 3, side, side), floating point, to features (n, d), float32; its
 attribute ``embedding_dim`` is d, which the architecture determines. The classifier on top is
-separate (``SoftmaxClassifier``). ``side`` is to come from the data, the other parameters from the
-config. A new network is one new file and one line in ``NETWORKS``.
+separate (``Classifier``, by default with the head ``linear_softmax``). ``side`` is to come from the
+data, the other parameters from the config. A new network is one new file and one line in
+``NETWORKS``.
 """
 
 from collections.abc import Callable

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from labelled_files import write_mnist
 
 from arcface_plus.data.channels import CENTRED, Channels
-from arcface_plus.evaluation.classification import classify_images
+from arcface_plus.evaluation.classification import (
+    ClassificationReport,
+    classify_images,
+    scoring,
+)
+from arcface_plus.models.classifier import Classifier
+from arcface_plus.models.heads import ArcFace, LinearSoftmax
 from arcface_plus.models.networks import mnist_2d
-from arcface_plus.models.softmax_classifier import SoftmaxClassifier
 from data_prep.errors import DataError, UserError
 from data_prep.labelled_images import LabelledImages, open_labelled_images
 from eval.classification import classify
@@ -29,17 +37,19 @@ def test_the_figures_of_all_images_whatever_the_batches(
     digits: LabelledImages, batch_size: int
 ) -> None:
     torch.manual_seed(0)
-    network, classifier = mnist_2d(width=2).eval(), SoftmaxClassifier(2, 10)
+    network, classifier = mnist_2d(width=2).eval(), Classifier(2, 10, LinearSoftmax())
     channels = Channels((33.0, 33.0, 33.0), (78.0, 78.0, 78.0))
 
+    torch.nn.init.normal_(classifier.bias)
+
     def logits(images: torch.Tensor) -> torch.Tensor:
-        return classifier.logits(network(images))
+        return network(images) @ classifier.weight.T + classifier.bias
 
     pixels = np.stack([digits.image(i) for i in range(23)])
     with torch.no_grad():
         images = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - 33) / 78
         expected = classify(logits(images).numpy(), digits.labels)
-    result = classify_images(logits, digits, channels, CPU, batch_size)
+    result = classify_images(scoring(network, classifier), digits, channels, CPU, batch_size)
     assert np.array_equal(result.ranks, expected.ranks)
     assert result.to_json() == expected.to_json()
 
@@ -69,3 +79,20 @@ def test_logits_that_are_not_finite(digits: LabelledImages) -> None:
 
     with pytest.raises(UserError, match="image 21: its scores are not finite"):
         classify_images(logits, digits, CENTRED, CPU, batch_size=7)
+
+
+def test_a_margin_head_is_ranked_by_cosine() -> None:
+    torch.manual_seed(0)
+    classifier = Classifier(4, 10, ArcFace())
+    features = 9 * torch.randn(6, 4)
+    cosine = torch.nn.functional.cosine_similarity(features[:, None], classifier.weight[None], 2)
+    assert torch.allclose(scoring(torch.nn.Identity(), classifier)(features), cosine, atol=1e-6)
+
+
+def test_the_report(tmp_path: Path) -> None:
+    result = classify(np.eye(10)[[0, 1, 2, 3]], [0, 1, 2, 4])
+    report = ClassificationReport(result)
+    assert report.accuracies == {"test": 0.75}
+    report.write(tmp_path / "r.json", "step_7")
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written == {"checkpoint": "step_7"} | result.to_json()

@@ -163,3 +163,17 @@ def test_the_example_of_the_documentation_is_a_study(tmp_path):
     assert plan.study.comparisons == [
         ("arcface", "mma"), ("arcface", "strong_mma"), ("mma", "strong_mma"),
     ]  # fmt: skip
+
+
+def test_the_metric_is_of_the_task(tmp_path):
+    images = {
+        "base": "cifar10_cnn9",
+        "variants": {"plain": {}, "wide": {"set": {"model.backbone.width": 128}}},
+    }
+    with pytest.raises(UserError, match=r"metric: accuracy is not for variants\.plain, .*top1_err"):
+        planned(tmp_path, **images)
+    plan = planned(tmp_path, **images, metric="top1_error")
+    assert plan.targets == ("test",)
+    assert {run.config.task for run in plan.runs} == {"classification"}
+    with pytest.raises(UserError, match=r"metric: top1 is not for .*task: verification"):
+        planned(tmp_path, metric="top1")

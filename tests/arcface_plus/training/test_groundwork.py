@@ -18,7 +18,7 @@ def config(train, *settings: str):
 
 def test_a_run_without_problems(synthetic, capsys):
     ground = lay_groundwork(config(synthetic))
-    assert ground.shared_images == {"synth_frontal": 0}
+    assert ground.material.shared_images == {"synth_frontal": 0}
     assert ground.conditions.data_digest == open_source(synthetic).digest()
     assert (ground.conditions.classes, ground.conditions.samples) == (
         ground.source.classes,
@@ -34,7 +34,7 @@ def test_images_of_a_target_in_the_training_set_are_reported(synthetic, tmp_path
     images[0], images[1], images[9] = train.read(3), train.read(5), train.read(3)
     write_pairs(tmp_path / "synth_frontal.bin", images, same)
     ground = lay_groundwork(config(synthetic, f"eval.data={tmp_path}"))
-    assert ground.shared_images == {"synth_frontal": 2}
+    assert ground.material.shared_images == {"synth_frontal": 2}
     told = capsys.readouterr().err
     assert f"synth_frontal: 2 of its {len(set(images))} images are also in the training set" in told
     assert "data check --against" in told
