@@ -11,7 +11,7 @@ from studies import planned
 
 from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import studies
-from arcface_plus.config.tree import RunConfig, validate
+from arcface_plus.config.tree import validate
 from arcface_plus.studies.plan import load_plan
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
@@ -147,7 +147,7 @@ def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
     for run in plan.runs[: len(plan.study.variants)]:  # of the first seed
         tree = run.config.model_dump(mode="json")
         for given in small:
-            tree = merged(tree, setting(given), RunConfig)
+            tree = merged(tree, setting(given), type(run.config))
         if run.start is not None:
             tree["model"]["init"] = str(tmp_path / run.start.folder)
         execute(validate(tree, run.name), tmp_path / run.folder)
