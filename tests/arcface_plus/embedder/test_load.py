@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from checkpoints import training
+from checkpoints import class_rows, training
 from networks import assert_close, naive, settled
 from safetensors.torch import save_file
 
@@ -158,7 +158,9 @@ def test_damaged_or_exchanged_weights_are_refused(exported, tmp_path, changed):
 def test_a_damaged_checkpoint_is_refused_and_the_older_named(small, tmp_path, name):
     card = ModelCard(backbone="mobilefacenet", parameters={"width": 0.25}, embedding_dim=24)
     for step in (2, 4):
-        Checkpoints(tmp_path, 9).save(training(step), small.state_dict(), card.at(step))
+        Checkpoints(tmp_path, 9).save(
+            training(step), class_rows(step), small.state_dict(), card.at(step)
+        )
     file = tmp_path / "checkpoints/step_00000004" / name
     load_embedder(tmp_path)
     data = bytearray(file.read_bytes())

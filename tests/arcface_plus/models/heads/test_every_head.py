@@ -165,7 +165,7 @@ def observed(rank: int) -> dict[str, Tensor]:
         x, labels = batch(torch.float32)
         for part, closing in ((slice(0, 10), False), (slice(10, 20), True)):
             mine = slice(part.start + 20 * rank, part.stop + 20 * rank)
-            classifier(x[mine], labels[mine], 0, closing)
+            classifier(x[mine], labels[mine], 0, closing, sizes=(10, 10))
         found[name] = classifier.head.running.value
     return found
 
