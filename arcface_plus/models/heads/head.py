@@ -96,7 +96,7 @@ class Head(nn.Module, ABC):
         """
         if not (self.uses_class_norms or self.uses_bias):
             return cosine
-        unlabelled = torch.zeros_like(cosine[:, 0])
+        unlabelled = cosine.new_zeros(len(cosine))
         norms = torch.ones_like(unlabelled) if norms is None else norms
         own = no_facts(cosine, len(cosine))
         return self.others(cosine, Samples(unlabelled, norms, own), classes)
