@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import torch
 import yaml
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from torch import nn
 
 from arcface_plus.config.complaints import unknown_name
@@ -150,7 +150,12 @@ def _weightless_if_none(tree: Any) -> Any:
     return tree
 
 
-LayerNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+def _as_tuple(given: object) -> object:
+    """A list of YAML as a tuple: in a union, pydantic 2.10 does not heed strict=False."""
+    return tuple(given) if isinstance(given, list) else given
+
+
+LayerNames = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
 class Regularizer(ComponentSection):
