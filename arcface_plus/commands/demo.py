@@ -42,7 +42,7 @@ def demo(
 
 def _train_both(data: Path, out: Path) -> list[Path]:
     """Generate faces in `data`, train in OUT/arcface and OUT/arcface_plus; returns the runs."""
-    from arcface_plus.config.sections import FaceConfig
+    from arcface_plus.config.faces import FaceConfig
     from arcface_plus.config.tree import load, shipped
     from arcface_plus.console import progress_bar, say
     from arcface_plus.training.run import execute, verify_untrained

@@ -38,7 +38,7 @@ def train(
     ] = False,
 ) -> None:
     """Train; a run directory with checkpoints is resumed unless --fresh."""
-    from arcface_plus.config.sections import FaceConfig
+    from arcface_plus.config.faces import FaceConfig
     from arcface_plus.config.tree import load
     from arcface_plus.training.dry_run import rehearse
     from arcface_plus.training.run import execute

@@ -1,7 +1,8 @@
-"""The sections of a config and what each key means."""
+"""The sections of a config that all tasks share, and what each key means."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import torch
@@ -19,8 +20,6 @@ from arcface_plus.config.components import (
 )
 from arcface_plus.models import auxiliary, heads, regularizers
 from arcface_plus.models.auxiliary import AUXILIARY
-from arcface_plus.models.backbones import BACKBONES
-from arcface_plus.models.heads import HEADS
 from arcface_plus.models.layers import CLASSIFIER, chosen_names
 from arcface_plus.models.regularization import Reduction, TermPlan
 from arcface_plus.models.regularizers import REGULARIZERS
@@ -78,60 +77,17 @@ class TrainingData(Section):
     threads: Annotated[NonNegative, Field(description="decoding threads; 0: one per core")] = 0
 
 
-class Data(TrainingData):
-    flip: Annotated[bool, Field(description="mirror each image with probability 0.5")] = True
-
-
-class Backbone(ComponentSection):
-    def build(self, embedding_dim: int, dropout: float) -> nn.Module:
-        """The network, newly initialized; ValueError for invalid values."""
-        network = self.component()(embedding_dim=embedding_dim, dropout=dropout)
-        return cast(nn.Module, network)
-
-
-BACKBONE = OneOf(Backbone, Choice(BACKBONES, "r50", given=("embedding_dim", "dropout")))
-
-
 class AnyModel(Section):
     """The network, whatever the task."""
 
     backbone: ComponentSection
 
+    @abstractmethod
     def build_backbone(self, side: int | None = None) -> nn.Module:
         """The network for images of this side (None: any it takes), newly initialized.
 
         Its `embedding_dim` is the length of its output. ValueError for invalid values.
         """
-        raise NotImplementedError
-
-
-class Model(AnyModel):
-    backbone: Annotated[Backbone, BACKBONE] = BACKBONE.default()
-    embedding_dim: Annotated[Positive, Field(description="length of an embedding")] = 512
-    dropout: Annotated[
-        float, Field(ge=0, lt=1, description="before the last linear layer of the backbone")
-    ] = 0.4
-    classifier: Annotated[
-        Literal["auto", "replicated", "sharded"],
-        Field(description="class weights on every process, or split over them; auto: by memory"),
-    ] = "auto"
-    class_sampling: Annotated[
-        float,
-        Field(gt=0, le=1, description="share of the negative classes drawn each step; 1: all"),
-    ] = 1.0
-    init: Annotated[
-        str | None,
-        Field(description="initial weights: a run, checkpoint, .safetensors or .pth; or null"),
-    ] = None
-
-    @model_validator(mode="after")
-    def _buildable(self) -> Model:
-        with torch.device("meta"):  # builds without using memory or time
-            self.build_backbone()
-        return self
-
-    def build_backbone(self, side: int | None = None) -> nn.Module:
-        return self.backbone.build(self.embedding_dim, self.dropout)
 
 
 class Head(ComponentSection):
@@ -297,22 +253,9 @@ class AnyEval(Section):
     every: Annotated[Positive, Field(description="steps between two evaluations")] = 2000
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """What each evaluation has a result for."""
-        raise NotImplementedError
-
-
-class Eval(AnyEval):
-    targets: Annotated[
-        tuple[str, ...], Field(strict=False, description="pair files <target>.bin; []: none")
-    ] = ("lfw", "cfp_fp", "agedb_30")
-    data: Annotated[
-        str | None, Field(description="folder of <target>.bin; null: the training data's folder")
-    ] = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.targets
 
 
 class Logging(Section):
@@ -326,7 +269,6 @@ class Logging(Section):
     ] = ()
 
 
-HEAD = OneOf(Head, Choice(HEADS, "arcface"))
 REGULARIZER = OneOrMore(Regularizer, Choice(REGULARIZERS, "none"))
 OPTIMIZER = OneOf(
     Optimizer,
@@ -402,29 +344,9 @@ class RunConfig(Section):
         return None
 
     @property
+    @abstractmethod
     def class_weights(self) -> ClassWeights:
-        raise NotImplementedError
+        """How many numbers a class has, how they begin, and where they are."""
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-class FaceConfig(RunConfig):
-    """`task: verification`: faces, verified on pairs."""
-
-    task: Annotated[
-        Literal["verification"], Field(description="faces, verified on pairs of images")
-    ] = "verification"
-    data: Data = Data()
-    model: Model = Model()
-    head: Annotated[Head, HEAD] = HEAD.default()
-    eval: Eval = Eval()
-
-    @property
-    def initial_weights(self) -> str | None:
-        return self.model.init
-
-    @property
-    def class_weights(self) -> ClassWeights:
-        model = self.model
-        return ClassWeights(model.embedding_dim, 0.01, model.classifier, model.class_sampling)

@@ -7,7 +7,8 @@ from typing import Any
 
 from arcface_plus.config.classification import ClassificationConfig
 from arcface_plus.config.complaints import unknown_name
-from arcface_plus.config.sections import FaceConfig, RunConfig
+from arcface_plus.config.faces import FaceConfig
+from arcface_plus.config.sections import RunConfig
 from data_prep.errors import UserError
 
 DEFAULT = "verification"

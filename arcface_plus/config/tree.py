@@ -14,9 +14,10 @@ import pydantic
 from torch import nn
 
 from arcface_plus.config.complaints import complaints, unknown_name
+from arcface_plus.config.faces import Model
 from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import config_file, recipes, shipped
-from arcface_plus.config.sections import Model, RunConfig
+from arcface_plus.config.sections import RunConfig
 from arcface_plus.config.tasks import config_class, others
 from arcface_plus.models.backbones import BACKBONES
 from data_prep.errors import UserError

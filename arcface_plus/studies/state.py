@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from arcface_plus.config.sections import FaceConfig
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
 from arcface_plus.run_directory.entries import METRICS_FILE
 from arcface_plus.run_directory.finished import is_finished

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arcface_plus.config.sections import FaceConfig
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.order import equal_parts

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from arcface_plus.config.sections import FaceConfig
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.data.preparation import Crops

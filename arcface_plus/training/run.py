@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from arcface_plus.config.sections import FaceConfig
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.config.tree import RunConfig
 from arcface_plus.console import say
 from arcface_plus.run_directory.checkpoint import Checkpoints

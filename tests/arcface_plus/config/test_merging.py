@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.config.merging import changed_tree, merged, nested, setting
-from arcface_plus.config.sections import FaceConfig
 from data_prep.errors import UserError
 
 

@@ -6,21 +6,10 @@ import pytest
 import torch
 import yaml
 
+from arcface_plus.config.sections import AnyEval, AnyModel, RunConfig
 from arcface_plus.config.tree import validate
 from arcface_plus.models.heads import HEADS
 from data_prep.errors import UserError
-
-
-def test_defaults_are_the_papers_recipe():
-    config = validate({"run": {"name": "x"}}, "-")
-    assert config.model.backbone.name == "r50"
-    assert config.model.embedding_dim == 512
-    assert config.data.batch_size == 440
-    assert config.optimizer.steps == 38_000
-    assert config.optimizer.milestones == (23_750, 33_250)
-    assert (config.optimizer.lr, config.optimizer.momentum) == (0.1, 0.9)
-    assert (config.optimizer.weight_decay, config.optimizer.gamma) == (5e-4, 0.1)
-    assert config.head.parameters == {"scale": 64.0, "margin": 0.5, "margin_gradient": "exact"}
 
 
 def test_resolved_config_hides_no_default():
@@ -150,3 +139,12 @@ def test_pairs_of_a_batch_are_about_classes():
         UserError, match=r"regularizer\.layers must be classifier with pairs: batch"
     ):
         validate({"run": {"name": "x"}, "regularizer": {**term, "layers": "all"}}, "-")
+
+
+def test_what_each_task_must_say_for_itself_cannot_be_left_out():
+    class WithoutNames(AnyEval):
+        pass
+
+    for incomplete in (AnyModel, AnyEval, WithoutNames, RunConfig):
+        with pytest.raises(TypeError, match="abstract"):
+            incomplete()

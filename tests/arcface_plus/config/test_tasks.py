@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arcface_plus.config.classification import ClassificationConfig
-from arcface_plus.config.sections import FaceConfig
+from arcface_plus.config.faces import FaceConfig
 from arcface_plus.config.tasks import TASKS, config_class, others
 from arcface_plus.config.tree import merged_configs, validate
 from data_prep.errors import UserError

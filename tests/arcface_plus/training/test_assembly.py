@@ -9,7 +9,7 @@ from runs import assert_same_bits, configured, lines
 from torch import Tensor, nn
 
 from arcface_plus.bench.our_step import OurStep
-from arcface_plus.config.sections import Backbone
+from arcface_plus.config.faces import Backbone
 from arcface_plus.data.loader import Batch
 from arcface_plus.models.activation_checkpointing import is_very_deep
 from arcface_plus.models.backbones.checks import check_parameters
