@@ -88,12 +88,14 @@ def for_averaging(value: Tensor) -> Tensor:
     return _ForAveraging.apply(value)
 
 
-class _GatherForShared(torch.autograd.Function):
+class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, sizes: tuple[int, ...]) -> Tensor:
         ctx.sizes = sizes
         return gather_rows(rows, sizes)
 
+
+class _GatherForShared(_Gather):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         sizes = ctx.sizes
@@ -105,32 +107,25 @@ class _GatherForShared(torch.autograd.Function):
         return own[: sizes[dist.get_rank()]], None
 
 
-class _GatherForRepeated(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, sizes: tuple[int, ...]) -> Tensor:
-        ctx.sizes = sizes
-        return gather_rows(rows, sizes)
-
+class _GatherForRepeated(_Gather):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return own_part(grad, ctx.sizes), None
 
 
-class _SumForRepeated(torch.autograd.Function):
+class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
         return sum_(value.clone())
 
+
+class _SumForRepeated(_Sum):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return grad
 
 
-class _SumForShared(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        return sum_(value.clone())
-
+class _SumForShared(_Sum):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return sum_(grad.clone())

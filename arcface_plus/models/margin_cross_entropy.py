@@ -44,7 +44,29 @@ def margin_cross_entropy(
     return loss, accuracy
 
 
-class _MarginCrossEntropy(torch.autograd.Function):
+class OneBuffer(torch.autograd.Function):
+    """The backward pass of a loss whose forward pass has made its gradient by cosine already.
+
+    Saved: embeddings, weight, that gradient (in the buffer of the cosines), and the gradient by
+    norm or None. The inputs are embeddings, weight, norms and three without gradient.
+    """
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        embeddings, weight, by_cosine, by_norm = ctx.saved_tensors
+        by_embeddings = by_weight = None
+        with without_autocast(by_cosine):
+            if ctx.needs_input_grad[0]:
+                by_embeddings = torch.mm(by_cosine, weight).mul_(grad_loss)
+            if ctx.needs_input_grad[1]:
+                by_weight = torch.mm(by_cosine.T, embeddings).mul_(grad_loss)
+            if by_norm is not None:
+                by_norm = by_norm * grad_loss
+        return by_embeddings, by_weight, by_norm, None, None, None
+
+
+class _MarginCrossEntropy(OneBuffer):
     @staticmethod
     def forward(
         ctx: Any,
@@ -75,20 +97,6 @@ class _MarginCrossEntropy(torch.autograd.Function):
         accuracy = correct.mean()
         ctx.mark_non_differentiable(accuracy)
         return loss.mean(), accuracy
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        embeddings, weight, by_cosine, by_norm = ctx.saved_tensors
-        by_embeddings = by_weight = None
-        with without_autocast(by_cosine):
-            if ctx.needs_input_grad[0]:
-                by_embeddings = torch.mm(by_cosine, weight).mul_(grad_loss)
-            if ctx.needs_input_grad[1]:
-                by_weight = torch.mm(by_cosine.T, embeddings).mul_(grad_loss)
-            if by_norm is not None:
-                by_norm = by_norm * grad_loss
-        return by_embeddings, by_weight, by_norm, None, None, None
 
 
 def _softmax_of_others_(

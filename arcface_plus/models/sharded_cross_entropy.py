@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from arcface_plus.models.collectives import largest_, sum_
 from arcface_plus.models.heads.margin_head import MarginHead
-from arcface_plus.models.margin_cross_entropy import chunks, margin_and_slopes
+from arcface_plus.models.margin_cross_entropy import OneBuffer, chunks, margin_and_slopes
 from arcface_plus.models.precision import without_autocast
 
 
@@ -45,7 +44,7 @@ def sharded_cross_entropy(
     return loss, accuracy
 
 
-class _ShardedCrossEntropy(torch.autograd.Function):
+class _ShardedCrossEntropy(OneBuffer):
     @staticmethod
     def forward(
         ctx: Any,
@@ -82,20 +81,6 @@ class _ShardedCrossEntropy(torch.autograd.Function):
         accuracy = (bare > largest).to(loss.dtype).mean()
         ctx.mark_non_differentiable(accuracy)
         return loss.mean(), accuracy
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        embeddings, weight, by_cosine, by_norm = ctx.saved_tensors
-        by_embeddings = by_weight = None
-        with without_autocast(by_cosine):
-            if ctx.needs_input_grad[0]:
-                by_embeddings = torch.mm(by_cosine, weight).mul_(grad_loss)
-            if ctx.needs_input_grad[1]:
-                by_weight = torch.mm(by_cosine.T, embeddings).mul_(grad_loss)
-            if by_norm is not None:
-                by_norm = by_norm * grad_loss
-        return by_embeddings, by_weight, by_norm, None, None, None
 
 
 class _Labelled:
