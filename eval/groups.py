@@ -34,6 +34,18 @@ class Group:
         return dict(zip(seeds, self.values(target, metric), strict=True))
 
 
+def with_common_seeds(reference: Group, group: Group) -> tuple[Group, Group]:
+    """Both with only the runs whose seed is in both, if there are any; else as they are."""
+    common = {run.seed for run in reference.runs} & {run.seed for run in group.runs}
+    if not common:
+        return reference, group
+    first, second = (
+        Group(each.name, tuple(run for run in each.runs if run.seed in common))
+        for each in (reference, group)
+    )
+    return first, second
+
+
 def leak(target: str, reference: Group, group: Group) -> str | None:
     """Which runs were trained on images of the target, so that its accuracies are not judged."""
     told = [

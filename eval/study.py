@@ -12,9 +12,10 @@ from typing import Any
 
 from eval.compare import RESOLVE, Comparison, GroupFigure, comparison_of, figure_over_runs
 from eval.difference import Difference
-from eval.groups import Group
+from eval.groups import Group, with_common_seeds
 from eval.judge import compare_groups, with_verdicts
 from eval.metric import ACCURACY, Metric
+from eval.secondary import Secondary
 from eval.wording import verdict_words
 
 
@@ -49,8 +50,8 @@ class Study:
     """Everything that the reports of a study show.
 
     `overall` has all arms and no differences. `comparisons`: one for each reference, in the order
-    of the file. `paper`, `hypothesis`, `plan`
-    are the user's texts.
+    of the file. `secondary`: figures without verdicts. `paper`, `hypothesis`, `plan` are the
+    user's texts.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Study:
     overall: Comparison
     comparisons: tuple[Comparison, ...]
     unfinished: tuple[Unfinished, ...]
+    secondary: tuple[Secondary, ...] = ()
     paper: str = ""
     hypothesis: str = ""
     plan: str = ""
@@ -98,6 +100,7 @@ class Study:
             "complete": not self.unfinished,
             "variants": {arm.name: self._arm_json(arm) for arm in self.arms},
             "comparisons": [_comparison_json(d) for d in self.differences],
+            "secondary": [each.to_json() for each in self.secondary],
             "not_run": [{"run": each.name, "why": each.why} for each in self.unfinished],
             "paper": self.paper,
             "hypothesis": self.hypothesis,
@@ -171,19 +174,7 @@ def _compared(
                 sentence=f"not compared: {each.name} has no finished run", words="not run yet",
                 metric=metric.name,
             )  # fmt: skip
-    return compare_groups(target, *_with_common_seeds(reference, group), resolve, metric)
-
-
-def _with_common_seeds(reference: Group, group: Group) -> tuple[Group, Group]:
-    """Only the runs whose seed is in both groups, if there are any."""
-    common = {run.seed for run in reference.runs} & {run.seed for run in group.runs}
-    if not common:
-        return reference, group
-    first, second = (
-        Group(each.name, tuple(run for run in each.runs if run.seed in common))
-        for each in (reference, group)
-    )
-    return first, second
+    return compare_groups(target, *with_common_seeds(reference, group), resolve, metric)
 
 
 def _comparison_json(found: Difference) -> dict[str, Any]:

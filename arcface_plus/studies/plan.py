@@ -100,7 +100,8 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     wrong += _equal_variants(configs, study)
     wrong += _unlike_starts(configs, study)
     targets = _targets(study, configs, wrong)
-    wrong += _other_tasks(study.metric, configs)
+    for key, metric in [("metric", study.metric), *(("secondary", m) for m in study.secondary)]:
+        wrong += _other_tasks(key, metric, configs)
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
     runs = [
@@ -205,10 +206,10 @@ def _network(config: RunConfig) -> tuple[object, int]:
     return config.model.backbone, config.class_weights.dimensions
 
 
-def _other_tasks(metric: str, configs: Mapping[str, RunConfig]) -> list[str]:
+def _other_tasks(key: str, metric: str, configs: Mapping[str, RunConfig]) -> list[str]:
     """Variants of a task that the metric is not of."""
     return [
-        f"metric: {metric} is not for variants.{name}, which is of task: {config.task}; use one of "
+        f"{key}: {metric} is not for variants.{name}, which is of task: {config.task}; use one of "
         + ", ".join(metrics_of(config.task))
         for name, config in configs.items()
         if METRICS[metric].task != config.task

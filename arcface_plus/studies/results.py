@@ -17,6 +17,7 @@ from eval.groups import Group
 from eval.metric import METRICS
 from eval.report.write import write_study
 from eval.runs import Run, read_run
+from eval.secondary import secondary
 from eval.study import Arm, Study, Unfinished, judged
 
 
@@ -49,6 +50,11 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
         overall=comparison_of(list(groups.values()), plan.targets, [], changed, metric),
         comparisons=judged(arms, pairs, plan.targets, resolve, changed, metric),
         unfinished=_unfinished(plan.runs, states, failures),
+        secondary=tuple(
+            secondary(METRICS[name], target, groups, pairs)
+            for name in plan.study.secondary
+            for target in plan.targets
+        ),
         paper=plan.study.paper,
         hypothesis=plan.study.hypothesis,
         plan=plan.study.plan,

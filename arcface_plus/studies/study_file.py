@@ -108,6 +108,14 @@ class StudyFile(Section):
             json_schema_extra={"enum": list(METRICS)},
         ),
     ] = "accuracy"
+    secondary: Annotated[
+        tuple[Annotated[str, AfterValidator(_known_metric)], ...],
+        Field(
+            strict=False,
+            description="other figures to report, with 95% intervals and without verdicts",
+            json_schema_extra={"items": {"enum": list(METRICS), "type": "string"}},
+        ),
+    ] = ()
     compare: Annotated[
         dict[str, str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] | None,
         Field(description="variant: its reference, or several; null: all with the first variant"),
@@ -135,6 +143,12 @@ class StudyFile(Section):
             for variant, given in self.compare.items()
             for reference in ([given] if isinstance(given, str) else given)
         ]
+
+    @model_validator(mode="after")
+    def _secondary_is_not_judged(self) -> StudyFile:
+        if self.metric in self.secondary or len(set(self.secondary)) < len(self.secondary):
+            raise ValueError(f"secondary: name each figure once, and not {self.metric}, the judged")
+        return self
 
     @model_validator(mode="after")
     def _compares_variants(self) -> StudyFile:

@@ -11,6 +11,7 @@ from eval.report.study_tables import (
     paper_differences,
     paragraphs,
     progress,
+    secondary_tables,
 )
 from eval.report.tables import Table, tables
 from eval.study import Study
@@ -35,7 +36,7 @@ def study_to_markdown(study: Study) -> str:
     parts.append(bullets("Verdicts", [difference.sentence for difference in study.differences]))
     if warnings := [*study.warnings, *left_out(study)]:
         parts.append(bullets("Warnings", warnings))
-    parts += [_titled(table) for table in tables(study.overall)]
+    parts += [_titled(table) for table in (*secondary_tables(study), *tables(study.overall))]
     if study.caveats:
         parts.append(bullets("What this cannot tell", study.caveats))
     if study.unfinished:

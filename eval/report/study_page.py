@@ -16,6 +16,7 @@ from eval.report.study_tables import (
     paper_differences,
     paragraphs,
     progress,
+    secondary_tables,
 )
 from eval.report.tables import CONFIG_DIFFERENCES, tables, tests_tables
 from eval.report.training import training_sections
@@ -52,6 +53,7 @@ def study_to_html(study: Study, class_angles: Mapping[str, ArrayLike]) -> str:
         dots=[found for t in study.targets if (found := dots(groups, t, study.metric)) is not None],
         sections=training_sections(groups, study.targets, class_angles),
         tables=[
+            *secondary_tables(study),
             *(table for table in figures if table.title != CONFIG_DIFFERENCES),
             *(table for comparison in study.comparisons for table in tests_tables(comparison)),
         ],

@@ -7,6 +7,7 @@ import re
 from eval.compare import GroupFigure
 from eval.report.tables import Table
 from eval.report.values import NOTHING
+from eval.secondary import LEVEL, Secondary
 from eval.study import Arm, Study
 from eval.wording import interval, listed, percent, points, verdict_words
 
@@ -28,6 +29,11 @@ def arms_table(study: Study) -> Table:
         ", the paper's and ours" if _any_paper(study) else ""
     )
     return Table(title, (*columns, "runs"), tuple(rows))
+
+
+def secondary_tables(study: Study) -> list[Table]:
+    """A table for each secondary figure and target: a row an arm, then its differences."""
+    return [_secondary_table(study, each) for each in study.secondary]
 
 
 def paper_differences(study: Study) -> Table:
@@ -77,6 +83,22 @@ def left_out(study: Study) -> list[str]:
             only = listed(sorted(map(str, first ^ second)))
             found.append(f"{d[1]} against {d[0]}: leaves out seed {only}, which one of them lacks.")
     return found
+
+
+def _secondary_table(study: Study, found: Secondary) -> Table:
+    rows = []
+    for arm in study.arms:
+        mine = [d for d in found.differences if d.name == arm.name and d.test is not None]
+        first = (arm.name, _figure(found.figures[arm.name]))
+        if not mine:
+            rows.append((*first, NOTHING, NOTHING, NOTHING))
+        for d in mine:
+            assert d.test is not None
+            bounds = interval(d.test.interval_at(LEVEL))
+            rows.append((*first, d.reference, points(d.test.mean), bounds))
+    title = f"{found.metric.label} on {found.target}, %: reported without verdicts"
+    columns = ("variant", "mean ± spread", "against", "difference", "its 95% interval")
+    return Table(title, columns, tuple(rows))
 
 
 def _figures(study: Study, arm: Arm) -> list[str]:

@@ -177,3 +177,5 @@ def test_the_metric_is_of_the_task(tmp_path):
     assert {run.config.task for run in plan.runs} == {"classification"}
     with pytest.raises(UserError, match=r"metric: top1 is not for .*task: verification"):
         planned(tmp_path, metric="top1")
+    with pytest.raises(UserError, match=r"secondary: top5 is not for .*task: verification"):
+        planned(tmp_path, secondary=["tar@1e-2", "top5"])

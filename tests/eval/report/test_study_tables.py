@@ -7,8 +7,15 @@ from dataclasses import replace
 import pytest
 from judged_studies import arms, study
 
-from eval.metric import ACCURACY
-from eval.report.study_tables import arms_table, left_out, paper_differences, progress
+from eval.metric import ACCURACY, METRICS
+from eval.report.study_tables import (
+    arms_table,
+    left_out,
+    paper_differences,
+    progress,
+    secondary_tables,
+)
+from eval.secondary import secondary
 from eval.study import Unfinished
 
 
@@ -49,3 +56,17 @@ def test_what_is_missing(three):
     assert left_out(found) == [
         "mma <b> against plain: leaves out seed 2, which one of them lacks."
     ]  # fmt: skip
+
+
+def test_secondary_figures_have_intervals_and_no_verdicts(seeded_run):
+    found = study(arms(seeded_run))
+    groups = {arm.name: arm.group for arm in found.arms}
+    eer = secondary(METRICS["eer"], "lfw", groups, [("plain", "mma <b>")])
+    (table,) = secondary_tables(replace(found, secondary=(eer,)))
+    assert table.title == "EER on lfw, %: reported without verdicts"
+    by_name = {row[0]: row for row in table.rows}
+    assert by_name["plain"][2:] == ("—", "—", "—")
+    assert by_name["mma <b>"][2] == "plain"
+    assert by_name["mma <b>"][3].startswith("−")  # a smaller error
+    assert " to " in by_name["mma <b>"][4]
+    assert by_name["half"][1] != "—"
