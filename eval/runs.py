@@ -107,6 +107,7 @@ class ClassificationTarget(_Read):
     top1_ci95: tuple[Share, Share]
     mean_class_error: Share
     per_class_error: tuple[Share | None, ...]
+    per_class_images: tuple[Count, ...]
 
     @property
     def headline(self) -> float:

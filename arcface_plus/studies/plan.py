@@ -21,6 +21,7 @@ from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.studies.study_file import StudyFile, Variant, read_study
 from data_prep.errors import UserError
 from eval.metric import METRICS, metrics_of
+from eval.single_classes import class_of
 
 OURS = ("run.seed", "run.name")
 """Keys that the study sets itself."""
@@ -216,6 +217,11 @@ def _other_tasks(key: str, metric: str, configs: Mapping[str, RunConfig]) -> lis
     ]
 
 
+def _is_class(target: str, config: RunConfig) -> bool:
+    """Whether the target is a single class of the run's test split."""
+    return "test" in config.eval.names and class_of(target) is not None
+
+
 def _targets(
     study: StudyFile, configs: Mapping[str, RunConfig], wrong: list[str]
 ) -> tuple[str, ...]:
@@ -226,7 +232,7 @@ def _targets(
         wrong += [
             f"variants.{name}: eval.targets lacks {target}, which is judged"
             for target in targets
-            if target not in config.eval.names
+            if target not in config.eval.names and not _is_class(target, config)
         ]
     if configs and not targets:
         wrong.append("eval.targets is empty, so there is nothing to compare")

@@ -18,6 +18,7 @@ from eval.metric import METRICS
 from eval.report.write import write_study
 from eval.runs import Run, read_run
 from eval.secondary import secondary
+from eval.single_classes import with_single_classes
 from eval.study import Arm, Study, Unfinished, judged
 
 
@@ -28,7 +29,10 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
     """
     states = {planned.name: state_of(folder, planned) for planned in plan.runs}
     finished = [planned for planned in plan.runs if states[planned.name].kind == "finished"]
-    groups = {name: Group(name, _runs(name, finished, folder)) for name in plan.study.variants}
+    groups = {
+        name: Group(name, _runs(name, finished, folder, plan.targets))
+        for name in plan.study.variants
+    }
     arms = tuple(
         Arm(
             name,
@@ -66,15 +70,19 @@ def write_results(study: Study, folder: Path) -> list[Path]:
     return write_study(study, folder, class_angles(study.overall.runs))
 
 
-def _runs(variant: str, finished: Sequence[PlannedRun], folder: Path) -> tuple[Run, ...]:
-    """The runs of a variant, each with the verification of its last checkpoint."""
+def _runs(
+    variant: str, finished: Sequence[PlannedRun], folder: Path, targets: Sequence[str]
+) -> tuple[Run, ...]:
+    """The runs of a variant, each with the evaluation of its last checkpoint."""
     runs = []
     for planned in finished:
         if planned.variant == variant:
             run = folder / planned.folder
             read = read_run(verification_file(run, planned.config.optimizer.steps))
             config = _without_place(read.config, planned)
-            runs.append(replace(read, name=planned.name, path=planned.folder, config=config))
+            results = with_single_classes(read.results, targets)
+            named = replace(read, name=planned.name, path=planned.folder)
+            runs.append(replace(named, config=config, results=results))
     return tuple(runs)
 
 

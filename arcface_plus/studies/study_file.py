@@ -98,7 +98,12 @@ class StudyFile(Section):
     ]
     targets: Annotated[
         tuple[str, ...] | None,
-        Field(strict=False, min_length=1, description="judged targets; null: all of eval.targets"),
+        Field(
+            strict=False,
+            min_length=1,
+            description="judged targets; null: all of eval.targets. Of classification: test, and "
+            "class_0 and so on for the images of one class",
+        ),
     ] = None
     metric: Annotated[
         str,

@@ -22,7 +22,7 @@ def test_each_metric_is_read_from_a_verification():
 def test_each_metric_is_read_from_a_classification():
     result = ClassificationTarget(
         images=40, classes=10, top1=0.75, top5=0.9, top1_ci95=(0.6, 0.9), mean_class_error=0.3,
-        per_class_error=(0.3,) * 10,
+        per_class_error=(0.3,) * 10, per_class_images=(4,) * 10,
     )  # fmt: skip
     read = {name: metric.read(result) for name, metric in METRICS.items()}
     assert read == {

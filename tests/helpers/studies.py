@@ -59,5 +59,5 @@ def finish(folder: Path, run: PlannedRun, accuracy: float) -> None:
         "accuracy": {"mean": accuracy, "std": 0.01, "folds": folds, "thresholds": [1.0] * 10,
                      "ci95": [accuracy - 0.02, accuracy + 0.02]},
     }  # fmt: skip
-    content = verification(dict.fromkeys(run.config.eval.targets, target))
+    content = verification(dict.fromkeys(run.config.eval.names, target))
     (place / "eval" / f"step_{step:08d}.json").write_text(json.dumps(content))

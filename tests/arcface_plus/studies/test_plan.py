@@ -179,3 +179,15 @@ def test_the_metric_is_of_the_task(tmp_path):
         planned(tmp_path, metric="top1")
     with pytest.raises(UserError, match=r"secondary: top5 is not for .*task: verification"):
         planned(tmp_path, secondary=["tar@1e-2", "top5"])
+
+
+def test_single_classes_are_targets_of_classification_only(tmp_path):
+    images = {
+        "base": "cifar10_cnn9", "metric": "top1_error", "targets": ["test", "class_0"],
+        "variants": {"plain": {"paper": {"test": 9.8, "class_0": 30.4}}},
+    }  # fmt: skip
+    assert planned(tmp_path, **images).targets == ("test", "class_0")
+    with pytest.raises(UserError, match=r"eval\.targets lacks class_x"):
+        planned(tmp_path, **(images | {"targets": ["class_x"]}))
+    with pytest.raises(UserError, match=r"eval\.targets lacks class_0"):
+        planned(tmp_path, targets=["class_0"])

@@ -11,6 +11,7 @@ from studies import finish, planned
 
 from arcface_plus.studies.results import collect, write_results
 from arcface_plus.studies.scheduler import Failure
+from eval.classification import classify
 from eval.metric import ACCURACY
 
 PLAIN, MMA = [0.80, 0.82, 0.81], [0.83, 0.84, 0.82]
@@ -106,3 +107,29 @@ def test_where_runs_start_is_no_difference_between_seeds(tmp_path):
     write_results(collect(plan, tmp_path), tmp_path)
     assert "its runs differ in more than the seed" not in (tmp_path / "report.md").read_text()
     assert "the configs differ in more than" not in (tmp_path / "report.md").read_text()
+
+
+def test_a_class_of_the_test_split_is_judged_beside_the_whole(tmp_path):
+    plan = planned(
+        tmp_path, base="cifar10_cnn9", metric="top1_error", targets=["test", "class_0"],
+        variants={
+            "plain": {"paper": {"class_0": 30.4}}, "wide": {"set": {"model.backbone.width": 9}},
+        },
+    )  # fmt: skip
+    labels = np.repeat(np.arange(10), 10)
+    for run in plan.runs:
+        wrong = 3 if run.variant == "plain" else 1 + run.seed  # of class 0
+        answers = labels.copy()
+        answers[:wrong] = 9
+        finish(tmp_path, run, 0.5)
+        file = tmp_path / run.folder / "eval" / f"step_{run.config.optimizer.steps:08d}.json"
+        file.write_text(json.dumps(classify(np.eye(10)[answers], labels).to_json()))
+    write_results(collect(plan, tmp_path), tmp_path)
+    found = json.loads((tmp_path / "study.json").read_text())
+    assert found["variants"]["plain"]["mean"] == {
+        "test": pytest.approx(0.03), "class_0": pytest.approx(0.3),
+    }  # fmt: skip
+    assert found["variants"]["plain"]["paper"] == {"class_0": pytest.approx(0.304)}
+    both = {each["target"]: each["difference"] for each in found["comparisons"]}
+    assert both == {"test": pytest.approx(-0.015), "class_0": pytest.approx(-0.15)}
+    assert "class_0" in (tmp_path / "report.md").read_text().replace("\\_", "_")
