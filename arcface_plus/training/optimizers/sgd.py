@@ -14,6 +14,7 @@ from arcface_plus.training.optimizers.checks import check_lr, check_share, check
 class SGD(torch.optim.SGD):
     """v ← momentum · v + gradient + weight_decay · w; w ← w − lr · v, for all parameters given.
 
+    With ``nesterov``, w ← w − lr · (gradient + weight_decay · w + momentum · v) with the new v.
     Fused: one pass over the weights. On a GPU the fp16 loss scaler then needs no synchronization; a
     CPU core needs 24 to 34 ms instead of 45 to 98 for r50 with 10,575 classes.
     """
@@ -24,11 +25,16 @@ class SGD(torch.optim.SGD):
         lr: Annotated[float, "learning rate"] = 0.1,
         momentum: float = 0.9,
         weight_decay: Annotated[float, "of everything that trains"] = 5e-4,
+        nesterov: Annotated[bool, "step from where the momentum leads"] = False,
     ) -> None:
         check_lr(lr)
         check_share("momentum", momentum)
         check_weight_decay(weight_decay)
-        super().__init__(parameters, lr, momentum, weight_decay=weight_decay, fused=True)
+        if nesterov and momentum == 0.0:
+            raise ValueError("nesterov needs a momentum above 0")
+        super().__init__(
+            parameters, lr, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        )
         self._begin_momentum()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

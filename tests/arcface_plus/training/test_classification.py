@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from classification_runs import LAYOUTS, classification
+from classification_runs import classification, write_data_of
 from labelled_files import cifar_10_batches, write_pickles
 from runs import assert_same_bits, lines
 
@@ -39,10 +39,9 @@ def run(cifar, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_every_recipe_runs_two_steps(name, tmp_path):
-    LAYOUTS[name.rpartition("_")[0] if name.startswith("tiny") else name.split("_")[0]](
-        tmp_path / "data"
-    )
-    config = classification(tmp_path / "data", "optimizer.steps=2", name=name)
+    write_data_of(name, tmp_path / "data")
+    settings = ("optimizer.steps=2", "data.batch_size=2")
+    config = classification(tmp_path / "data", *settings, name=name)
     execute(config, tmp_path / "run")
     assert [line["step"] for line in lines(tmp_path / "run")] == [1, 2]
     assert 0 <= json.loads((tmp_path / "run/summary.json").read_text())["test"]["top1"] <= 1

@@ -12,11 +12,12 @@ from torch import nn
 from arcface_plus.training.optimizers import SGD
 
 
-def test_sgd_is_momentum_and_decay_on_everything_that_trains():
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_is_momentum_and_decay_on_everything_that_trains(nesterov):
     torch.manual_seed(0)
     layer = nn.Linear(3, 2, dtype=torch.float64)
     layer.bias.requires_grad_(False)
-    optimizer = SGD(trained(layer), momentum=0.9, weight_decay=5e-4)
+    optimizer = SGD(trained(layer), momentum=0.9, weight_decay=5e-4, nesterov=nesterov)
     weight, velocity = layer.weight.detach().clone(), torch.zeros(2, 3, dtype=torch.float64)
     for step in range(3):
         set_lr(optimizer, 0.1 / (step + 1))
@@ -24,7 +25,8 @@ def test_sgd_is_momentum_and_decay_on_everything_that_trains():
         layer(torch.ones(1, 3, dtype=torch.float64)).square().sum().backward()
         gradient = layer.weight.grad + 5e-4 * weight
         velocity = 0.9 * velocity + gradient
-        weight = weight - 0.1 / (step + 1) * velocity
+        direction = gradient + 0.9 * velocity if nesterov else velocity
+        weight = weight - 0.1 / (step + 1) * direction
         optimizer.step()
         assert torch.allclose(layer.weight, weight, rtol=0, atol=1e-15)
     assert len(optimizer.param_groups[0]["params"]) == 1
@@ -123,6 +125,7 @@ def test_a_state_saved_before_its_first_step_resumes_with_zero_momentum():
         ({"lr": 0.0}, "lr must be positive"),
         ({"momentum": 1.0}, "momentum must be at least 0 and below 1"),
         ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0"),
+        ({"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum above 0"),
     ],
 )
 def test_values_that_cannot_train_are_refused(parameters, words):
