@@ -148,10 +148,11 @@ def judged(
         metric: the figure that is compared.
     """
     groups = {arm.name: arm.group for arm in arms}
+    by_name = {arm.name: arm for arm in arms}
     places = [(target, *pair) for target in targets for pair in pairs]
     found = with_verdicts(
         [
-            _compared(target, groups[ref], groups[name], resolve, metric)
+            _compared(target, by_name[ref], by_name[name], resolve, metric)
             for target, ref, name in places
         ]
     )
@@ -164,17 +165,25 @@ def judged(
     return tuple(result)
 
 
-def _compared(
-    target: str, reference: Group, group: Group, resolve: float, metric: Metric
-) -> Difference:
-    for each in (reference, group):
-        if not each.runs:
+def _compared(target: str, reference: Arm, arm: Arm, resolve: float, metric: Metric) -> Difference:
+    for each in (reference, arm):
+        if not each.group.runs:
             return Difference(
-                reference.name, group.name, target,
+                reference.name, arm.name, target,
                 sentence=f"not compared: {each.name} has no finished run", words="not run yet",
                 metric=metric.name,
             )  # fmt: skip
-    return compare_groups(target, *with_common_seeds(reference, group), resolve, metric)
+    groups = with_common_seeds(reference.group, arm.group)
+    planned = min(len(reference.seeds), len(arm.seeds))
+    if planned > 1 and min(len(group.runs) for group in groups) == 1:
+        # The test of one run each is about two networks, and this study is about recipes.
+        return Difference(
+            reference.name, arm.name, target,
+            sentence=f"not judged yet: {arm.name} against {reference.name} on {target}: one "
+            f"finished run of {planned} is not enough",
+            words="too few seeds", metric=metric.name,
+        )  # fmt: skip
+    return compare_groups(target, *groups, resolve, metric)
 
 
 def _comparison_json(found: Difference) -> dict[str, Any]:

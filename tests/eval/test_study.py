@@ -54,6 +54,17 @@ def test_an_unfinished_arm_is_paired_by_the_seeds_it_has(three):
     assert difference.verdict.mean == pytest.approx(expected)
 
 
+def test_one_finished_seed_of_several_gives_no_verdict(three):
+    """McNemar's test would call two networks different, not two recipes."""
+    plain, mma, half = three
+    found = study([plain, without(mma, 1, 2), half])
+    assert found.differences[0].words == "too few seeds"
+    assert found.differences[0].verdict is None
+    assert found.differences[1].verdict.of == 1
+    one_seed = [replace(without(arm, 1, 2), seeds=(0,)) for arm in three]
+    assert study(one_seed).differences[0].verdict.unit == "pairs"
+
+
 def test_an_arm_without_runs_is_not_compared(three):
     plain, mma, half = three
     found = study([plain, without(mma, 0, 1, 2), half])
