@@ -121,7 +121,7 @@ def cifar_100_batches(train: int = 6, test: int = 4) -> dict[str, dict[str, Any]
         files[name] = {
             "filenames": [f"{i}.png" for i in range(count)],
             "batch_label": name,
-            "fine_labels": [99 - i for i in range(count)],
+            "fine_labels": [(99 - i) % 100 for i in range(count)],
             "coarse_labels": [i % 20 for i in range(count)],
             "data": planes(images(count, 32, 3)),
         }

@@ -112,7 +112,9 @@ def test_where_runs_start_is_no_difference_between_seeds(tmp_path):
 def test_a_class_of_the_test_split_is_judged_beside_the_whole(tmp_path):
     plan = planned(
         tmp_path, base="cifar10_cnn9", metric="top1_error", targets=["test", "class_0"],
-        variants={"plain": {"paper": {"class_0": 30.4}}, "wide": {"set": {"model.backbone.width": 9}}},
+        variants={
+            "plain": {"paper": {"class_0": 30.4}}, "wide": {"set": {"model.backbone.width": 9}},
+        },
     )  # fmt: skip
     labels = np.repeat(np.arange(10), 10)
     for run in plan.runs:
