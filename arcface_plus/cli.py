@@ -26,6 +26,7 @@ from arcface_plus.commands.demo import demo
 from arcface_plus.commands.embed import embed
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
+from arcface_plus.commands.features import features
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
@@ -44,7 +45,7 @@ _PANELS = {
     "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
-    "Look and measure": ("angles", "toys", "tammes", "tammes-table", "bench"),
+    "Look and measure": ("angles", "features", "toys", "tammes", "tammes-table", "bench"),
 }
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
@@ -73,6 +74,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "match": match,
     "export": export,
     "angles": angles,
+    "features": features,
     "toys": toys,
     "tammes": tammes,
     "tammes-table": tammes_table,

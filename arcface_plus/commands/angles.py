@@ -71,7 +71,8 @@ def _table(models: list[ModelAngles]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from arcface_plus.evaluation.layer_angles import labels, layer_names
+    from arcface_plus.evaluation.layer_angles import layer_names
+    from arcface_plus.evaluation.model_labels import labels
     from data_prep.errors import printable
 
     table = Table(
@@ -83,7 +84,7 @@ def _table(models: list[ModelAngles]) -> Table:
     )
     table.add_column("layer", no_wrap=True, vertical="bottom")
     table.add_column("rows ×\ndimensions", justify="right", no_wrap=True)
-    for label in labels(models):
+    for label in labels([model.checkpoint for model in models]):
         # Names of files and layers must not be read as markup.
         table.add_column(Text(f"{printable(label)}\nmean"), justify="right", overflow="fold")
         table.add_column("\nsmallest", justify="right", no_wrap=True)

@@ -37,27 +37,17 @@ def classify(
     )
     from arcface_plus.evaluation.classification_text import figure_lines
     from arcface_plus.runtime import resolve_device
-    from data_prep.errors import UserError
     from data_prep.labelled_images import open_labelled_images
 
     check_writable(json_file)
     where = resolve_device(device)
     loaded = load_classifier(ckpt, where)
     images = open_labelled_images(data, split)
-    card = loaded.card
-    if images.size != card.input_size:
-        ours, theirs = ("×".join(map(str, size[::-1])) for size in (card.input_size, images.size))
-        raise UserError(f"{data}: images are {theirs}, but {ckpt} was trained on {ours}")
-    names = tuple(images.class_names[k] for k in range(images.classes))
-    if len(names) == card.classes and names != card.class_names:
-        other = next(k for k in range(card.classes) if names[k] != card.class_names[k])
-        raise UserError(
-            f"{data}: class {other} is {names[other]!r}, but {card.class_names[other]!r} in {ckpt}"
-        )
+    loaded.check_images(images, ckpt)
     scores = scoring(loaded.network, loaded.classifier)
     result = classify_images(scores, images, loaded.channels, where, batch_size)
     show = line_printer(json_file)
-    for line in figure_lines(split, result, names):
+    for line in figure_lines(split, result, loaded.card.class_names):
         show(line)
     if json_file is not None:
         ClassificationReport(result).write(json_file, str(ckpt))

@@ -18,7 +18,8 @@ from arcface_plus.run_directory.classifier_card import ClassifierCard
 from arcface_plus.run_directory.intact import check_checkpoint
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, load_weights
 from arcface_plus.run_directory.training_state import TRAINING_STATE, load_training
-from data_prep.errors import DataError
+from data_prep.errors import DataError, UserError
+from data_prep.labelled_images import LabelledImages
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,27 @@ class LoadedClassifier:
     def channels(self) -> Channels:
         """The normalization that the network was trained with."""
         return Channels(self.card.mean, self.card.std)
+
+    def check_images(self, images: LabelledImages, checkpoint: Path) -> None:
+        """UserError (one line) if images of another size or of other classes were trained on."""
+        card = self.card
+        if images.size != card.input_size:
+            ours, theirs = ("×".join(map(str, s[::-1])) for s in (card.input_size, images.size))
+            raise UserError(
+                f"{images.path}: images are {theirs}, but {checkpoint} was trained on {ours}"
+            )
+        names = tuple(images.class_names[k] for k in range(images.classes))
+        if len(names) != card.classes:
+            raise UserError(
+                f"{images.path}: has {len(names)} classes, but {checkpoint} was trained on "
+                f"{card.classes}"
+            )
+        if names != card.class_names:
+            k = next(k for k in range(card.classes) if names[k] != card.class_names[k])
+            raise UserError(
+                f"{images.path}: class {k} is {names[k]!r}, but {card.class_names[k]!r} in "
+                f"{checkpoint}"
+            )
 
 
 def load_classifier(path: str | Path, device: str | torch.device = "cpu") -> LoadedClassifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,19 +38,25 @@ def classify_images(
         UserError: an image has logits that are not finite.
     """
     found = []
-    for start in range(0, len(images), batch_size):
-        indices = np.arange(start, min(start + batch_size, len(images)))
-        pixels = torch.from_numpy(np.require(images.batch(indices), requirements=["C", "W"])).to(
-            device
-        )
+    for start, pixels in normalized_batches(images, channels, device, batch_size):
         with torch.inference_mode():
-            scores = logits(channels.normalize(pixels)).float().cpu().numpy()
+            scores = logits(pixels).float().cpu().numpy()
         if scores.shape[1] != images.classes:
             raise DataError(
                 f"{images.path}: has {images.classes} classes, the classifier {scores.shape[1]}"
             )
-        found.append(ranks(scores, images.labels[indices], start))
+        found.append(ranks(scores, images.labels[start : start + len(scores)], start))
     return classification(np.concatenate(found), images.labels, images.classes)
+
+
+def normalized_batches(
+    images: LabelledImages, channels: Channels, device: torch.device, batch_size: int
+) -> Iterator[tuple[int, Tensor]]:
+    """The number of each batch's first image, and the batch: (n, 3, h, w) float32 on `device`."""
+    for start in range(0, len(images), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(images)))
+        pixels = np.require(images.batch(indices), requirements=["C", "W"])
+        yield start, channels.normalize(torch.from_numpy(pixels).to(device))
 
 
 def scoring(network: nn.Module, classifier: Classifier) -> Callable[[Tensor], Tensor]:

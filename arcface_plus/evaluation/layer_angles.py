@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
+from arcface_plus.evaluation.model_labels import labels
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.training_state import load_class_weights
@@ -101,15 +102,6 @@ def _layer(path: Path, name: str, kind: str, weight: Tensor) -> LayerAngles:
     )  # fmt: skip
 
 
-def labels(models: Sequence[ModelAngles]) -> list[str]:
-    """A label for each model: the last part of its path, or more parts if these are equal."""
-    for parts in range(1, 8):
-        short = ["/".join(Path(model.checkpoint).parts[-parts:]) for model in models]
-        if len(set(short)) == len(models):
-            return short
-    return [f"{number + 1}: {model.checkpoint}" for number, model in enumerate(models)]
-
-
 def layer_names(models: Sequence[ModelAngles]) -> list[str]:
     """The layers of all models, in the order of the first model that has them; classifier last."""
     names = dict.fromkeys(layer.name for model in models for layer in model.layers)
@@ -131,10 +123,11 @@ def write_png(path: Path, models: Sequence[ModelAngles]) -> None:
     from matplotlib.figure import Figure
 
     names = layer_names(models)
+    shown = labels([model.checkpoint for model in models])
     figure = Figure(figsize=(max(7.0, min(16.0, 2 + 0.22 * len(names))), 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     mean, smallest = figure.subplots(2, 1, sharex=True)
-    for number, (label, model) in enumerate(zip(labels(models), models, strict=True)):
+    for number, (label, model) in enumerate(zip(shown, models, strict=True)):
         _plot(mean, model, "mean_deg", names, label, number)
         _plot(smallest, model, "smallest_deg", names, label, number)
     mean.set_title("Angle of each filter to its nearest other filter in the layer")
