@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+Floats = NDArray[np.float64]
 
 NO_SPREAD = 1e-12
 """Equal differences of accuracies are equal only up to rounding."""
@@ -66,11 +68,19 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
         raise ValueError("an accuracy is not a finite number")
     n, mean = len(difference), float(difference.mean())
     error = float(difference.std(ddof=1)) / math.sqrt(n)
+    p = float(paired_p(x, y))
     if error < NO_SPREAD:
         mean = 0.0 if abs(mean) < NO_SPREAD else mean
-        return PairedDifference(mean, (mean, mean), 1.0 if mean == 0.0 else 0.0, n, 0.0)
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
+        return PairedDifference(mean, (mean, mean), p, n, 0.0)
     return PairedDifference(mean, _t_interval(mean, error, n - 1, 0.95), p, n, error)
+
+
+def paired_p(first: Floats, second: Floats) -> Floats:
+    """The p-values of `paired_difference` for many samples at a time: (…, n) arrays → (…)."""
+    difference = second - first
+    n = difference.shape[-1]
+    error = difference.std(axis=-1, ddof=1) / math.sqrt(n)
+    return _two_sided_p(difference.mean(axis=-1), error, n - 1)
 
 
 @dataclass(frozen=True)
@@ -117,12 +127,36 @@ def welch(first: ArrayLike, second: ArrayLike) -> SeedDifference | None:
     spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
     if spread < NO_SPREAD:
         return None
-    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
-    freedom = float((u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1)))
-    mean, error = float(y.mean() - x.mean()), math.sqrt(u + v)
-    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    mean, error, freedom = (float(each) for each in _welch_statistics(x, y))
     interval = _t_interval(mean, error, freedom, 0.95)
+    p = float(welch_p(x, y))
     return SeedDifference(mean, interval, p, spread, (len(x), len(y)), error, freedom)
+
+
+def welch_p(first: Floats, second: Floats) -> Floats:
+    """The p-values of `welch` for many samples at a time: (…, n) and (…, m) arrays → (…).
+
+    Where it returns None, p is 1 or 0 as for `paired_difference`.
+    """
+    return _two_sided_p(*_welch_statistics(first, second))
+
+
+def _welch_statistics(first: Floats, second: Floats) -> tuple[Floats, Floats, Floats]:
+    """Difference of the means over the last axis, its standard error, degrees of freedom."""
+    n, m = first.shape[-1], second.shape[-1]
+    u, v = first.var(axis=-1, ddof=1) / n, second.var(axis=-1, ddof=1) / m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = (u + v) ** 2 / (u**2 / (n - 1) + v**2 / (m - 1))
+    return second.mean(axis=-1) - first.mean(axis=-1), np.sqrt(u + v), freedom
+
+
+def _two_sided_p(mean: Floats, error: Floats, freedom: Floats | int) -> Floats:
+    """Of t = mean / error; without any spread its limit: 1 for a mean of zero, 0 otherwise."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stats.t.sf(np.abs(mean) / error, freedom)
+    limit = np.where(np.abs(mean) < NO_SPREAD, 1.0, 0.0)
+    found: Floats = np.where(error < NO_SPREAD, limit, p)
+    return found
 
 
 def _t_interval(mean: float, error: float, freedom: float, level: float) -> tuple[float, float]:
