@@ -25,7 +25,7 @@ def demo(
     from rich.console import Console
 
     from arcface_plus.console import say
-    from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
+    from arcface_plus.evaluation.comparison_parts import class_angles, layer_angles, pair_images
     from eval.compare import compare
     from eval.report.terminal import to_terminal
     from eval.report.write import write_comparison
@@ -36,7 +36,8 @@ def demo(
     comparison = compare(runs)
     to_terminal(comparison, Console())
     images = pair_images(comparison.runs, data)
-    for path in write_comparison(comparison, out, class_angles(comparison.runs), images):
+    angles, layers = class_angles(comparison.runs), layer_angles(comparison.runs)
+    for path in write_comparison(comparison, out, angles, images, layers):
         say(f"wrote {path}")
 
 

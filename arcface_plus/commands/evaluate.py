@@ -118,10 +118,11 @@ def compare(
     comparison = compare_runs(runs or [], _groups(group or []), resolve / 100)
     written: list[Path] = []
     if out is not None:  # before anything is printed: `… | head` must not lose the report
-        from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
+        from arcface_plus.evaluation.comparison_parts import class_angles, layer_angles, pair_images
 
         images = pair_images(comparison.runs, data) if data is not None else {}
-        written = write_comparison(comparison, out, class_angles(comparison.runs), images)
+        angles, layers = class_angles(comparison.runs), layer_angles(comparison.runs)
+        written = write_comparison(comparison, out, angles, images, layers)
     to_terminal(comparison, Console())
     for path in written:
         say(f"wrote {path}")

@@ -23,7 +23,7 @@ def report(
 ) -> None:
     """Write a report on one run: accuracies, ROC, scores, curves, angles, config, environment."""
     from arcface_plus.console import say
-    from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
+    from arcface_plus.evaluation.comparison_parts import class_angles, layer_angles, pair_images
     from eval.report.write import write_run
     from eval.runs import read_unverified_run
 
@@ -33,5 +33,6 @@ def report(
     if not found.results.targets:
         say(f"{run}: not verified yet (no eval/step_*.json): the report shows only its training")
     images = pair_images([found], data) if data is not None else {}
-    for path in write_run(found, folder, class_angles([found]), images):
+    angles, layers = class_angles([found]), layer_angles([found])
+    for path in write_run(found, folder, angles, images, layers):
         say(f"wrote {path}")

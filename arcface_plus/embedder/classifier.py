@@ -14,11 +14,12 @@ from arcface_plus.embedder.load import weights_in
 from arcface_plus.embedder.state_dict_model import check_fit
 from arcface_plus.models.classifier import Classifier
 from arcface_plus.run_directory.class_files import read_rows
-from arcface_plus.run_directory.classifier_card import ClassifierCard
+from arcface_plus.run_directory.classifier_card import TASK, ClassifierCard
 from arcface_plus.run_directory.intact import check_checkpoint
 from arcface_plus.run_directory.model_file import MODEL_CARD, MODEL_WEIGHTS, load_weights
 from arcface_plus.run_directory.training_state import TRAINING_STATE, load_training
 from data_prep.errors import DataError, UserError
+from data_prep.json_file import read_json_mapping
 from data_prep.labelled_images import LabelledImages
 
 
@@ -55,6 +56,16 @@ class LoadedClassifier:
                 f"{images.path}: class {k} is {names[k]!r}, but {card.class_names[k]!r} in "
                 f"{checkpoint}"
             )
+
+
+def is_of_classification(weights: Path) -> bool:
+    """Whether model.json beside a model.safetensors is a classification run's."""
+    card = weights.with_name(MODEL_CARD)
+    return (
+        weights.name == MODEL_WEIGHTS
+        and card.is_file()
+        and read_json_mapping(card).get("task") == TASK
+    )
 
 
 def load_classifier(path: str | Path, device: str | torch.device = "cpu") -> LoadedClassifier:

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from arcface_plus.evaluation.layer_angles import DEPTHWISE, hidden_layers, load_network
 from arcface_plus.evaluation.verification import pairs_digest, target_file
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.regularizers import nearest_angles
 from arcface_plus.run_directory.checkpoint import Checkpoints
+from arcface_plus.run_directory.model_file import MODEL_WEIGHTS
 from arcface_plus.run_directory.training_state import load_class_weights
 from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
+from eval.report.layer_angles import Layer
 from eval.runs import Run
 
 
@@ -36,6 +39,28 @@ def class_angles(runs: Sequence[Run]) -> dict[str, NDArray[np.float64]]:
         angles = nearest.angle[nearest.counted].double().numpy() * (180 / math.pi)
         if len(angles) and np.isfinite(angles).all():
             found[run.name] = angles
+    return found
+
+
+def layer_angles(runs: Sequence[Run]) -> dict[str, list[Layer]]:
+    """The angles between the filters of each layer, by run, from the last checkpoint.
+
+    Runs without checkpoints or weights in them are left out, and so are depthwise convolutions,
+    whose filters are too short to compare, and layers of fewer than two filters.
+    """
+    found = {}
+    for run in runs:
+        last = Checkpoints(run.directory, keep=1).last() if run.directory else None
+        if last is None or not (file := last / MODEL_WEIGHTS).is_file():
+            continue
+        layers = hidden_layers(file, load_network(file)[0])
+        found[run.name] = [
+            Layer(layer.name, layer.smallest_deg, layer.mean_deg)
+            for layer in layers
+            if layer.kind != DEPTHWISE
+            and layer.smallest_deg is not None
+            and layer.mean_deg is not None
+        ]
     return found
 
 

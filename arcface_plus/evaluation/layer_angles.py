@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcface_plus.embedder.classifier import is_of_classification, load_classifier
 from arcface_plus.embedder.load import load_model, weights_in
 from arcface_plus.embedder.state_dict_model import BackboneChoice
 from arcface_plus.evaluation.model_labels import labels
@@ -65,8 +66,8 @@ def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
     given = str(path)
     if path.is_dir():
         path = weights_in(path)
-    model = load_model(path, backbone)
-    layers = [_layer(path, *found) for found in _matrices(model.network)]
+    network, name, step = load_network(path, backbone)
+    layers = hidden_layers(path, network)
     training = path.parent / "training.pt"
     absent = ""
     if training.is_file() and path.suffix == ".safetensors":
@@ -74,8 +75,23 @@ def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
         layers.append(_layer(path, CLASSIFIER, "classifier", weight))
     else:
         absent = "exported models have no class weights; give the checkpoint or run"
-    step = model.card.step if model.card else None
-    return ModelAngles(given, model.name, step, layers, absent)
+    return ModelAngles(given, name, step, layers, absent)
+
+
+def load_network(
+    path: Path, backbone: BackboneChoice | None = None
+) -> tuple[nn.Module, str, int | None]:
+    """The network of a face model's file, or of a classification run's; its name and its step."""
+    if is_of_classification(path):
+        loaded = load_classifier(path.parent)
+        return loaded.network, loaded.card.backbone, loaded.card.step
+    model = load_model(path, backbone)
+    return model.network, model.name, model.card.step if model.card else None
+
+
+def hidden_layers(path: Path, network: nn.Module) -> list[LayerAngles]:
+    """The layers of a network in the order of its parameters; `path` is for messages."""
+    return [_layer(path, *found) for found in _matrices(network)]
 
 
 def _matrices(network: nn.Module) -> Iterator[tuple[str, str, Tensor]]:

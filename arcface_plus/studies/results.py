@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from arcface_plus.evaluation.comparison_parts import class_angles
+from arcface_plus.evaluation.comparison_parts import class_angles, layer_angles
 from arcface_plus.run_directory.finished import verification_file
 from arcface_plus.studies.plan import Plan, PlannedRun, start_of
 from arcface_plus.studies.scheduler import Failure
@@ -67,7 +67,8 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
 
 def write_results(study: Study, folder: Path) -> list[Path]:
     """Write study.json, report.md and report.html; their paths."""
-    return write_study(study, folder, class_angles(study.overall.runs))
+    runs = study.overall.runs
+    return write_study(study, folder, class_angles(runs), layer_angles(runs))
 
 
 def _runs(

@@ -1,9 +1,10 @@
 """Line charts as SVG text for a page: no script, no font, colours left to the page's style sheet.
 
-A line has a class c0, c1, …, which sets `color`; lines, areas and dots take `currentColor`, text
-and axes the page's own. So one drawing serves light, dark and print. A colour stands for one run or
-group all over the page; what else must be told apart is filled, dashed or dotted. The viewBox is as
-wide as a phone, where text keeps its size; on larger screens charts stand side by side.
+A line has a class c0, c1, … (colours.py), which sets `color`; lines, areas and dots take
+`currentColor`, text and axes the page's own. So one drawing serves light, dark and print. A colour
+stands for one run or group all over the page; what else must be told apart is filled or dashed. The
+viewBox is as wide as a phone, where text keeps its size; on larger screens charts stand side by
+side.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from data_prep.errors import printable
+from eval.report.colours import colour
 from eval.report.scale import Scale, linear, logarithmic, number
-
-COLOURS = 7
-"""Classes c0 … c6 that the style sheet knows; further lines begin again."""
 
 WIDTH, HEIGHT = 360, 244
 LEFT, RIGHT, TOP, BOTTOM = 46, 344, 12, 196
@@ -55,7 +54,8 @@ class Chart:
 
     Labels name the figure and its unit. `x_range` and `y_range` hold what other charts show too,
     so that they have the same axes. `rules` are dotted vertical lines, named `rules_name` in the
-    legend; `unsure` is the x below which the ground is grey.
+    legend; `unsure` is the x below which the ground is grey; `whole_x`: no ticks between whole
+    numbers.
     """
 
     title: str
@@ -69,13 +69,14 @@ class Chart:
     rules: Sequence[float] = ()
     rules_name: str = ""
     unsure: float | None = None
+    whole_x: bool = False
 
 
 def svg(chart: Chart) -> Markup:
     """The chart as one <svg> element; a screen reader says what it shows, and of whom."""
     lines = [(line, _points(line, chart)) for line in chart.lines]
     drawn = [point for _, points in lines for point in points]
-    x = _scale([p[0] for p in drawn], chart.x_range, LEFT, RIGHT, chart.log_x)
+    x = _scale([p[0] for p in drawn], chart.x_range, LEFT, RIGHT, chart.log_x, float(chart.whole_x))
     y = _scale([p[1] for p in drawn], chart.y_range, BOTTOM, TOP, chart.log_y)
     parts = []
     if chart.unsure is not None and chart.unsure > x.low:
@@ -100,7 +101,7 @@ def svg(chart: Chart) -> Markup:
 def legend(chart: Chart) -> list[tuple[str, str]]:
     """The entries of the legend, each once: the CSS classes of its mark, its name."""
     entries = [
-        (f"{line.mark} c{line.colour % COLOURS}", line.name) for line in chart.lines
+        (f"{line.mark} {colour(line.colour)}", line.name) for line in chart.lines
     ]  # fmt: skip
     entries += [("ruled", chart.rules_name)] if chart.rules and chart.rules_name else []
     return list(dict.fromkeys(entries))
@@ -128,12 +129,17 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _scale(
-    values: Sequence[float], both: tuple[float, float] | None, start: float, end: float, log: bool
+    values: Sequence[float],
+    both: tuple[float, float] | None,
+    start: float,
+    end: float,
+    log: bool,
+    least_step: float = 0.0,
 ) -> Scale:
     low, high = both or (min(values, default=1.0), max(values, default=1.0))
     if log:
         return logarithmic(low, high, start, end)
-    return linear(low, high, start, end, intervals=6)
+    return linear(low, high, start, end, intervals=6, least_step=least_step)
 
 
 def _frame(chart: Chart, x: Scale, y: Scale) -> list[str]:
@@ -158,7 +164,7 @@ def _line(line: Line, points: Sequence[tuple[float, float]]) -> str:
         return ""
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
     kinds = " ".join(kind for kind in ("faint", "dashed") if getattr(line, kind))
-    parts = [f'<g class="c{line.colour % COLOURS} {kinds}">']
+    parts = [f'<g class="{colour(line.colour)} {kinds}">']
     if line.area:
         corners = f"{points[0][0]:.1f},{BOTTOM} {path} {points[-1][0]:.1f},{BOTTOM}"
         parts.append(f'<polygon class="area" points="{corners}"/>')

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from numpy.typing import ArrayLike
-
 from eval.compare import Comparison
+from eval.report.class_angles import ClassAngles
 from eval.report.dots import dots
 from eval.report.headline import headline
+from eval.report.layer_angles import Layers
 from eval.report.markdown import verdicts
 from eval.report.page import environment_rows, render
 from eval.report.pair_scores import score_sections
@@ -21,13 +21,15 @@ from eval.wording import listed
 
 def comparison_to_html(
     comparison: Comparison,
-    class_angles: Mapping[str, ArrayLike],
+    class_angles: ClassAngles,
+    layers: Layers,
     pair_images: Mapping[str, Sequence[bytes]],
 ) -> str:
     """The whole page.
 
     Args:
         class_angles: name of a run → the angle in degrees of each class to its nearest other.
+        layers: name of a run → the angles of its layers.
         pair_images: target → the 2·P encoded images of its pair file.
 
     Raises:
@@ -47,7 +49,7 @@ def comparison_to_html(
         tables=[table for table in every if table.title != CONFIG_DIFFERENCES],
         sections=[
             *score_sections(groups, targets),
-            *training_sections(groups, targets, class_angles),
+            *training_sections(groups, targets, class_angles, layers),
         ],
         worst_pairs=worst_pairs(groups, targets, pair_images),
         config_remarks=_config_remarks(comparison),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from eval.groups import Group
 from eval.metric import ACCURACY, TOP1, Metric
-from eval.report.charts import COLOURS
 from eval.report.scale import Scale, linear, number
 from eval.runs import Run
 from eval.wording import percent
@@ -112,7 +111,7 @@ def _row(name: str, colour: int, found: Sequence[Verified], scale: Scale, y: flo
     return Row(
         name=name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…",
         accuracy=f"{percent(mean)}%",
-        colour=colour % COLOURS,
+        colour=colour,
         y=y,
         dots=tuple(
             (scale.at(100 * share), f"{run.name}: {percent(share)}%")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from eval.compare import Comparison
 from eval.difference import Difference
-from eval.report.charts import COLOURS
 from eval.report.intervals import Axis, Bar, axis, bar, differences_scale
 from eval.wording import interval, level, p_value, percent, points, verdict_words
 
@@ -87,7 +86,7 @@ def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -
     """
     if colours is None:
         colours = {group.name: number for number, group in enumerate(comparison.groups)}
-    zero = colours[comparison.groups[0].name] % COLOURS
+    zero = colours[comparison.groups[0].name]
     every = [d for target in comparison.targets for d in target.differences]
     verdicts = [d.verdict for d in every if d.verdict is not None]
     scale = None
@@ -102,7 +101,7 @@ def headline(comparison: Comparison, colours: Mapping[str, int] | None = None) -
             for f in target.accuracies
         )
         for d, accuracy in zip(target.differences, others, strict=True):
-            number = colours[d.name] % COLOURS
+            number = colours[d.name]
             drawn = None
             if d.verdict is not None and scale is not None:
                 drawn = bar(scale, d.verdict.interval, d.verdict.mean, number, d.shown)

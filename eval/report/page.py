@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from data_prep.errors import printable
 from eval.report.charts import legend, svg
+from eval.report.colours import colour
 from eval.report.sections import missing
 from eval.runs import Run
 from eval.series import environment
@@ -68,7 +69,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         finalize=_shown,
     )
-    templates.filters |= {"soft": _soft, "svg": svg, "legend": legend}
+    templates.filters |= {"soft": _soft, "svg": svg, "legend": legend, "colour": colour}
     return templates
 
 

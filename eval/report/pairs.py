@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.groups import Group
-from eval.report.charts import COLOURS
 from eval.report.sections import NO_SCORES, members, missing
 from eval.runs import Run
 
@@ -123,7 +122,7 @@ def _block(
             if names:
                 value = float(np.mean([cosine[name][pair] for name in names]))
                 said = _said([bool(wrong[name][pair]) for name in names])
-                found.append(Score(group.name, number % COLOURS, value, said))
+                found.append(Score(group.name, number, value, said))
         shown = () if images is None else (images[2 * pair], images[2 * pair + 1])
         cards.append(Card(pair, tuple(map(_data_url, shown)), tuple(found)))
     return Block(f"{title}, the worst {len(worst)} of {len(candidates)}", tuple(cards))

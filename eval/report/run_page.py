@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from numpy.typing import ArrayLike
-
 from eval.conditions import all_settings, training
 from eval.groups import Group
+from eval.report.class_angles import ClassAngles
+from eval.report.layer_angles import Layers
 from eval.report.page import environment_rows, render
 from eval.report.pair_scores import score_sections
 from eval.report.pairs import worst_pairs
@@ -20,7 +20,8 @@ from eval.runs import Run
 
 def run_to_html(
     run: Run,
-    class_angles: Mapping[str, ArrayLike],
+    class_angles: ClassAngles,
+    layers: Layers,
     pair_images: Mapping[str, Sequence[bytes]],
 ) -> str:
     """The whole page; the arguments are those of `comparison_to_html`.
@@ -42,7 +43,7 @@ def run_to_html(
         found=run_table(run),
         sections=[
             *(score_sections(groups, targets) if targets else ()),
-            *training_sections(groups, targets, class_angles),
+            *training_sections(groups, targets, class_angles, layers),
         ],
         worst_pairs=worst_pairs(groups, targets, pair_images) if targets else None,
         figures=figures,

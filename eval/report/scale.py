@@ -26,18 +26,25 @@ class Scale:
 
 
 def linear(
-    low: float, high: float, start: float, end: float, intervals: int = 5, padded: bool = False
+    low: float,
+    high: float,
+    start: float,
+    end: float,
+    intervals: int = 5,
+    padded: bool = False,
+    least_step: float = 0.0,
 ) -> Scale:
     """A linear axis that holds low … high, its ends and ticks multiples of 1, 2 or 5 · 10^k.
 
-    `intervals` is how many there are at most; `padded` leaves room beyond both values.
+    `intervals` is how many there are at most; `padded` leaves room beyond both values; ticks are at
+    least `least_step` apart.
     """
     if high <= low:  # one value alone: room around it
         pad = abs(low) * 0.1 or 1.0
         low, high = low - pad, high + pad
     room = 0.04 * (high - low) if padded else 0.0
     low, high = low - room, high + room
-    step = nice((high - low) / intervals)
+    step = nice(max((high - low) / intervals, least_step))
     first, last = _floor(low / step), _ceil(high / step)
     while last - first > intervals:  # the ends, moved out to ticks, made one too many
         step = nice(1.01 * step)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eval.groups import Group
 from eval.report.charts import Chart, Line
+from eval.report.tables import Table
 from eval.runs import Run
 
 NO_SCORES = "the pairs' distances (.npz beside the verification file) are missing"
@@ -20,7 +21,7 @@ Drawn = tuple[Chart | None, list[str]]
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, charts, and remarks: what the charts show and what is missing.
+    """A heading, charts, remarks (what the charts show and what is missing), and tables.
 
     Charts of one stack stand below each other, so that their x axes line up.
     """
@@ -28,6 +29,7 @@ class Section:
     title: str
     stacks: tuple[tuple[Chart, ...], ...]
     remarks: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
 
     @property
     def charts(self) -> tuple[Chart, ...]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from numpy.typing import ArrayLike
-
+from eval.report.class_angles import ClassAngles
 from eval.report.dots import dots
 from eval.report.headline import headline
+from eval.report.layer_angles import Layers
 from eval.report.page import environment_rows, render
 from eval.report.study_tables import (
     LAST_CHECKPOINT,
@@ -23,11 +21,12 @@ from eval.report.training import training_sections
 from eval.study import Study
 
 
-def study_to_html(study: Study, class_angles: Mapping[str, ArrayLike]) -> str:
+def study_to_html(study: Study, class_angles: ClassAngles, layers: Layers) -> str:
     """The whole page.
 
     Args:
         class_angles: name of a run → the angle in degrees of each class to its nearest other.
+        layers: name of a run → the angles of its layers.
 
     Raises:
         DataError: a file of a run is broken; what is missing is said in the page instead.
@@ -51,7 +50,7 @@ def study_to_html(study: Study, class_angles: Mapping[str, ArrayLike]) -> str:
         arms_table=arms_table(study),
         paper_differences=differences if differences.rows else None,
         dots=[found for t in study.targets if (found := dots(groups, t, study.metric)) is not None],
-        sections=training_sections(groups, study.targets, class_angles),
+        sections=training_sections(groups, study.targets, class_angles, layers),
         tables=[
             *secondary_tables(study),
             *(table for table in figures if table.title != CONFIG_DIFFERENCES),

@@ -7,13 +7,18 @@ import json
 import numpy as np
 import pytest
 import torch
+from classification_runs import classification
+from labelled_files import write_mnist
 
-from arcface_plus.evaluation.comparison_parts import class_angles, pair_images
+from arcface_plus.evaluation.comparison_parts import class_angles, layer_angles, pair_images
+from arcface_plus.evaluation.layer_angles import measure
 from arcface_plus.evaluation.verification import pairs_digest
 from arcface_plus.run_directory.training_state import Training
+from arcface_plus.training.run import execute
 from data_prep.errors import UserError
 from data_prep.pairs import write_pairs
 from eval.compare import compare
+from eval.runs import read_run
 from eval.verification import verify
 
 IMAGES = [bytes([0xFF, 0xD8, 0xFF, i]) for i in range(80)]
@@ -51,6 +56,19 @@ def test_angles_of_the_last_checkpoint_without_rows_of_zeros(runs):
     found = class_angles(runs)
     assert found.keys() == {"a"}
     np.testing.assert_allclose(found["a"], [30, 30, 60], rtol=1e-6)
+
+
+def test_layers_of_a_classification_run_are_those_of_its_last_checkpoint(tmp_path, runs):
+    write_mnist(tmp_path / "data", train=40)
+    execute(classification(tmp_path / "data", name="mnist_2d"), tmp_path / "digits")
+    found = layer_angles([*runs, read_run(tmp_path / "digits")])
+    assert found.keys() == {"digits"}  # a and b have no weights
+    whole = measure(tmp_path / "digits")
+    assert (whole.backbone, whole.step) == ("mnist_2d", 4)
+    assert [layer.name for layer in whole.layers][-2:] == ["fc", "classifier"]
+    assert [(layer.name, layer.smallest_deg, layer.mean_deg) for layer in found["digits"]] == [
+        (layer.name, layer.smallest_deg, layer.mean_deg) for layer in whole.layers[:-1]
+    ]
 
 
 def test_images_of_the_verified_pairs_and_of_no_others(runs, tmp_path):

@@ -25,7 +25,7 @@ def test_a_chart_draws_what_it_is_given():
     line = Line("a < b", 8, [1, 10, 100], [0.1, 0.0, 0.2])
     drawn = svg(Chart("t", "x", "y", [line], log_x=True, log_y=True, unsure=10))
     assert polyline(drawn) == f"{LEFT}.0,{BOTTOM}.0 {RIGHT}.0,{TOP}.0"  # no zero on a log axis
-    assert 'class="c1 ' in drawn
+    assert 'class="c1 again ' in drawn
     assert f'class="unsure" x="{LEFT}" y="{TOP}" width="{(RIGHT - LEFT) / 2:.1f}"' in drawn
     assert "t &lt; u: y over x, of a" in svg(Chart("t < u", "x", "y", [Line("a", 0, [1], [1])]))
     one = svg(Chart("t", "x", "y", [Line("a", 0, [5], [5])]))
@@ -65,4 +65,10 @@ def test_rules_and_kinds_of_lines_are_told_apart():
 
 def test_the_legend_names_each_line_once():
     lines = [Line(name, colour, [1], [1]) for name, colour in (("a", 0), ("a", 0), ("b", 8))]
-    assert legend(Chart("t", "x", "y", lines)) == [("stroke c0", "a"), ("stroke c1", "b")]
+    assert legend(Chart("t", "x", "y", lines)) == [("stroke c0", "a"), ("stroke c1 again", "b")]
+
+
+def test_numbered_things_have_ticks_at_whole_numbers():
+    line = Line("a", 0, [1, 2, 3], [5, 6, 7])
+    assert ">1.5</text>" in svg(Chart("t", "x", "y", [line], y_range=(0, 40)))
+    assert ">1.5</text>" not in svg(Chart("t", "x", "y", [line], y_range=(0, 40), whole_x=True))

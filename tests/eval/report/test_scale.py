@@ -44,6 +44,12 @@ def test_padded_values_do_not_sit_on_the_edge():
     assert scale.high > 90
 
 
+def test_ticks_are_at_whole_numbers_where_nothing_lies_between():
+    assert linear(1, 3, 0, 100, least_step=1).ticks == (1, 2, 3)
+    assert linear(1, 3, 0, 100).ticks[1] == 1.5
+    assert linear(1, 40, 0, 100, least_step=1).ticks == (0, 10, 20, 30, 40)
+
+
 def test_a_logarithmic_axis_has_round_ticks():
     wide = logarithmic(1 / 3000, 1, 0, 100)
     assert wide.ticks == pytest.approx((1e-3, 1e-2, 1e-1, 1))
