@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from eval.multiple_testing import SIGNIFICANCE
+from eval.t_tests import one_has_few
 
 POWER = 0.8
 MOST_SEEDS = 10_000
@@ -39,7 +40,9 @@ def unpaired(spread: float, first: int, second: int) -> Design:
     For Welch's test, which has fewer degrees of freedom, this slightly overestimates the power; it
     is exact for equal spreads and numbers of seeds.
     """
-    return Design(spread * math.sqrt(1 / first + 1 / second), first + second - 2)
+    few = one_has_few(first, second)
+    freedom = min(first, second) - 1 if few else first + second - 2
+    return Design(spread * math.sqrt(1 / first + 1 / second), freedom)
 
 
 def paired(spread: float, seeds: int) -> Design:

@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 NO_SPREAD = 1e-12
 """Equal differences of accuracies are equal only up to rounding."""
 
+FEW = 3
+"""With at most so many runs in one group and more in the other, Welch's degrees of freedom are too
+many: 2 runs against 10 differ with p < 0.05 in 10% of the cases where the recipes are equal."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -88,7 +92,8 @@ class SeedDifference:
     """Mean of second − first over seeds, Welch's 95% t interval and two-sided p-value.
 
     `spread` is the standard deviation over seeds, pooled as the root of the mean variance of both;
-    `runs` the numbers of runs; `freedom` the Welch-Satterthwaite degrees of freedom.
+    `runs` the numbers of runs; `freedom` the Welch-Satterthwaite degrees of freedom, or those of
+    the smaller group (see `welch`).
     """
 
     mean: float
@@ -108,7 +113,8 @@ def welch(first: ArrayLike, second: ArrayLike) -> SeedDifference | None:
     """Welch's t (Welch 1947) on one figure per seed: is the mean of second − first zero?
 
     For runs without common seeds. It does not assume equal spreads, because a regularizer may
-    change the spread.
+    change the spread. With `FEW` runs of one and more of the other, the degrees of freedom are
+    those of the smaller group alone.
 
     Args:
         first, second: (runs,) accuracies, at least 2 each; the numbers of runs may differ.
@@ -147,7 +153,14 @@ def _welch_statistics(first: Floats, second: Floats) -> tuple[Floats, Floats, Fl
     u, v = first.var(axis=-1, ddof=1) / n, second.var(axis=-1, ddof=1) / m
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = (u + v) ** 2 / (u**2 / (n - 1) + v**2 / (m - 1))
+    if one_has_few(n, m):
+        freedom = np.full_like(freedom, min(n, m) - 1)
     return second.mean(axis=-1) - first.mean(axis=-1), np.sqrt(u + v), freedom
+
+
+def one_has_few(first: int, second: int) -> bool:
+    """Whether one of two groups of runs has at most `FEW` and the other more."""
+    return first != second and min(first, second) <= FEW
 
 
 def _two_sided_p(mean: Floats, error: Floats, freedom: Floats | int) -> Floats:

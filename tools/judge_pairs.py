@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from judge_table import SEEDS, Table, seed_head
+from judge_table import Table, seed_head
 from numpy.typing import NDArray
 
 from data_prep.errors import UserError
@@ -14,13 +15,15 @@ from data_prep.pairs import read_pairs
 from eval.groups import Group
 from eval.runs import Run, read_run
 from eval.simulation.components import Observed, distances_of, measure, observe
-from eval.simulation.networks import Components, simulated_distances
+from eval.simulation.networks import Components, normal_distances, simulated_distances
 from eval.simulation.rates import SINGLE_RUN_TESTS, Outcomes, shown, simulate
-from eval.simulation.structure import PairStructure, structure_of
+from eval.simulation.structure import PairStructure, structure_of, unshared
 from eval.t_tests import paired_p, welch_p
 
 POINTS = (0.1, 0.25, 0.5, 1.0, 2.0)
+SEEDS = (2, 3, 5)
 MOST = max(SEEDS)
+ACCURACIES = (0.6, 0.8, 0.95, 0.995)
 COPIES = 20
 
 OBSERVED = {
@@ -54,6 +57,7 @@ def pair_tables(
     yield _components(components, observe(distances, structure.same))
     yield _false_positives(components, structure, studies, rng)
     yield _power(components, structure, studies // 2, rng)
+    yield _networks(components, structure, studies, rng)
 
 
 def read_study(folder: Path, variants: Sequence[str]) -> list[Group]:
@@ -141,7 +145,25 @@ def _false_positives(
             rows.append([f"{name}, one run each", claim, one, *[""] * (len(SEEDS) - 1)])
     return Table(
         f"Equal recipes or networks called different, % ({studies:,} studies; 5 is right)",
-        seed_head("test", "what is equal"),
+        seed_head("test", "what is equal", seeds=SEEDS),
+        rows,
+    )
+
+
+def _networks(
+    components: Components, structure: PairStructure, studies: int, rng: np.random.Generator
+) -> Table:
+    """Equally strong networks at other accuracies, with normal distances."""
+    structures = {"share nothing": unshared(len(structure.same)), "as in the file": structure}
+    rows: list[list[object]] = []
+    for accuracy in ACCURACIES:
+        each = replace(components.without_seeds(), quantiles=normal_distances(accuracy))
+        for name, pairs in structures.items():
+            found = simulate(each, pairs, 1, (0.0, 0.0), studies, rng).single
+            rows.append([f"{100 * accuracy:g}%", name, *map(shown, found.values())])
+    return Table(
+        f"Two equally good networks called different, % ({studies:,} comparisons)",
+        ["accuracy", "pairs", *SINGLE_RUN_TESTS.values()],
         rows,
     )
 
@@ -169,6 +191,6 @@ def _power(
         rows += [[points, metric, *_by_seed(found, metric)] for metric in found.figures]
     return Table(
         f"True differences shown by the paired t by seed, % ({studies:,} studies)",
-        seed_head("points of accuracy", "judged by"),
+        seed_head("points of accuracy", "judged by", seeds=SEEDS),
         rows,
     )

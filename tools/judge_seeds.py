@@ -124,7 +124,7 @@ def _power(size: float, studies: int, rng: np.random.Generator) -> list[object]:
 def _suggested(size: float, studies: int, rng: np.random.Generator) -> list[object]:
     seeds = seeds_needed(size, 1.0, 4, paired).seeds
     drawn = _differing(size).figures(studies, seeds, rng)
-    pilots = rng.normal(size=(PILOTS, 5)).std(axis=1, ddof=1)
+    pilots = rng.normal(size=(min(PILOTS, studies), 5)).std(axis=1, ddof=1)
     said = [seeds_needed(size, float(spread), 4, paired).seeds for spread in pilots]
     reached, doubled = (
         np.array([power(size, paired(1.0, times * each)) for each in said]) for times in (1, 2)

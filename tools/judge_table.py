@@ -23,6 +23,6 @@ class Table:
         return "\n".join([f"**{self.title}**", "", *lines, ""])
 
 
-def seed_head(*first: str) -> list[str]:
+def seed_head(*first: str, seeds: Sequence[int] = SEEDS) -> list[str]:
     """The head of a table with a column for each number of seeds."""
-    return [*first, *(f"{seeds} seeds" for seeds in SEEDS)]
+    return [*first, *(f"{number} seeds" for number in seeds)]

@@ -14,7 +14,7 @@ def equal(spread, seeds):
     return unpaired(spread, seeds, seeds)
 
 
-@pytest.mark.parametrize(("first", "second"), [(2, 2), (5, 5), (3, 10), (40, 40)])
+@pytest.mark.parametrize(("first", "second"), [(2, 2), (5, 5), (4, 10), (40, 40)])
 def test_power_of_t(first, second):
     theirs = TTestIndPower()
     for effect in (0.1, 0.8, 2.0):
@@ -26,6 +26,12 @@ def test_power_of_t(first, second):
         )
     effect = theirs.solve_power(nobs1=first, alpha=0.05, power=0.8, ratio=second / first)
     assert resolved(unpaired(0.3, first, second)) == pytest.approx(0.3 * effect, rel=1e-4)
+
+
+def test_power_with_few_runs_of_one_recipe_has_the_freedom_of_those():
+    assert unpaired(1.0, 2, 10).freedom == 1
+    assert unpaired(1.0, 8, 3).freedom == 2
+    assert power(3.0, unpaired(1.0, 2, 10)) < power(3.0, unpaired(1.0, 4, 10)) / 2
 
 
 def test_power_of_differences_beyond_all_doubt():

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttest_ind
 
-from eval.t_tests import paired_difference, welch
+from eval.t_tests import paired_difference, paired_p, welch, welch_p
 
 
 def test_paired_difference_equals_scipys_paired_t():
@@ -58,7 +58,7 @@ def test_paired_difference_refuses_other_shapes():
         paired_difference([0.9, math.nan], [0.9, 0.9])
 
 
-@pytest.mark.parametrize("sizes", [(5, 5), (3, 8), (2, 2)])
+@pytest.mark.parametrize("sizes", [(5, 5), (4, 8), (2, 2)])
 def test_welchs_t(sizes):
     rng = np.random.default_rng(1)
     x, y = rng.normal(0.95, 0.002, sizes[0]), rng.normal(0.953, 0.004, sizes[1])
@@ -75,6 +75,39 @@ def test_welchs_t(sizes):
     assert found.spread == pytest.approx(np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2))
 
 
+@pytest.mark.parametrize("sizes", [(2, 10), (10, 2), (2, 3), (3, 8)])
+def test_welch_with_few_runs_of_one_has_the_freedom_of_those(sizes):
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(0.95, 0.002, sizes[0]), rng.normal(0.953, 0.004, sizes[1])
+    error = np.sqrt(x.var(ddof=1) / sizes[0] + y.var(ddof=1) / sizes[1])
+    found = welch(x, y)
+    expected = 2 * stats.t.sf(abs(y.mean() - x.mean()) / error, min(sizes) - 1)
+    assert found.p == pytest.approx(expected)
+    assert found.freedom == min(sizes) - 1
+
+
+@pytest.mark.parametrize("sizes", [(2, 10), (2, 4), (3, 10), (4, 10), (3, 3)])
+@pytest.mark.parametrize("ratio", [1, 3])
+def test_welch_keeps_five_percent_with_unequal_numbers_of_runs(sizes, ratio):
+    """The smaller group may vary more; without fewer degrees of freedom 2 and 10 give 10%."""
+    rng = np.random.default_rng(sizes)
+    few, many = ratio * rng.normal(size=(20_000, sizes[0])), rng.normal(size=(20_000, sizes[1]))
+    assert np.mean(welch_p(many, few) < 0.05) < 0.066
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_many_samples_at_a_time_have_the_p_of_one_at_a_time(n):
+    rng = np.random.default_rng(n)
+    x, y = rng.integers(90, 94, size=(2, 300, n)) / 100  # some without any spread
+    expected = [paired_difference(a, b).p for a, b in zip(x, y, strict=True)]
+    assert paired_p(x, y).tolist() == expected
+    one_by_one = [welch(a, b) for a, b in zip(x, y, strict=True)]
+    p = welch_p(x, y)
+    for each, found in zip(one_by_one, p.tolist(), strict=True):
+        assert found == (each.p if each else found)
+    assert any(each is None for each in one_by_one) == (n == 2)
+
+
 def test_welch_without_spread_gives_no_answer():
     assert welch([0.9, 0.9], [0.95, 0.95, 0.95]) is None
     assert welch([0.9, 0.9], [0.95, 0.96]) is not None
@@ -87,7 +120,7 @@ def test_welch_without_spread_gives_no_answer():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("without_spread", [0, 1])
 def test_welch_with_one_spread_is_students_t_of_that_one(without_spread):
-    rows = [np.array([0.95, 0.96, 0.94]), np.array([0.9, 0.9])]
+    rows = [np.array([0.95, 0.96, 0.94]), np.array([0.9, 0.9, 0.9])]
     x, y = rows if without_spread else rows[::-1]
     found = welch(x, y)
     expected = stats.ttest_1samp(rows[0], 0.9)
