@@ -73,14 +73,17 @@ def described(found: Measured, recipe: theory.Recipe) -> Row:
             "one_step_ratio_theory": theory.one_step_ratio(recipe, state, 1.0),
             "averaged_ratio": found.averaged_ratio,
             "share_of_attraction": theory.share_of_attraction(recipe, state, 1.0),
-            "tilt_theory_deg": math.degrees(theory.tilt(recipe, state, 1.0)),
+            # Fresh class weights have no place to which they would come back.
+            "tilt_theory_deg": math.degrees(theory.tilt(recipe, state, 1.0))
+            if state.stiffness > 0.0
+            else None,
         },
     }  # fmt: skip
 
 
 def classes(options: argparse.Namespace) -> Iterator[Row]:
     """Arms with and without MMA, from the same start and on the same batches, by class count."""
-    for embedding in ("fixed", "linear"):
+    for embedding in options.embeddings:
         for count in options.classes:
             without: torch.Tensor | None = None
             for weight in (0.0, *options.weights):
@@ -195,6 +198,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--weights", type=float, nargs="+", default=[0.03, 0.3, 3.0], help="λ")
     parser.add_argument("--classes", type=int, nargs="+", default=[324, 1000, 5573, 10_575])
+    parser.add_argument(
+        "--embeddings", nargs="+", default=["fixed", "linear"], choices=["fixed", "linear"]
+    )
     parser.add_argument("--dimensions", type=int, default=128, help="of classes")
     parser.add_argument("--angle", type=float, default=50.0, help="degrees, of classes")
     parser.add_argument("--steps", type=int, default=600, help="of each arm of classes")
