@@ -8,14 +8,16 @@ environment and a store, forwards signals, ends all when one fails, and starts t
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from processes import prepared_processes
 
 SHUTDOWN = 30.0  # seconds from SIGTERM to SIGKILL, torchrun's default
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -134,7 +136,7 @@ def _fork_worker(
 class Launched:
     """A command in several processes, from a test's point of view."""
 
-    def __init__(self, process: multiprocessing.Process, count: int, folder: Path) -> None:
+    def __init__(self, process: BaseProcess, count: int, folder: Path) -> None:
         self._process, self._count, self._folder = process, count, folder
 
     def pid(self, rank: int) -> int:
@@ -185,9 +187,9 @@ def launched(
     words: Sequence[str], count: int, folder: Path, max_restarts: int = 0
 ) -> Iterator[Launched]:
     """The command line in `count` processes, which are killed at the end if they still run."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["arcface_plus.cli", "arcface_plus.training.run", "launcher"])
-    process = context.Process(target=_launch, args=(list(words), count, folder, max_restarts))
+    process = prepared_processes().Process(
+        target=_launch, args=(list(words), count, folder, max_restarts)
+    )
     process.start()
     found = Launched(process, count, folder)
     try:

@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ import torch
 import torch.distributed as dist
 
 LIMIT = 120.0  # seconds, for all of them
+_IMPORTED = (
+    "arcface_plus.cli", "arcface_plus.training.run", "arcface_plus.models.recognizer",
+    "eval.verification", "sklearn.metrics", "torch.distributed", "torch.utils.tensorboard",
+)  # fmt: skip
+
+
+def prepared_processes() -> ForkServerContext:
+    """Makes processes that have imported what a run needs; all tests of a worker share its server,
+    and the first one to ask for it pays for the imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_IMPORTED))
+    return context
 
 
 def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -26,8 +39,7 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> l
 
     ``function`` is one of a test module; results are pickled. AssertionError if one fails.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch.distributed", "arcface_plus.models.recognizer"])
+    context = prepared_processes()
     with tempfile.TemporaryDirectory() as folder:
         store = str(Path(folder) / "store")
         pipes, started = [], []

@@ -219,6 +219,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     import sklearn.metrics  # noqa: F401
+    import torch.utils.tensorboard
 
     import arcface_plus.cli
     import arcface_plus.training.run  # noqa: F401
@@ -226,10 +227,10 @@ def warm_up() -> None:
 
 
 def spread(count: int, total: int) -> Iterable[int]:
-    """`count` numbers below `total`, evenly spread; all of them for -1."""
+    """The middles of `count` equal parts of `total` numbers; all of them for -1."""
     if count < 0 or count >= total:
         return range(total)
-    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
+    return [(2 * part + 1) * total // (2 * count) for part in range(count)]
 
 
 def run_scene(campaign: Campaign, options: argparse.Namespace) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
@@ -35,6 +35,9 @@ from campaign import (  # noqa: E402
 )
 from file_operations import Operation  # noqa: E402
 from lossy_disk import Chance, Disk, EverythingLost, Losses, NamesKept  # noqa: E402
+
+if TYPE_CHECKING:
+    from arcface_plus.config.tree import RunConfig
 
 Record = list[tuple[Operation, Any]]
 
@@ -81,9 +84,8 @@ def _last_step(run: Path | None) -> int:
     return (step_of(last) or 0) if last else 0
 
 
-def wrong(run: Path, completed: int) -> str | None:
+def wrong(run: Path, config: RunConfig, completed: int) -> str | None:
     """What is wrong with a run directory that a power cut left; None: nothing."""
-    from arcface_plus.config.tree import load
     from arcface_plus.embedder.load import load_model
     from arcface_plus.run_directory.checkpoint import Checkpoints, step_of
     from arcface_plus.run_directory.intact import check_checkpoint
@@ -91,7 +93,7 @@ def wrong(run: Path, completed: int) -> str | None:
     from arcface_plus.run_directory.training_state import load_training
 
     try:
-        last = prepare(run, load(RECIPE, settings_for(Path("data"), STEPS)), fresh=False)
+        last = prepare(run, config, fresh=False)
         for checkpoint in Checkpoints(run, keep=1).all():
             assert check_checkpoint(checkpoint) is not None, f"{checkpoint.name}: no manifest"
             assert load_training(checkpoint).step == step_of(checkpoint)
@@ -139,6 +141,9 @@ def _write(found: dict[str, bytes | None], run: Path) -> None:
 
 def try_scene(scene: Scene, before: Path | None, record: Record, chances: int, run: Path) -> int:
     """All cuts of a scene; how many failed. States that were seen before are not tried again."""
+    from arcface_plus.config.tree import load
+
+    config = load(RECIPE, settings_for(Path("data"), STEPS))
     tried, made, failed = set(), 0, 0
     for number, kind, completed, found in cuts(before, record, chances):
         key = hash((completed, tuple((k, v) for k, v in found.items() if k[:3] != "tb/")))
@@ -147,7 +152,7 @@ def try_scene(scene: Scene, before: Path | None, record: Record, chances: int, r
             continue
         tried.add(key)
         _write(found, run)
-        if problem := wrong(run, completed):
+        if problem := wrong(run, config, completed):
             failed += 1
             last, detail = record[number - 1]
             done = f"{last.name} {last.file}" + (f" → {detail}" if last.name == "replace" else "")

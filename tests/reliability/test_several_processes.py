@@ -48,6 +48,7 @@ def steps_of(run: Path) -> list[int]:
     return [int(path.name.removeprefix("step_")) for path in (run / "checkpoints").iterdir()]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_saves_all_and_the_run_goes_on_as_if_nothing_were(train, tmp_path):
     run = tmp_path / "run"
     with launched(train(run), 2, tmp_path / "first") as started:
@@ -69,6 +70,7 @@ def test_a_signal_to_one_process_saves_all_and_the_run_goes_on_as_if_nothing_wer
     assert [line["step"] for line in lines(run)] == list(range(1, step + 4))
 
 
+@pytest.mark.slow
 def test_every_regularizer_over_two_processes_goes_on_in_one(train, tmp_path):
     """What depends on weights, labels, seed and step alone is the same after that."""
     terms = (

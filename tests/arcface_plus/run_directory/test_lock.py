@@ -8,36 +8,47 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
 
 import pytest
+from processes import prepared_processes
 
 from arcface_plus.run_directory.lock import locked
 from data_prep.errors import UserError
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from arcface_plus.run_directory.lock import locked
-with locked(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+
+@contextmanager
+def holder(folder: Path) -> Iterator[BaseProcess]:
+    """Another process, which holds the lock of `folder`; killed at the end."""
+    context = prepared_processes()
+    held = context.Event()
+    process = context.Process(target=_hold, args=(folder, held))
+    process.start()
+    try:
+        assert held.wait(60)
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def _hold(folder: Path, held: Event) -> None:
+    with locked(folder):
+        held.set()
+        time.sleep(600)
 
 
 def test_the_second_is_refused_by_name_until_the_first_is_killed(tmp_path):
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
-        try:
-            assert first.stdout is not None
-            assert first.stdout.readline() == "held\n"
-            said = f"another run is using it \\(process {first.pid} on {socket.gethostname()}\\)"
-            with pytest.raises(UserError, match=said), locked(tmp_path):
-                pass
-        finally:
-            first.send_signal(signal.SIGKILL)
+    with holder(tmp_path) as first:
+        said = f"another run is using it \\(process {first.pid} on {socket.gethostname()}\\)"
+        with pytest.raises(UserError, match=said), locked(tmp_path):
+            pass
     assert (tmp_path / ".lock").is_file()
     with locked(tmp_path):
         assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
@@ -82,19 +93,16 @@ def test_where_there_are_no_locks_the_run_warns_and_goes_on(tmp_path, monkeypatc
 def test_a_restarted_run_waits_for_one_that_is_still_ending(tmp_path, monkeypatch, restarts):
     """torchrun may start a group again while a process of the killed one still holds the lock."""
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+    with holder(tmp_path) as first:
+        ending = threading.Timer(1.0, first.kill)
+        ending.start()
         try:
-            assert first.stdout is not None
-            assert first.stdout.readline() == "held\n"
-            ending = threading.Timer(1.0, first.kill)
-            ending.start()
             if restarts == "0":
                 with pytest.raises(UserError, match="another run is using it"), locked(tmp_path):
                     pass
             else:
                 with locked(tmp_path):
-                    assert first.wait(10) == -signal.SIGKILL
+                    first.join(10)
+                    assert first.exitcode == -signal.SIGKILL
         finally:
-            first.kill()
             ending.join()

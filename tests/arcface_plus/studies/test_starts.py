@@ -68,6 +68,7 @@ def test_a_run_that_has_begun_no_longer_needs_its_start(tmp_path):
     assert steps == {"tuned/seed_0": 10}
 
 
+@pytest.mark.slow
 def test_a_study_fine_tunes_its_own_runs(tmp_path, synthetic):
     """Whole, with processes: the second begins with the classes and backbone of the first."""
     small = {"optimizer.steps": 2, "checkpoint.every": 2, "eval.every": 2,

@@ -74,6 +74,7 @@ def losses(backbone: nn.Module, batch: Tensor, steps: int = 3) -> list[float]:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU")
+@pytest.mark.slow
 def test_compiled_or_not_the_losses_agree() -> None:
     plain, compiled = small(), small()
     before = copy.deepcopy(compiled.state_dict())

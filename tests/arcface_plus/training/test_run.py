@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 import torch
 import yaml
 from checkpoints import as_schema, vouched
+from launcher import launched
 from runs import assert_same_bits, configured, lines, state
 
 from arcface_plus.config.tree import load, shipped
@@ -301,19 +301,15 @@ def test_a_killed_save_leaves_no_checkpoint_and_is_cleaned_up(tiny_settings, tmp
     ("way", "said"), [("sharded", "sharded over 2"), ("auto", "replicated on 2")]
 )
 def test_two_processes_train_together_and_one_continues(tiny_settings, tmp_path, way, said):
-    """Under torchrun, with 5 and 4 images of each batch; few classes stay replicated by default."""
+    """With 5 and 4 images of each batch; few classes stay replicated by default."""
     settings = [*tiny_settings, "data.batch_size=9", "data.micro_batch_size=3",
                 f"model.classifier={way}"]  # fmt: skip
     sets = [word for s in settings for word in ("--set", s)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run = tmp_path / "two"
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0",
-         "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "-m", "arcface_plus", "train",
-         str(shipped("demo_arcface_plus.yaml")), *sets, "--out", str(run)],
-        check=True, env=environment, timeout=240, capture_output=True, text=True,
-    )  # fmt: skip
-    assert f"class weights {said} processes" in " ".join(done.stderr.split())
+    words = ["train", "demo_arcface_plus", *sets, "--out", str(run)]
+    with launched(words, 2, tmp_path / "said") as started:
+        assert started.statuses() == [0, 0], started.said()
+        assert f"class weights {said} processes" in " ".join(started.said().split())
     assert [line["step"] for line in lines(run)] == [1, 2]
     assert load_training(run / "checkpoints/step_00000002").step == 2
     assert json.loads((run / "environment.json").read_text())["processes"] == 2

@@ -25,6 +25,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_the_kernel_under_the_interpreter() -> None:
     pytest.importorskip("triton")
     cases = Path(__file__).with_name("interpreted_triton_search.py")
