@@ -49,8 +49,7 @@ class Study:
     """Everything that the reports of a study show.
 
     `overall` has all arms and no differences. `comparisons`: one for each reference, in the order
-    of the file. `paper`, `hypothesis`, `plan`
-    are the user's texts.
+    of the file. `paper`, `hypothesis`, `plan` and `needs` are the user's texts.
     """
 
     name: str
@@ -62,6 +61,7 @@ class Study:
     paper: str = ""
     hypothesis: str = ""
     plan: str = ""
+    needs: str = ""
 
     @property
     def metric(self) -> Metric:
@@ -102,6 +102,7 @@ class Study:
             "paper": self.paper,
             "hypothesis": self.hypothesis,
             "plan": self.plan,
+            "needs": self.needs,
         }
 
     def _arm_json(self, arm: Arm) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
         comparisons=judged(arms, pairs, plan.targets, resolve, changed, metric),
         unfinished=_unfinished(plan.runs, states, failures),
         paper=plan.study.paper,
+        needs=plan.study.needs,
         hypothesis=plan.study.hypothesis,
         plan=plan.study.plan,
     )
