@@ -52,6 +52,7 @@ class Study:
     `overall` has all arms and no differences. `comparisons`: one for each reference, in the order
     of the file. `secondary`: figures without verdicts. `paper`, `hypothesis`, `plan` are the
     user's texts.
+    of the file. `paper`, `hypothesis`, `plan` and `needs` are the user's texts.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Study:
     paper: str = ""
     hypothesis: str = ""
     plan: str = ""
+    needs: str = ""
 
     @property
     def metric(self) -> Metric:
@@ -105,6 +107,7 @@ class Study:
             "paper": self.paper,
             "hypothesis": self.hypothesis,
             "plan": self.plan,
+            "needs": self.needs,
         }
 
     def _arm_json(self, arm: Arm) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def _listed(plan: Plan, folder: Path, only: str | None) -> list[str]:
         told = f"refused: {state.complaint}" if state.kind == "refused" else str(state)
         after = f", starts from {run.start.name}" if run.start else ""
         lines.append(f"{run.name:{width}}  {run.config.optimizer.steps} steps  {told}{after}")
-    return [*lines, *map(str, needs(runs))]
+    lines += map(str, needs(runs))
+    return lines + ([f"where from: {plan.where_from}"] if plan.where_from else [])
 
 
 def _array(plan: Plan, folder: Path, only: str | None, options: list[str]) -> str:
@@ -132,7 +133,7 @@ def _submit(
     from arcface_plus.studies.state import check_needs
 
     waiting, *_ = unfinished_jobs(plan.only(only), folder)
-    check_needs([job.planned for job in waiting])
+    check_needs([job.planned for job in waiting], plan.where_from)
     todo = ready(waiting)
     if todo:
         ids = submit(todo, folder, slurm_parameters(options), jobs)

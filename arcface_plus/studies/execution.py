@@ -31,7 +31,7 @@ def run_study(
     """
     jobs, steps, finished = unfinished_jobs(plan.only(only), folder)
     count = len(jobs) + finished
-    check_needs([job.planned for job in jobs])
+    check_needs([job.planned for job in jobs], plan.where_from)
     say(f"{plan.study.name}: {count} runs in {folder}, {finished} of them finished")
     if not jobs:
         return []

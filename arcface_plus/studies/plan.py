@@ -50,13 +50,18 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked study. `changes`: by variant, the dotted keys that it changes."""
+    """A checked study. `changes`: by variant, the dotted keys that differ from the study's base."""
 
     study: StudyFile
     source: Path
     runs: tuple[PlannedRun, ...]
     targets: tuple[str, ...]
     changes: Mapping[str, Mapping[str, object]]
+
+    @property
+    def where_from(self) -> str:
+        """The study's `needs` in one line."""
+        return " ".join(self.study.needs.split())
 
     def only(self, pattern: str | None) -> tuple[PlannedRun, ...]:
         """The runs whose VARIANT/seed_N matches; UserError if none does."""
@@ -76,11 +81,8 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     One UserError with everything that is wrong in any variant.
     """
     study, file = read_study(path)
-    base_file = extended_file(study.base, file)
-    if not base_file.is_file():
-        raise UserError(f"{file}: base: {study.base}: no such config file or recipe")
     shared = [setting(text) for text in settings]
-    base = _checked_base(study, file, base_file, shared)
+    bases = _checked_bases(study, file, shared)
     changes = {
         name: _changes(variant.set, f"{file}: variants.{name}") | _start(variant)
         for name, variant in study.variants.items()
@@ -92,7 +94,9 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
     configs: dict[str, RunConfig] = {}
     for name in changes:
         try:
-            tree = merged_configs(base, changed_tree(study.variants[name].set))
+            variant = study.variants[name]
+            base = bases[variant.base or study.base]
+            tree = merged_configs(base.tree, changed_tree(variant.set))
             for given in shared:
                 tree = merged_configs(tree, given)
             configs[name] = validate(_named(tree, study.name), f"variants.{name}")
@@ -110,20 +114,52 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
         for seed in study.seed_list  # seed by seed: an unfinished study then has equal seeds
         for name in configs
     ]
+    for name, variant in study.variants.items():
+        if variant.base is not None:
+            changes[name] = bases[variant.base].beyond(bases[study.base]) | changes[name]
     return Plan(study, file, tuple(runs), targets, changes)
 
 
-def _checked_base(
-    study: StudyFile, file: Path, base_file: Path, shared: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """The base with the study's own changes, valid by itself so that no variant repeats it."""
+@dataclass(frozen=True)
+class _Base:
+    """A base with the study's own changes: what the files say, and all keys with their values."""
+
+    tree: dict[str, Any]
+    keys: dict[str, object]
+
+    def beyond(self, other: _Base) -> dict[str, object]:
+        """The keys in which it differs from another one."""
+        return {
+            key: value
+            for key, value in self.keys.items()
+            if key not in other.keys or other.keys[key] != value
+        }
+
+
+def _checked_bases(
+    study: StudyFile, file: Path, shared: Sequence[dict[str, Any]]
+) -> dict[str, _Base]:
+    """All bases by name, each valid by itself so that no variant repeats its mistakes."""
     wrong = [f"set: {what}" for what in _ours(_changes(study.set, f"{file}: set"))]
     wrong += [f"--set: {what}" for given in shared for what in _ours(flattened(given))]
     if wrong:
         raise UserError(f"{file}: {'; '.join(wrong)}")
+    places = {study.base: "base"}
+    for name, variant in study.variants.items():
+        if variant.base is not None:
+            places.setdefault(variant.base, f"variants.{name}.base")
+    return {base: _checked_base(base, places[base], study, file) for base in places}
+
+
+def _checked_base(base: str, place: str, study: StudyFile, file: Path) -> _Base:
+    """One of them; `place` is the key of the study that names it."""
+    base_file = extended_file(base, file)
+    if not base_file.is_file():
+        raise UserError(f"{file}: {place}: {base}: no such config file or recipe")
     tree = merged_configs(read_tree(base_file), changed_tree(study.set))
-    validate(_named(tree, study.name), f"{file}: {base_file.name} with the changes in set")
-    return tree
+    named = _named(tree, study.name)
+    config = validate(named, f"{file}: {base_file.name} with the changes in set")
+    return _Base(tree, flattened(config.model_dump(mode="json")))
 
 
 def _named(tree: dict[str, Any], name: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def collect(plan: Plan, folder: Path, failures: Sequence[Failure] = ()) -> Study
             for target in plan.targets
         ),
         paper=plan.study.paper,
+        needs=plan.study.needs,
         hypothesis=plan.study.hypothesis,
         plan=plan.study.plan,
     )

@@ -109,8 +109,9 @@ def _pair_files(config: FaceConfig) -> list[Need]:
     return [Need("pairs", str(file), file.is_file()) for file in files]
 
 
-def check_needs(runs: Sequence[PlannedRun]) -> None:
-    """One UserError with everything that is missing."""
+def check_needs(runs: Sequence[PlannedRun], where_from: str = "") -> None:
+    """One UserError with everything that is missing, and where to get it."""
     missing = [str(need) for need in needs(runs) if not need.there]
     if missing:
-        raise UserError(f"the study lacks data: {'; '.join(missing)}")
+        told = [*missing, where_from] if where_from else missing
+        raise UserError(f"the study lacks data: {'; '.join(told)}")

@@ -61,6 +61,10 @@ Seeds = Annotated[
 class Variant(Section):
     """The base recipe with some keys changed."""
 
+    base: Annotated[
+        str | None,
+        Field(min_length=1, description="recipe of this variant; null: that of the study"),
+    ] = None
     set: Annotated[
         dict[str, Any],
         Field(description="changes of the base: keys of a config, nested or dotted"),
@@ -130,6 +134,9 @@ class StudyFile(Section):
         Field(gt=0, lt=100, description="points: how many seeds would show such a difference?"),
     ] = 0.1
     paper: Annotated[str, Field(description="where the paper's figures are from")] = ""
+    needs: Annotated[
+        str, Field(description="which data, and where to get them; --dry-run and the report say it")
+    ] = ""
     hypothesis: Annotated[str, Field(description="what is expected, for the report")] = ""
     plan: Annotated[str, Field(description="the analysis, decided before the first run")] = ""
 

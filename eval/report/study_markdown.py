@@ -21,7 +21,8 @@ def study_to_markdown(study: Study) -> str:
     """The whole study, without pictures."""
     parts = [f"# {escaped(study.name)}"]
     parts += [f"**{escaped(progress(study))}**"] if study.unfinished else []
-    hypothesis, plan, paper = map(_text, (study.hypothesis, study.plan, study.paper))
+    texts = (study.hypothesis, study.plan, study.paper, study.needs)
+    hypothesis, plan, paper, needs = map(_text, texts)
     parts += [f"Hypothesis: {hypothesis}"] if hypothesis else []
     for comparison in study.comparisons:
         found = headline(comparison)
@@ -33,6 +34,7 @@ def study_to_markdown(study: Study) -> str:
         parts.append(_titled(differences))
     parts += [f"The paper: {paper}"] if paper else []
     parts += [f"## Plan of the analysis\n\n{plan}"] if plan else []
+    parts += [f"## Data\n\n{needs}"] if needs else []
     parts.append(bullets("Verdicts", [difference.sentence for difference in study.differences]))
     if warnings := [*study.warnings, *left_out(study)]:
         parts.append(bullets("Warnings", warnings))

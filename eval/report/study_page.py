@@ -44,6 +44,7 @@ def study_to_html(study: Study, class_angles: ClassAngles, layers: Layers) -> st
         left_out=left_out(study),
         hypothesis=paragraphs(study.hypothesis),
         plan=paragraphs(study.plan),
+        needs=paragraphs(study.needs),
         paper=" ".join(paragraphs(study.paper)),
         last_checkpoint=LAST_CHECKPOINT,
         headlines=[headline(comparison, colours) for comparison in study.comparisons],

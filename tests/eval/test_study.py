@@ -88,6 +88,7 @@ def test_json_has_the_keys_of_the_interface(three):
     found = study(three, unfinished=(Unfinished("half/seed_3", "not begun"),))
     content = json.loads(json.dumps(found.to_json()))
     assert content["complete"] is False
+    assert content["needs"] == "Faces & <names>\nfrom their site\n"
     assert content["not_run"] == [{"run": "half/seed_3", "why": "not begun"}]
     arm = content["variants"]["mma <b>"]
     assert arm.keys() >= {"runs", "mean", "std", "paper"}

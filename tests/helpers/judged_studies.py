@@ -43,4 +43,5 @@ def study(
         paper="Table 7 & <more>",
         hypothesis="mma is better",
         plan="First line,\nstill first.\n\nSecond.\n",
+        needs="Faces & <names>\nfrom their site\n",
     )

@@ -7,6 +7,8 @@ the form of the public code that the MMA paper builds on (GraSP). No convolution
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from arcface_plus.models.networks.layers import (
@@ -17,26 +19,30 @@ from arcface_plus.models.networks.layers import (
     he_initialize,
 )
 
-_WIDTHS = (64, 128, 256, 512, 512)
+_BLOCKS = (1, 2, 4, 8, 8)
+"""Channels of the five blocks, in multiples of the first one's."""
 
 
 class VGG(nn.Module):
-    """Images (n, 3, side, side) → features (n, 512), float32.
+    """Images (n, 3, side, side) → features (n, 8·width), float32.
 
     ``convolutions``: how many of them each of the five blocks has.
     """
 
-    def __init__(self, convolutions: tuple[int, ...], side: int) -> None:
+    def __init__(self, convolutions: tuple[int, ...], side: int, width: int) -> None:
         super().__init__()
         check_side(side, 16)
-        self.side, self.embedding_dim = side, _WIDTHS[-1]
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width}")
+        self.side, self.embedding_dim = side, width * _BLOCKS[-1]
         self.blocks = nn.Sequential()
         channels = 3
-        for k, (width, count) in enumerate(zip(_WIDTHS, convolutions, strict=True)):
+        for k, (times, count) in enumerate(zip(_BLOCKS, convolutions, strict=True)):
             block = nn.Sequential(nn.MaxPool2d(2)) if k else nn.Sequential()
+            wide = times * width
             for _ in range(count):
-                block.extend([conv(channels, width), nn.BatchNorm2d(width), nn.ReLU(inplace=True)])
-                channels = width
+                block.extend([conv(channels, wide), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)])
+                channels = wide
             self.blocks.append(block)
         he_initialize(self, "fan_out")
 
@@ -49,11 +55,14 @@ class VGG(nn.Module):
         return global_average(self.blocks(images))
 
 
-def vgg16_bn(side: int = 32) -> VGG:
+Width = Annotated[int, "channels of the first block; the last two have 8 times as many"]
+
+
+def vgg16_bn(side: int = 32, width: Width = 64) -> VGG:
     """VGG16-BN for small images: 14.7 M parameters."""
-    return VGG((2, 2, 3, 3, 3), side)
+    return VGG((2, 2, 3, 3, 3), side, width)
 
 
-def vgg19_bn(side: int = 32) -> VGG:
+def vgg19_bn(side: int = 32, width: Width = 64) -> VGG:
     """VGG19-BN for small images: 20.0 M parameters."""
-    return VGG((2, 2, 4, 4, 4), side)
+    return VGG((2, 2, 4, 4, 4), side, width)

@@ -48,7 +48,7 @@ def test_a_whole_study(capsys, tmp_path, two, monkeypatch):
 
 
 def test_a_dry_run_lists_states_and_data_and_writes_nothing(capsys, tmp_path):
-    plan, out = planned(tmp_path), tmp_path / "out"
+    plan, out = planned(tmp_path, needs="Faces\nfrom their site\n"), tmp_path / "out"
     finish(out, plan.runs[0], 0.9)
     before = sorted(out.rglob("*"))
     done = arcface_plus(capsys, "study", plan.source, "--out", out, "--dry-run")
@@ -61,6 +61,7 @@ def test_a_dry_run_lists_states_and_data_and_writes_nothing(capsys, tmp_path):
         "mma/seed_1    20 steps  new",
         "training data: DATA (missing)",
         "pairs: synth_frontal.bin beside the training data, or --set eval.data=FOLDER (missing)",
+        "where from: Faces from their site",
     ]
     assert sorted(out.rglob("*")) == before
 

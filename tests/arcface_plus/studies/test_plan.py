@@ -6,15 +6,29 @@ import re
 from pathlib import Path
 
 import pytest
+from classification_runs import layout_of, two_steps, write_data_of
 from runs import lines
 from studies import planned
 
 from arcface_plus.config.merging import merged, setting
 from arcface_plus.config.recipes import studies
-from arcface_plus.config.tree import validate
+from arcface_plus.config.tree import load, shipped, validate
 from arcface_plus.studies.plan import load_plan
+from arcface_plus.studies.study_file import read_study
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
+
+
+def studies_of(task: str) -> list[str]:
+    """The shipped studies of this task."""
+    bases = {name: read_study(file)[0].base for name, file in studies().items()}
+    return [name for name, base in bases.items() if load(shipped(base)).task == task]
+
+
+@pytest.fixture(scope="module")
+def trained() -> set[str]:
+    """The small configs that some study's variant has trained: those of others may be equal."""
+    return set()
 
 
 def test_runs_come_seed_by_seed_with_their_configs(tmp_path):
@@ -48,6 +62,40 @@ def test_the_order_of_dotted_changes_does_not_matter(tmp_path):
     for changes in (widths, dict(reversed(widths.items()))):
         backbone = planned(tmp_path, variants={"a": {"set": changes}}).runs[0].config.model.backbone
         assert (backbone.name, backbone.width) == ("mobilefacenet", 0.25)
+
+
+def test_a_variant_may_have_a_base_of_its_own(tmp_path):
+    (tmp_path / "wide.yaml").write_text(
+        "extends: smoke\nmodel: {backbone: {name: tiny, width: 0.25}}\noptimizer: {lr: 0.2}\n"
+    )
+    variants = {
+        "plain": {},
+        "wide": {"base": "wide.yaml"},
+        "wide_mma": {"base": "wide.yaml", "set": {"regularizer": {"name": "mma", "weight": 0.5}}},
+    }
+    shared = {"optimizer.warmup_steps": 3}
+    plan = planned(tmp_path, "optimizer.steps=7", variants=variants, set=shared)
+    plain, wide, mma = (run.config for run in plan.runs[:3])
+    assert (wide.optimizer.lr, wide.model.backbone.width) == (0.2, 0.25)
+    assert plain.optimizer.lr != 0.2
+    assert mma.model == wide.model
+    assert {c.optimizer.steps for c in (plain, wide, mma)} == {7}
+    assert {c.optimizer.warmup_steps for c in (plain, wide, mma)} == {3}
+    assert plan.changes["plain"] == {}
+    own = {"model.backbone.width": 0.25, "optimizer.lr": 0.2}
+    assert plan.changes["wide"] == own
+    regularizer = {"regularizer.name": "mma", "regularizer.weight": 0.5}
+    assert plan.changes["wide_mma"] == own | regularizer
+    with pytest.raises(UserError, match=r"variants\.b\.base: mone: no such config file or recipe"):
+        planned(tmp_path, variants={"a": {}, "b": {"base": "mone"}})
+    (tmp_path / "wide.yaml").write_text("extends: smoke\noptimizer: {lrr: 0.2}\n")
+    with pytest.raises(UserError, match=r"wide\.yaml with the changes in set: unknown key opt"):
+        planned(tmp_path, variants=variants)
+
+
+def test_needs_are_one_line(tmp_path):
+    assert planned(tmp_path).where_from == ""
+    assert planned(tmp_path, needs="Faces\n\n  from X\n").where_from == "Faces from X"
 
 
 def test_set_holds_for_every_variant(tmp_path):
@@ -142,6 +190,8 @@ FACES = sorted(n for n in studies() if load_plan(n).runs[0].config.task == "veri
 
 @pytest.mark.parametrize("name", FACES)
 def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
+@pytest.mark.parametrize("name", studies_of("verification"))
+def test_every_variant_of_a_study_of_faces_trains(name, tiny_settings, tmp_path):
     small = [
         *tiny_settings, "eval.targets=[]", "model.backbone={name: tiny, width: 0.25}",
         "model.embedding_dim=8",
@@ -155,6 +205,23 @@ def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
             tree["model"]["init"] = str(tmp_path / run.start.folder)
         execute(validate(tree, run.name), tmp_path / run.folder)
         assert lines(tmp_path / run.folder)[-1]["step"] == 2
+
+
+@pytest.mark.parametrize("name", studies_of("classification"))
+def test_every_variant_of_a_study_of_images_trains(name, trained, tmp_path):
+    plan = load_plan(name)
+    for run in plan.runs[: len(plan.study.variants)]:  # of the first seed
+        recipe = plan.study.variants[run.variant].base or plan.study.base
+        data = tmp_path / recipe
+        config = two_steps(run.config, data)
+        what = config.model_dump_json(exclude={"run"}).replace(str(data), layout_of(recipe))
+        if what in trained:
+            continue
+        trained.add(what)
+        if not data.exists():
+            write_data_of(recipe, data)
+        execute(config, tmp_path / run.folder)
+        assert [line["step"] for line in lines(tmp_path / run.folder)] == [1, 2]
 
 
 def test_the_example_of_the_documentation_is_a_study(tmp_path):

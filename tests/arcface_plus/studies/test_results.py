@@ -19,7 +19,7 @@ PLAIN, MMA = [0.80, 0.82, 0.81], [0.83, 0.84, 0.82]
 
 @pytest.fixture
 def three(tmp_path):
-    plan = planned(tmp_path, seeds=3)
+    plan = planned(tmp_path, seeds=3, needs="Generated faces")
     for run in plan.runs:
         finish(tmp_path, run, (PLAIN if run.variant == "plain" else MMA)[run.seed])
     return plan
@@ -30,6 +30,7 @@ def test_the_keys_that_others_rely_on(tmp_path, three):
     assert [path.name for path in paths] == ["study.json", "report.md", "report.html"]
     found = json.loads((tmp_path / "study.json").read_text())
     assert found["complete"] is True
+    assert found["needs"] == "Generated faces"
     plain, mma = found["variants"]["plain"], found["variants"]["mma"]
     assert [run["seed"] for run in mma["runs"]] == [0, 1, 2]
     assert [run["run"] for run in mma["runs"]] == [f"runs/mma/seed_{k}" for k in range(3)]
@@ -61,7 +62,7 @@ def test_the_last_checkpoint_counts_and_no_other(tmp_path, three):
 
 
 def test_what_is_missing_is_named_with_its_reason(tmp_path):
-    plan = planned(tmp_path, seeds=3)
+    plan = planned(tmp_path, seeds=3, needs="Generated faces")
     for run in plan.runs[:3]:
         finish(tmp_path, run, 0.8 + run.seed / 100)
     (tmp_path / plan.runs[5].folder / "checkpoints" / "step_00000010").mkdir(parents=True)

@@ -58,10 +58,10 @@ def test_data_are_listed_once_with_what_is_missing(tmp_path):
     assert [(need.what, need.there) for need in needs(there.runs)] == [
         ("training data", True), ("pairs", True),
     ]  # fmt: skip
-    check_needs(there.runs)
+    check_needs(there.runs, "ask X")
     missing = planned(tmp_path, set={"eval.targets": ["synth_frontal", "lfw"]})
     with pytest.raises(
-        UserError, match=r"lacks data: training data: not given.*; pairs: synth_"
+        UserError, match=r"lacks data: training data: not given.*; pairs: synth_.*; ask X$"
     ) as (caught):
-        check_needs(missing.runs)
+        check_needs(missing.runs, "ask X")
     assert "lfw.bin beside the training data" in str(caught.value)

@@ -22,6 +22,7 @@ def test_everything_is_there(three):
         assert difference.sentence.replace("<", "&lt;").replace(">", "&gt;") in text
     assert "| variant | lfw, paper | lfw, ours | runs |" in text
     assert "## Plan of the analysis\n\nFirst line, still first.\n\nSecond." in text
+    assert "## Data\n\nFaces &amp; &lt;names&gt; from their site" in text
     assert "## Not run\n\n- half/seed_3: not begun" in text
     assert "Against" not in text
 

@@ -31,13 +31,14 @@ def test_everything_is_there_and_escaped(three, tmp_path):
     found = study(three, unfinished=(Unfinished("half/seed_3", "failed: no <memory>"),))
     page = page_of(found, tmp_path).read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == [
-        "Accuracy, %, the paper&#39;s and ours", "Each run", "Plan of the analysis", "Training",
-        "Angles between classes", "All figures", "Config", "Environment", "Verdicts in words",
-        "What this cannot tell", "Not run",
+        "Accuracy, %, the paper&#39;s and ours", "Each run", "Plan of the analysis", "Data",
+        "Training", "Angles between classes", "All figures", "Config", "Environment",
+        "Verdicts in words", "What this cannot tell", "Not run",
     ]  # fmt: skip
     assert "<h1>three &lt;arms&gt;</h1>" in page
     assert "This study is incomplete: 8 of 9 runs" in page
     assert "mma is better" in page
+    assert "<p>Faces &amp; &lt;names&gt; from their site</p>" in page
     assert "Table 7 &amp; &lt;more&gt;" in page
     assert "half/seed_3: failed: no &lt;memory&gt;" in page
     assert "its last checkpoint, never the best one" in page

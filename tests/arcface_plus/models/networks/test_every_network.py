@@ -12,7 +12,8 @@ from arcface_plus.models.networks import NETWORKS
 
 SMALL = {  # parameters of a version that a test can afford, on the smallest images worth it
     "cnn6": {"width": 4}, "cnn9": {"width": 4}, "cnn15": {"width": 4}, "mnist_2d": {"width": 4},
-    "spherenet": {"width": 4}, "vgg16_bn": {"side": 16}, "vgg19_bn": {"side": 16},
+    "spherenet": {"width": 4}, "vgg16_bn": {"side": 16, "width": 8},
+    "vgg19_bn": {"side": 16, "width": 8},
     "resnet20": {"width": 4}, "resnet32": {"width": 4}, "resnet56": {"width": 4, "side": 16},
     "wrn": {"depth": 10, "widen": 1}, "densenet": {"depth": 10, "growth": 4},
     "resnet18": {"side": 64}, "resnet34": {"side": 64},

@@ -34,3 +34,11 @@ def test_tiny_imagenet_has_the_same_features() -> None:
     network = vgg16_bn(side=64)
     assert shapes(network)[-1] == (512, 4, 4)
     assert network.embedding_dim == 512
+
+
+def test_width_scales_every_block() -> None:
+    network = vgg16_bn(width=8)
+    assert shapes(network) == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4), (64, 2, 2)]
+    assert network.embedding_dim == 64
+    with pytest.raises(ValueError, match="width must be at least 1, not 0"):
+        vgg19_bn(width=0)
