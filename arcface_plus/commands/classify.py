@@ -39,12 +39,13 @@ def classify(
     from arcface_plus.runtime import resolve_device
     from data_prep.errors import UserError
     from data_prep.labelled_images import open_labelled_images
+    from data_prep.labelled_images.squares import single_view
 
     check_writable(json_file)
     where = resolve_device(device)
     loaded = load_classifier(ckpt, where)
-    images = open_labelled_images(data, split)
     card = loaded.card
+    images = single_view(open_labelled_images(data, split), card.resize, card.crop)
     if images.size != card.input_size:
         ours, theirs = ("×".join(map(str, size[::-1])) for size in (card.input_size, images.size))
         raise UserError(f"{data}: images are {theirs}, but {ckpt} was trained on {ours}")

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from classification_runs import LAYOUTS, classification
+from classification_runs import classification, write_data_of
 from labelled_files import cifar_10_batches, write_pickles
+from processes import in_processes
 from runs import assert_same_bits, lines
 
 from arcface_plus.config.recipes import recipes
 from arcface_plus.config.tree import load
 from arcface_plus.embedder.classifier import load_classifier
+from arcface_plus.runtime import Processes
+from arcface_plus.training import groundwork
 from arcface_plus.training.groundwork import lay_groundwork
 from arcface_plus.training.run import execute
 from data_prep.errors import UserError
@@ -39,10 +42,9 @@ def run(cifar, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_every_recipe_runs_two_steps(name, tmp_path):
-    LAYOUTS[name.rpartition("_")[0] if name.startswith("tiny") else name.split("_")[0]](
-        tmp_path / "data"
-    )
-    config = classification(tmp_path / "data", "optimizer.steps=2", name=name)
+    write_data_of(name, tmp_path / "data")
+    settings = ("optimizer.steps=2", "data.batch_size=2")
+    config = classification(tmp_path / "data", *settings, name=name)
     execute(config, tmp_path / "run")
     assert [line["step"] for line in lines(tmp_path / "run")] == [1, 2]
     assert 0 <= json.loads((tmp_path / "run/summary.json").read_text())["test"]["top1"] <= 1
@@ -54,18 +56,23 @@ def test_the_files_say_what_the_test_split_gave(run, cifar):
     assert written["checkpoint"] == "step_00000004"
     assert summary["accuracy"] == {"test": written["top1"]}
     assert summary["test"]["per_class_error"] == written["per_class_error"]
+    assert written["top1"] == top1_by_hand(run, cifar)
+    assert written["images"] == 12
+
+
+def top1_by_hand(run: Path, data: Path) -> float:
+    """Of the test split, image by image."""
     loaded = load_classifier(run)
-    test = open_labelled_images(cifar, "test")
+    test = open_labelled_images(data, "test")
     hits = 0
-    for index in range(len(test)):  # one by one, by hand
+    for index in range(len(test)):
         pixels = torch.from_numpy(np.array(test.image(index), np.float32))
         image = ((pixels - 127.5) / 128).permute(2, 0, 1)[None]
         with torch.no_grad():
             features = loaded.network(image)
             logits = features @ loaded.classifier.weight.T + loaded.classifier.bias
         hits += int(logits.argmax()) == test.labels[index]
-    assert written["top1"] == hits / len(test)
-    assert written["images"] == len(test) == 12
+    return hits / len(test)
 
 
 def test_a_resumed_run_has_the_same_bits(run, cifar, tmp_path):
@@ -75,6 +82,29 @@ def test_a_resumed_run_has_the_same_bits(run, cifar, tmp_path):
     assert_same_bits(run / "checkpoints/step_00000004", parts / "checkpoints/step_00000004")
     whole, resumed = (json.loads((r / "eval/step_00000004.json").read_text()) for r in (run, parts))
     assert whole == resumed
+
+
+def _whole_and_in_parts(rank: int, cifar: Path, folder: Path) -> None:
+    groundwork.join_processes = lambda _: Processes(rank, 2)  # they have joined already
+    execute(classification(cifar), folder / "whole")
+    execute(classification(cifar, "optimizer.steps=2"), folder / "parts")
+    execute(classification(cifar), folder / "parts")
+
+
+def test_two_processes_train_together_and_one_continues(run, cifar, tmp_path):
+    in_processes(2, _whole_and_in_parts, cifar, tmp_path)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert json.loads((whole / "environment.json").read_text())["processes"] == 2
+    assert_same_bits(whole / "checkpoints/step_00000004", parts / "checkpoints/step_00000004")
+    assert [line["step"] for line in lines(parts)] == [1, 2, 3, 4]
+    alone, together = lines(run)[0], lines(whole)[0]
+    assert together["loss"] == pytest.approx(alone["loss"], rel=0.2)  # statistics of half a batch
+    assert json.loads((whole / "summary.json").read_text())["test"]["images"] == 12
+    assert json.loads((whole / "summary.json").read_text())["test"]["top1"] == (
+        top1_by_hand(whole, cifar)
+    )
+    execute(classification(cifar, "optimizer.steps=5"), whole)
+    assert [line["step"] for line in lines(whole)] == [1, 2, 3, 4, 5]
 
 
 def test_the_closing_line_says_which_checkpoint_counts(cifar, tmp_path, capfd):
@@ -106,6 +136,14 @@ def test_what_cannot_be_trained_on_is_one_line(cifar, tmp_path):
     wide = classification(cifar, "data.augment.pad=40")
     with pytest.raises(UserError, match=r"data\.augment\.pad: .* wider than images of 32×32"):
         lay_groundwork(wide)
+
+
+def test_a_crop_larger_than_the_images_is_one_line(cifar):
+    area = "data.augment={pad: 0, area: [0.5, 1.0]}"
+    with pytest.raises(UserError, match=r"data\.crop: a square of 40 is larger than images of 32"):
+        lay_groundwork(classification(cifar, area, "data.crop=40"))
+    ground = lay_groundwork(classification(cifar, area, "data.crop=24"))
+    assert (ground.source.size, ground.side) == ((32, 32), 24)
 
 
 def test_a_margin_head_and_regularizers_on_all_layers(cifar, tmp_path):
