@@ -25,6 +25,7 @@ from arcface_plus.models.networks import NETWORKS
 from data_prep.class_imbalance import rising
 
 Padding = Literal["zero", "symmetric"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augment(Section):
@@ -39,10 +40,26 @@ class Augment(Section):
     padding: Annotated[
         Padding, Field(description="zero: black; symmetric: the image mirrored at its edge")
     ] = "zero"
+    area: Annotated[
+        tuple[Share, Share] | None,
+        Field(
+            strict=False,
+            description="[smallest, largest] share of the image that is cut out at random, with an "
+            "aspect ratio of 3/4 to 4/3, and scaled (0.08, 1.0 in ImageNet recipes); null: no",
+        ),
+    ] = None
     mirror: Annotated[bool, Field(description="mirror each image with probability 0.5")] = True
     cutout: Annotated[
         NonNegative, Field(description="side of a black square at a random place; 0: none")
     ] = 0
+
+    @model_validator(mode="after")
+    def _one_crop(self) -> Augment:
+        if self.area is not None and self.pad:
+            raise ValueError("area and pad both crop: set pad to 0, or area to null")
+        if self.area is not None and self.area[0] > self.area[1]:
+            raise ValueError("area is the smallest and the largest share, in this order")
+        return self
 
 
 class Imbalance(Section):
@@ -86,12 +103,34 @@ class ImageData(TrainingData):
         Literal["none", "memory", "device"],
         Field(description="where decoded pixels are kept, 3 bytes per pixel"),
     ] = "memory"
+    resize: Annotated[
+        Positive | None,
+        Field(
+            description="scale the shorter side of each image to this and keep the square in the "
+            "middle; null: images are of one size already"
+        ),
+    ] = None
+    crop: Annotated[
+        Positive | None,
+        Field(
+            description="side of the network's input: tests take the middle of the image, training "
+            "what augment.area says; null: the whole image"
+        ),
+    ] = None
     augment: Augment = Augment()
     normalize: Annotated[
         Literal["per_channel", "centred"],
         Field(description="by the training set's mean and deviation, or (x − 127.5) / 128"),
     ] = "per_channel"
     imbalance: Imbalance = Imbalance()
+
+    @model_validator(mode="after")
+    def _crop_is_augmented(self) -> ImageData:
+        if self.crop is not None and self.augment.area is None:
+            raise ValueError("crop needs augment.area, such as [0.08, 1.0], and augment.pad 0")
+        if self.crop is not None and self.resize is not None and self.crop > self.resize:
+            raise ValueError(f"crop ({self.crop}) is larger than resize ({self.resize})")
+        return self
 
     @model_validator(mode="after")
     def _autoaugment_has_pixels(self) -> ImageData:

@@ -1,4 +1,4 @@
-"""Pad and crop, mirror and cut out a batch of images on its device, in a few kernels.
+"""Crop, resize, mirror and cut out a batch of images on its device, in a few kernels.
 
 Which crop, mirror image and square each image gets is decided elsewhere (`order`), so that results
 depend neither on the device nor on the number of processes. Everything works on pixels: what lies
@@ -47,6 +47,44 @@ def pad_crop_mirror(
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     cropped = images[every, rows[:, :, None], columns[:, None, :]]
     return cropped * inside[..., None]
+
+
+def resized_crop_mirror(images: Tensor, boxes: Tensor, flips: Tensor, side: int) -> Tensor:
+    """Scale a part of each image to `side`×`side`, bilinearly, then mirror some.
+
+    Args:
+        images: (n, h, w, c) of any dtype.
+        boxes: (n, 4) int64, top, left, height and width of each part.
+        flips: (n,) bool, which results are mirrored left to right.
+
+    Returns:
+        (n, side, side, c) float32, same device. As torchvision's resized_crop with antialias=False:
+        images much larger than `side` are to be made smaller before.
+    """
+    n = len(images)
+    every = torch.arange(n, device=images.device)[:, None]
+    above, below, down = _between(boxes[:, 0], boxes[:, 2], side)
+    left, right, across = _between(boxes[:, 1], boxes[:, 3], side)
+    left, right = (torch.where(flips[:, None], x.flip(1), x) for x in (left, right))
+    across = torch.where(flips[:, None], across.flip(1), across)
+
+    def pixels(rows: Tensor, columns: Tensor) -> Tensor:
+        return images[every[:, :, None], rows[:, :, None], columns[:, None, :]].float()
+
+    across, down = across[:, None, :, None], down[:, :, None, None]
+    upper = torch.lerp(pixels(above, left), pixels(above, right), across)
+    lower = torch.lerp(pixels(below, left), pixels(below, right), across)
+    return torch.lerp(upper, lower, down)
+
+
+def _between(first: Tensor, length: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where `side` points lie in each part (n,) → (n, side): the pixel before, the one after, and
+    the weight of the latter."""
+    centres = torch.arange(side, device=first.device, dtype=torch.float32) + 0.5
+    places = (centres * (length[:, None] / side) - 0.5).clamp(min=0.0)
+    before = places.floor().long()
+    after = torch.minimum(before + 1, length[:, None] - 1)
+    return first[:, None] + before, first[:, None] + after, places - before
 
 
 def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:

@@ -13,26 +13,38 @@ import torch
 from numpy.typing import NDArray
 
 from arcface_plus.data.assembly import Assembly, GpuAssembly, Share, Tensors
-from arcface_plus.data.augmentation import Padding, cut_out, pad_crop_mirror
+from arcface_plus.data.augmentation import (
+    Padding,
+    cut_out,
+    pad_crop_mirror,
+    resized_crop_mirror,
+)
 from arcface_plus.data.autoaugment import Draws, autoaugment, cifar_draws
 from arcface_plus.data.channels import Channels
-from arcface_plus.data.order import batch_centres, batch_flips, batch_offsets
+from arcface_plus.data.order import batch_boxes, batch_centres, batch_flips, batch_offsets
 from arcface_plus.data.pixels import CHUNK, Memory, Pixels
 from arcface_plus.data.preparation import Drawing, Place
 
 
 @dataclass(frozen=True)
 class AugmentedShare(Share):
-    """A share with where each crop begins, where its square lies, and AutoAugment's draws."""
+    """A share with where each crop lies, where its square lies, and AutoAugment's draws.
 
-    offsets: NDArray[np.int64]  # (n, 2)
+    places: (n, 2), where the crop begins, or (n, 4), the box that is scaled.
+    """
+
+    places: NDArray[np.int64]
     centres: NDArray[np.int64]  # (n, 2)
     policies: Draws | None
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """Images of a size (h, w): AutoAugment, pad and crop, mirror, cut out; then normalized."""
+    """Images of a size (h, w): AutoAugment, crop, mirror, cut out; then normalized.
+
+    area: the smallest and largest share of the image that is cut out and scaled to `side`; None:
+        padded by `pad` and cropped to the old size.
+    """
 
     size: tuple[int, int]
     channels: Channels
@@ -41,6 +53,16 @@ class Augmented:
     mirror: bool = False
     cutout: int = 0
     autoaugment: bool = False
+    area: tuple[float, float] | None = None
+    side: int | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.area is None) == (self.side is None)
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.size if self.side is None else (self.side, self.side)
 
     def share(
         self, indices: NDArray[np.int64], labels: NDArray[np.int64], drawing: Drawing
@@ -50,10 +72,15 @@ class Augmented:
             indices,
             labels,
             batch_flips(*of)[part] & self.mirror,
-            batch_offsets(*of, self.pad)[part],
-            batch_centres(*of, *self.size)[part],
+            self._places(*of)[part],
+            batch_centres(*of, *self.output)[part],
             cifar_draws(*of)[part] if self.autoaugment else None,
         )
+
+    def _places(self, seed: int, step: int, batch: int) -> NDArray[np.int64]:
+        if self.area is None:
+            return batch_offsets(seed, step, batch, self.pad)
+        return batch_boxes(seed, step, batch, self.size, self.area)
 
     def assembly(self, pixels: Pixels | torch.Tensor, place: Place) -> Assembly:
         if place.device.type == "cuda":
@@ -74,11 +101,14 @@ class Augmented:
         self,
         pixels: torch.Tensor,
         flips: torch.Tensor,
-        offsets: torch.Tensor,
+        places: torch.Tensor,
         centres: torch.Tensor,
     ) -> torch.Tensor:
-        """Pixels (n, h, w, 3) uint8 → (n, 3, h, w) float32, channels_last, on the same device."""
-        pixels = pad_crop_mirror(pixels, offsets, flips, self.pad, self.padding)
+        """Pixels (n, h, w, 3) uint8 → (n, 3, *output) float32, channels_last, same device."""
+        if self.side is None:
+            pixels = pad_crop_mirror(pixels, places, flips, self.pad, self.padding)
+        else:
+            pixels = resized_crop_mirror(pixels, places, flips, self.side)
         if self.cutout:
             pixels = cut_out(pixels, centres, self.cutout)
         return self.channels.normalize(pixels)
@@ -86,7 +116,7 @@ class Augmented:
 
 def _drawn(share: Share) -> list[NDArray[np.generic]]:
     assert isinstance(share, AugmentedShare)
-    return [share.flips, share.offsets, share.centres]
+    return [share.flips, share.places, share.centres]
 
 
 class _OnGpu(GpuAssembly):

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Streams of the counter-based generator.
-_ORDER, _FLIP, _CROP, _CENTRE, _POLICY = 1, 2, 3, 4, 5
+_ORDER, _FLIP, _CROP, _CENTRE, _POLICY, _BOX = 1, 2, 3, 4, 5, 6
+
+_TRIES = 10
+_ASPECTS = (3 / 4, 4 / 3)
 
 
 def _generator(seed: int, stream: int, counter: int) -> np.random.Generator:
@@ -53,6 +56,37 @@ def batch_offsets(seed: int, step: int, batch: int, pad: int) -> NDArray[np.int6
 def batch_centres(seed: int, step: int, batch: int, height: int, width: int) -> NDArray[np.int64]:
     """A pixel in each image of the global batch of `step`: (batch, 2) int64, row and column."""
     return _generator(seed, _CENTRE, step).integers(0, (height, width), (batch, 2))
+
+
+def batch_boxes(
+    seed: int, step: int, batch: int, size: tuple[int, int], area: tuple[float, float]
+) -> NDArray[np.int64]:
+    """A part of each image of the global batch of `step`.
+
+    (batch, 4) int64: top, left, height and width.
+
+    As torchvision's RandomResizedCrop: a share of the area, uniform in `area`, and an aspect ratio,
+    log-uniform in 3/4 … 4/3; of ten tries the first that fits into the image of `size` (h, w), at a
+    place that is uniform; if none fits, the largest part in the middle with such a ratio.
+    """
+    height, width = size
+    generator = _generator(seed, _BOX, step)
+    areas = height * width * generator.uniform(*area, (batch, _TRIES))
+    aspects = np.exp(generator.uniform(*np.log(_ASPECTS), (batch, _TRIES)))
+    places = generator.random((batch, 2))
+    tall, wide = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
+    fits = (tall >= 1) & (tall <= height) & (wide >= 1) & (wide <= width)
+    first = np.arange(batch), fits.argmax(axis=1)
+    low, high = _ASPECTS
+    middle = np.array([min(height, round(width / low)), min(width, round(height * high))])
+    sides = np.where(
+        fits.any(axis=1)[:, None], np.stack([tall[first], wide[first]], axis=1), middle
+    ).astype(np.int64)
+    room = np.array(size) - sides
+    corners = np.where(
+        fits.any(axis=1)[:, None], np.floor(places * (room + 1)).astype(np.int64), room // 2
+    )
+    return np.concatenate([corners, sides], axis=1)
 
 
 def batch_policies(

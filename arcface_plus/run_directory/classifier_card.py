@@ -24,6 +24,7 @@ class ClassifierCard:
     """The network and its head by their names in a config, and the input.
 
     head, head_parameters: give the scores, with the class weights of the checkpoint.
+    resize, crop: as `data.resize` and `data.crop` in a config.
     mean, std: of red, green and blue, for pixels from 0 to 255.
     weights_sha256: as in `ModelCard`.
     """
@@ -37,6 +38,8 @@ class ClassifierCard:
     input_size: tuple[Count, Count]
     mean: tuple[Finite, Finite, Finite]
     std: tuple[Deviation, Deviation, Deviation]
+    resize: Count | None = None
+    crop: Count | None = None
     step: int | None = None
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     task: Literal["classification"] = TASK

@@ -102,7 +102,7 @@ def build_trainer(
 ) -> Trainer:
     """The trainer of this process, starting at `first_step`, of a new run from `initial`."""
     processes, source, material = ground.processes, ground.source, ground.material
-    side = source.size[0]
+    side = ground.side
     recognizer = build_recognizer(config, source.classes, processes, side)
     if initial is not None:
         told = initial.load_into(recognizer)

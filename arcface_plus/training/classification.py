@@ -18,6 +18,7 @@ from arcface_plus.training.material import Material
 from data_prep.class_imbalance import kept_samples
 from data_prep.errors import UserError
 from data_prep.labelled_images import LabelledImages, open_labelled_images
+from data_prep.labelled_images.squares import single_view
 
 
 def image_material(
@@ -25,9 +26,11 @@ def image_material(
 ) -> Material:
     """Both splits opened and checked; UserError if they cannot be trained and tested on."""
     source, test = _splits(config)
-    channels = CENTRED if config.data.normalize == "centred" else channels_of(source)
-    augment = config.data.augment
+    data = config.data
+    channels = CENTRED if data.normalize == "centred" else channels_of(source)
+    augment = data.augment
     _check_padding(config, source.size)
+    scaled_to = test.size[0] if augment.area is not None else None
 
     def evaluate(backbone: nn.Module, classifier: Classifier) -> ClassificationReport:
         scores = scoring(backbone, classifier)
@@ -37,7 +40,7 @@ def image_material(
     return Material(
         source,
         source.digest(),
-        Augmented(source.size, channels, **augment.model_dump()),
+        Augmented(source.size, channels, **augment.model_dump(), side=scaled_to),
         ClassifierCard(
             backbone.name,
             backbone.parameters,
@@ -45,9 +48,11 @@ def image_material(
             head.parameters,
             source.classes,
             tuple(source.class_names[k] for k in range(source.classes)),
-            source.size,
+            test.size,
             channels.mean,
             channels.std,
+            data.resize,
+            data.crop,
         ),
         evaluate,
     )
@@ -57,7 +62,10 @@ def _splits(config: ClassificationConfig) -> tuple[LabelledImages, LabelledImage
     if config.data.train is None:
         raise UserError("missing key data.train (a folder): use --set data.train=FOLDER")
     folder = Path(config.data.train)
-    source, test = (open_labelled_images(folder, split) for split in ("train", "test"))
+    source, test = (
+        single_view(open_labelled_images(folder, split), config.data.resize, None)
+        for split in ("train", "test")
+    )
     height, width = source.size
     if height != width:
         raise UserError(f"{folder}: images are {width}×{height}; the networks take square ones")
@@ -73,8 +81,12 @@ def _splits(config: ClassificationConfig) -> tuple[LabelledImages, LabelledImage
             raise UserError(f"data.imbalance: {folder}: {error}") from None
         source = source.subset(kept)
     try:
+        test = single_view(test, None, config.data.crop)
+    except ValueError as error:
+        raise UserError(f"data.crop: {error} ({folder})") from None
+    try:
         with torch.device("meta"):
-            config.model.build_backbone(height)
+            config.model.build_backbone(test.size[0])
     except ValueError as error:
         raise UserError(f"model.backbone: {error} ({folder})") from None
     return source, test

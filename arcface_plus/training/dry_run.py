@@ -36,7 +36,7 @@ def rehearse(config: RunConfig, run: Path, fresh: bool) -> list[str]:
     step = load_fitting(checkpoint, ground.conditions).step if checkpoint else 0
     if step >= config.optimizer.steps and is_finished(run, step, config.eval.names):
         return _first_only(ground, [f"{run}: finished at step {step}; {how_to_extend(step)}"])
-    side = ground.source.size[0]
+    side = ground.side
     recognizer = build_recognizer(config, ground.source.classes, ground.processes, side)
     initial = None
     if step == 0:
@@ -85,7 +85,7 @@ def _first_step(config: RunConfig, ground: Groundwork, recognizer: Recognizer) -
     """Make the first step of a new run on a real batch; the updated weights are discarded."""
     data = config.data.model_copy(update={"cache": "none"})  # one batch needs no cache
     config = config.model_copy(update={"data": data})
-    side = ground.source.size[0]
+    side = ground.side
     updater, uncompiled = build_updater(config, recognizer, ground.device, ground.processes, side)
     loader = build_loader(config, ground)
     try:

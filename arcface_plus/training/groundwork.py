@@ -57,6 +57,11 @@ class Groundwork:
         """The training images."""
         return self.material.source
 
+    @property
+    def side(self) -> int:
+        """Of the network's input."""
+        return self.material.card.input_size[0]
+
 
 def lay_groundwork(config: RunConfig) -> Groundwork:
     """Check everything that can be checked before a run begins; UserError if something is wrong."""

@@ -74,6 +74,10 @@ class LabelledImages(ABC):
         Any number of threads may call it.
         """
 
+    def original(self, index: int) -> Pixels:
+        """Image `index` as its file has it, (h, w, 3) of any size; see `Squares`."""
+        return self.image(index)
+
     def batch(self, indices: NDArray[np.int64]) -> Pixels:
         """The images `indices` (m,): (m, h, w, 3) uint8 RGB."""
         pixels = np.empty((len(indices), *self.size, 3), np.uint8)
@@ -160,6 +164,9 @@ class ImageFiles(LabelledImages):
     def image(self, index: int) -> Pixels:
         return _read(self.path / self._names[index], self.size)
 
+    def original(self, index: int) -> Pixels:
+        return _read(self.path / self._names[index])
+
     def stamps(self) -> Iterator[bytes]:
         """Of the decoder, and of every file's name, size and time of change."""
         yield f"{_DECODING} opencv {cv2.__version__} {len(self)}".encode()
@@ -191,6 +198,9 @@ class Subset(LabelledImages):
 
     def image(self, index: int) -> Pixels:
         return self._images.image(int(self._indices[index]))
+
+    def original(self, index: int) -> Pixels:
+        return self._images.original(int(self._indices[index]))
 
     def batch(self, indices: NDArray[np.int64]) -> Pixels:
         return self._images.batch(self._indices[indices])

@@ -172,6 +172,18 @@ def write_class_folders(
                 (folder / split / name / f"{i}.png").write_bytes(png(pixels))
 
 
+def write_imagenet(folder: Path, classes: int = 3, train: int = 4, test: int = 2) -> None:
+    """Class folders with JPEGs of different sizes, as ImageNet's."""
+    for k in range(classes):
+        for split, count in (("train", train), ("val", test)):
+            place = folder / split / f"n{k:08d}"
+            place.mkdir(parents=True)
+            for i in range(count):
+                pixels = images(1, 50, 3, seed=10 * k + i)[0, : 50 - 3 * i, : 40 + 4 * i]
+                jpeg = cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes()
+                (place / f"n{k:08d}_{i}.JPEG").write_bytes(jpeg)
+
+
 def write_tiny_imagenet(folder: Path, classes: int = 3, train: int = 2, test: int = 2) -> None:
     wnids = [f"n{9 - k:08d}" for k in range(classes)]  # not sorted, as in the original
     lines, number = [], 0

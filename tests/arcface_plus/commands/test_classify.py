@@ -10,6 +10,7 @@ from labelled_files import (
     CIFAR_10,
     cifar_10_batches,
     write_class_folders,
+    write_imagenet,
     write_mnist,
     write_pickles,
 )
@@ -48,6 +49,19 @@ def test_it_repeats_what_the_run_has_written(trained, command, tmp_path, batch_s
     assert "8 images of 10 classes" in out
     written = json.loads((run / "eval/step_00000004.json").read_text())
     assert json.loads(file.read_text()) == written | {"checkpoint": str(run)}
+
+
+def test_images_of_any_size_are_scaled_and_cut_as_in_training(command, tmp_path):
+    write_imagenet(tmp_path / "data")
+    settings = ("data.resize=40", "data.crop=32", "data.augment={pad: 0, area: [0.2, 1.0]}")
+    execute(classification(tmp_path / "data", *settings), tmp_path / "run")
+    words = ("classify", "-c", tmp_path / "run", "-d", tmp_path / "data", "--device", "cpu")
+    code, out, _ = command(*words, "--json", tmp_path / "o.json")
+    assert (code, "6 images of 3 classes" in out) == (0, True)
+    written = json.loads((tmp_path / "run/eval/step_00000004.json").read_text())
+    assert json.loads((tmp_path / "o.json").read_text())["top1"] == written["top1"]
+    card = json.loads((tmp_path / "run/model.json").read_text())
+    assert (card["input_size"], card["resize"], card["crop"]) == ([32, 32], 40, 32)
 
 
 def test_the_training_split(trained, command):

@@ -49,6 +49,13 @@ def test_what_is_kept():
         ({"data": {"imbalance": {"keep": 3}}}, "give both or neither"),
         ({"data": {"imbalance": {"classes": [0], "keep": 3, "rising": 2}}}, "leave out classes"),
         ({"data": {"cache": "device", "augment": {"autoaugment": True}}}, "use cache: memory"),
+        ({"data": {"augment": {"area": [0.5, 1.0]}}}, "set pad to 0"),
+        ({"data": {"augment": {"pad": 0, "area": [1.0, 0.5]}}}, "in this order"),
+        ({"data": {"crop": 24}}, r"crop needs augment\.area"),
+        (
+            {"data": {"crop": 24, "resize": 20, "augment": {"pad": 0, "area": [0.5, 1.0]}}},
+            r"crop \(24\) is larger than resize \(20\)",
+        ),
         ({"data": {"augment": {"pading": "zero"}}}, r"did you mean data\.augment\.padding"),
     ],
 )

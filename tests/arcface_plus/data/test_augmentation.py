@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from arcface_plus.data.augmentation import cut_out, pad_crop_mirror
-from arcface_plus.data.order import batch_centres, batch_flips, batch_offsets
+from arcface_plus.data.augmentation import cut_out, pad_crop_mirror, resized_crop_mirror
+from arcface_plus.data.order import batch_boxes, batch_centres, batch_flips, batch_offsets
 
 N, HEIGHT, WIDTH, PAD = 40, 9, 12, 4
 
@@ -88,3 +88,18 @@ def test_symmetric_padding_wider_than_the_image() -> None:
     pad_crop_mirror(images, torch.tensor([[0, 6]]), flips, 3, "symmetric")
     with pytest.raises(ValueError, match="by 4 is wider than images of 3×8"):
         pad_crop_mirror(images, torch.tensor([[0, 0]]), flips, 4, "symmetric")
+
+
+@pytest.mark.parametrize("side", [5, 9, 20])
+def test_resized_crops_are_torchvisions(side: int) -> None:
+    images = batch()
+    boxes, flips = batch_boxes(1, 2, N, (HEIGHT, WIDTH), (0.05, 1.0)), batch_flips(1, 2, N)
+    boxes[0] = [0, 0, HEIGHT, WIDTH]
+    boxes[1] = [HEIGHT - 1, WIDTH - 1, 1, 1]
+    result = resized_crop_mirror(*map(torch.from_numpy, (images, boxes, flips)), side)
+    assert (result.shape, result.dtype) == ((N, side, side, 3), torch.float32)
+    for image, box, flip, found in zip(images, boxes.tolist(), flips, result, strict=True):
+        channels_first = torch.from_numpy(image).permute(2, 0, 1).float()
+        expected = functional.resized_crop(channels_first, *box, [side, side], antialias=False)
+        expected = expected.flip(2) if flip else expected
+        assert torch.allclose(found.permute(2, 0, 1), expected, atol=1e-3)

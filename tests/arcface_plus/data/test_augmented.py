@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 import torch
 from labelled_files import cifar_10_batches, write_pickles
+from torchvision.transforms import functional
 
 from arcface_plus.data.augmented import Augmented
 from arcface_plus.data.autoaugment import autoaugment, cifar_draws
 from arcface_plus.data.channels import Channels
 from arcface_plus.data.loader import Loader, LoaderSettings
-from arcface_plus.data.order import batch_centres, batch_flips, batch_indices, batch_offsets
+from arcface_plus.data.order import (
+    batch_boxes,
+    batch_centres,
+    batch_flips,
+    batch_indices,
+    batch_offsets,
+)
 from arcface_plus.runtime import Processes
 from data_prep.labelled_images import open_labelled_images
 
@@ -88,3 +95,25 @@ def test_caches_and_formats_change_nothing(images, cache, channels_last):
         assert torch.equal(one.images, other.images)
         wanted = torch.channels_last if channels_last else torch.contiguous_format
         assert other.images.is_contiguous(memory_format=wanted)
+
+
+@pytest.mark.parametrize("cache", ["memory", "device"])
+def test_a_part_of_the_image_is_scaled(images, cache):
+    made = Augmented((32, 32), CHANNELS, mirror=True, cutout=6, area=(0.1, 1.0), side=24)
+    assert made.output == (24, 24)
+    whole = batches(images, made, cache=cache)
+    for step, batch in enumerate(whole):
+        assert batch.images.shape == (BATCH, 3, 24, 24)
+        boxes = batch_boxes(SEED, step, BATCH, (32, 32), (0.1, 1.0))
+        flips, centres = batch_flips(SEED, step, BATCH), batch_centres(SEED, step, BATCH, 24, 24)
+        drawn = zip(batch.indices.tolist(), boxes, flips, centres, batch.images, strict=True)
+        for index, box, flip, (y, x), found in drawn:
+            image = torch.from_numpy(np.array(images.image(index))).permute(2, 0, 1).float()
+            crop = functional.resized_crop(image, *box.tolist(), [24, 24], antialias=False)
+            crop = crop.flip(2) if flip else crop
+            crop[:, max(0, y - 3) : y + 3, max(0, x - 3) : x + 3] = 0
+            expected = CHANNELS.normalize(crop.permute(1, 2, 0)[None])[0]
+            assert torch.allclose(found, expected, atol=1e-4)
+    parts = [batches(images, made, Processes(rank, 2), cache=cache) for rank in range(2)]
+    for step, batch in enumerate(whole):
+        assert torch.equal(torch.cat([part[step].images for part in parts]), batch.images)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arcface_plus.data.order import (
+    batch_boxes,
     batch_centres,
     batch_flips,
     batch_indices,
@@ -62,6 +63,7 @@ def test_centres_lie_anywhere_in_the_image():
     [
         lambda seed, step: batch_offsets(seed, step, 64, 4),
         lambda seed, step: batch_centres(seed, step, 64, 32, 32),
+        lambda seed, step: batch_boxes(seed, step, 64, (40, 50), (0.1, 1.0)),
         lambda seed, step: np.column_stack(batch_policies(seed, step, 64, 25)),
     ],
 )
@@ -76,3 +78,31 @@ def test_policies_are_in_range():
     assert set(policies) == set(range(25))
     assert 0 <= done.min() < done.max() < 1
     assert set(signs.ravel()) == {0, 1}
+
+
+def test_boxes_have_the_area_and_aspect_that_are_asked_for():
+    boxes = np.concatenate([batch_boxes(0, s, 500, (200, 200), (0.25, 0.5)) for s in range(4)])
+    top, left, height, width = boxes.T
+    assert (top >= 0).all()
+    assert (left >= 0).all()
+    assert (top + height <= 200).all()
+    assert (left + width <= 200).all()
+    area, aspect = height * width / 200**2, width / height
+    assert 0.245 < area.min() < 0.26
+    assert 0.49 < area.max() < 0.505
+    assert abs(area.mean() - 0.375) < 0.01
+    assert 0.745 < aspect.min() < 0.76
+    assert 1.31 < aspect.max() < 1.345
+    assert abs(np.log(aspect).mean()) < 0.02
+    for first, length in ((top, height), (left, width)):
+        share = first / (200 - length)
+        assert share.min() < 0.01
+        assert share.max() > 0.99
+        assert abs(share.mean() - 0.5) < 0.03
+
+
+def test_boxes_that_never_fit_are_the_largest_in_the_middle():
+    assert (batch_boxes(0, 0, 5, (20, 200), (1.0, 1.0)) == [0, 86, 20, 27]).all()  # 4/3
+    assert (batch_boxes(0, 0, 5, (200, 20), (1.0, 1.0)) == [86, 0, 27, 20]).all()  # 3/4
+    whole = batch_boxes(0, 0, 50, (30, 30), (1.0, 1.0))
+    assert {tuple(box) for box in whole.tolist()} == {(0, 0, 30, 30)}

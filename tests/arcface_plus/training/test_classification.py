@@ -138,6 +138,14 @@ def test_what_cannot_be_trained_on_is_one_line(cifar, tmp_path):
         lay_groundwork(wide)
 
 
+def test_a_crop_larger_than_the_images_is_one_line(cifar):
+    area = "data.augment={pad: 0, area: [0.5, 1.0]}"
+    with pytest.raises(UserError, match=r"data\.crop: a square of 40 is larger than images of 32"):
+        lay_groundwork(classification(cifar, area, "data.crop=40"))
+    ground = lay_groundwork(classification(cifar, area, "data.crop=24"))
+    assert (ground.source.size, ground.side) == ((32, 32), 24)
+
+
 def test_a_margin_head_and_regularizers_on_all_layers(cifar, tmp_path):
     terms = "regularizer=[{name: mma, weight: 0.07, layers: all}]"
     execute(classification(cifar, "head=arcface", terms), tmp_path / "run")
