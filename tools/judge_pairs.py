@@ -32,6 +32,7 @@ OBSERVED = {
     "seed_correlation": ("correlation of two recipes with one seed", 1),
     "disagreement": ("pairs that two runs of one recipe decide differently, %", 100),
     "excess": ("McNemar's chi-squared of two runs of one recipe, mean", 1),
+    "called_different": ("two runs of one recipe that it calls different, %", 100),
 }
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 
 from data_prep.errors import UserError
 from eval.groups import Group
+from eval.multiple_testing import SIGNIFICANCE
 from eval.simulation.networks import GRID, Components, simulated_distances
 from eval.simulation.structure import Floats, PairStructure, sharing_of
 from eval.verification import fold_accuracies
@@ -31,6 +32,7 @@ class Observed:
         disagreement: share of pairs that two runs of one recipe decide differently.
         excess: mean of McNemar's chi-squared of two runs of one recipe: 1 if the test's assumptions
             held for recipes.
+        called_different: share of two runs of one recipe that this test calls different.
     """
 
     recipes: int
@@ -40,6 +42,7 @@ class Observed:
     seed_correlation: float
     disagreement: float
     excess: float
+    called_different: float
 
 
 def distances_of(groups: Sequence[Group], target: str) -> NDArray[np.floating]:
@@ -81,6 +84,7 @@ def observe(distances: NDArray[np.floating], same: NDArray[np.bool_]) -> Observe
         float(covariance / variance) if variance > 0 else 0.0,
         float(np.mean(differ)),
         float(np.mean(excess)),
+        float(np.mean(np.array(excess) > stats.chi2.isf(SIGNIFICANCE, 1))),
     )
 
 

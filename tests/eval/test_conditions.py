@@ -62,7 +62,7 @@ def test_what_changes_no_result_is_no_reason_for_a_warning(make_run):
     other = PLUS | {
         "eval": {"targets": ["lfw"]}, "logging": {"every": 9}, "data": {"cache": "disk"},
     }  # fmt: skip
-    b = make_run("b", {"lfw": target(BETTER)}, config=other)
+    b = make_run("b", {"lfw": target(ARCFACE[::-1])}, config=other)
     comparison = compare([a, b])
     assert comparison.warnings == ()
     assert {"eval.targets", "logging.every"} <= {r.key for r in comparison.config_differences}

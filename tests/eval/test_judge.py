@@ -9,6 +9,7 @@ from verification_files import ARCFACE, BASE, BETTER, PLUS, target
 
 from data_prep.errors import DataError, UserError
 from eval.compare import compare
+from eval.conditions import SINGLE_RUNS_WARNING
 from eval.difference import Difference
 from eval.judge import with_verdicts
 from eval.report.markdown import verdicts
@@ -30,7 +31,7 @@ def test_a_clear_difference_is_shown_with_its_figures(make_run):
     assert difference.sentence.startswith(f"b is better than a {told}")
     back = compare([b, a]).targets[0].differences[0]
     assert back.sentence.startswith("a is worse than b on lfw: −0.68 points (95% interval −0.79")
-    assert comparison.warnings == ()
+    assert comparison.warnings == (SINGLE_RUNS_WARNING,)
     assert any("seed" in caveat for caveat in comparison.caveats)
     assert {row.key: row.values for row in comparison.config_differences} == {
         "run.name": ('"arcface"', '"plus"'),
@@ -44,6 +45,7 @@ def test_noise_is_called_no_difference(make_run):
     b = make_run("b", {"lfw": target(ARCFACE[::-1])}, config=PLUS)
     difference = compare([a, b]).targets[0].differences[0]
     assert not difference.shown
+    assert compare([a, b]).warnings == ()
     assert difference.sentence.startswith(
         "no difference could be shown between b and a on lfw: 0.00 points"
     )

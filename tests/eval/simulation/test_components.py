@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from data_prep.errors import UserError
 from eval.groups import Group
 from eval.runs import read_run
+from eval.score_test import paired_shares
 from eval.simulation.components import distances_of, measure, observe
 from eval.simulation.networks import Components, normal_distances, simulated_distances
 from eval.simulation.structure import unshared
+from eval.verification import fold_accuracies
 
 PAIRS = unshared(1500)
 TRUTH = Components(
@@ -43,7 +47,11 @@ def test_networks_without_differences_between_seeds_have_none(distances):
 
 def test_mcnemars_chi_squared_of_one_recipe_tells_seeds_from_pairs(distances):
     """1 if only the choice of pairs made two runs differ; here strengths do, so it is above."""
-    assert observe(distances, PAIRS.same).excess > 3
+    found = observe(distances, PAIRS.same)
+    right = [[fold_accuracies(d, PAIRS.same)[2] for d in runs] for runs in distances]
+    p = [paired_shares(a, b).p for runs in right for a, b in combinations(runs, 2)]
+    assert found.called_different == np.mean(np.array(p) < 0.05) > 0.2
+    assert found.excess > 3
     equal = simulated_distances(TRUTH.without_seeds(), PAIRS, 12, (0.0,) * 3,
                                 np.random.default_rng(1))  # fmt: skip
     assert 0.6 < observe(equal, PAIRS.same).excess < 1.7

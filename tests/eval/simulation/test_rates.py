@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from eval.scores import PairScores
 from eval.simulation.networks import Components, normal_distances, simulated_distances
 from eval.simulation.rates import any_shown, rate, shown, simulate
 from eval.simulation.structure import Sharing, unshared
+from eval.study import Arm, judged
 from eval.t_tests import paired_p
 from eval.verification import fold_accuracies, verify
 
@@ -65,23 +68,32 @@ def test_it_is_the_judge_that_is_simulated(seeds):
         distances = simulated_distances(MODEL, PAIRS, seeds, shifts, rng)
         groups = [group(f"g{i}", runs) for i, runs in enumerate(distances)]
         differences = [compare_groups("lfw", groups[0], other, 0.001) for other in groups[1:]]
-        judged = with_verdicts(differences)
+        found = with_verdicts(differences)
         accuracy = outcomes.figures["accuracy"][study]
         if seeds == 1:
-            assert judged[0].verdict.p == outcomes.single["score"][study]
-            assert judged[0].mcnemar.p == outcomes.single["exact"][study]
-            assert judged[0].folds.p == pytest.approx(outcomes.single["folds"][study], rel=1e-12)
+            assert found[0].verdict.p == outcomes.single["score"][study]
+            assert found[0].mcnemar.p == outcomes.single["exact"][study]
+            assert found[0].folds.p == pytest.approx(outcomes.single["folds"][study], rel=1e-12)
             continue
         p = paired_p(accuracy[:1], accuracy[1:])
-        assert [d.verdict.p for d in judged] == p.tolist()
-        assert [d.verdict.p_holm for d in judged] == holm(p.tolist())
-        assert any(d.shown for d in judged) == (any_shown(p[None]).times == 1)
+        assert [d.verdict.p for d in found] == p.tolist()
+        assert [d.verdict.p_holm for d in found] == holm(p.tolist())
+        assert [d.verdict for d in in_a_study(groups)] == [d.verdict for d in found]
+        assert any(d.shown for d in found) == (any_shown(p[None]).times == 1)
+
+
+def in_a_study(groups):
+    """The differences to the first group as `study` judges them."""
+    arms = [Arm(each.name, each, tuple(range(4)), {}, {}) for each in groups]
+    (comparison,) = judged([*arms], [("g0", "g1"), ("g0", "g2")], ["lfw"])
+    return comparison.targets[0].differences
 
 
 def group(name, distances):
     """A group whose runs have these (seeds, P) distances."""
     runs = []
     for seed, found in enumerate(distances):
+        path = Path(f"{name}_{seed}.json")
         accuracy = fold_accuracies(found, PAIRS.same)[0]
         result = TargetResult.model_validate(
             {
@@ -93,7 +105,7 @@ def group(name, distances):
             }
         )  # fmt: skip
         runs.append(
-            Run(f"{name}_{seed}", None, None, None, 1, Results({"lfw": result}),
+            Run(f"{name}_{seed}", path, None, path, 1, Results({"lfw": result}),
                 {"run.seed": seed}, None, {"lfw": PairScores(found, PAIRS.same)})
         )  # fmt: skip
     return Group(name, tuple(runs))
