@@ -21,6 +21,7 @@ def test_both_methods_agree_and_are_measured(regularizer: str) -> None:
 def test_large_sizes_compare_the_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mma, "_N_BY_N_UP_TO", 1000)
     monkeypatch.setattr(mma, "_MODES_FROM", 1500)
+    monkeypatch.setattr(mma, "_WEIGHED_UP_TO_ON_CPU", 1000)  # measured above, in processes
     (energy,) = run("cpu", sizes=[(1500, 16)], repeats=1, regularizer="mhe")
     assert energy["rows"][0]["ratio"] is None
     exact, modes = run("cpu", sizes=[(1500, 16)], repeats=2)
