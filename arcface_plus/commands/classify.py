@@ -43,19 +43,8 @@ def classify(
     check_writable(json_file)
     where = resolve_device(device)
     loaded = load_classifier(ckpt, where)
-    images = open_labelled_images(data, split)
+    images = single_view(open_labelled_images(data, split), loaded.card.resize, loaded.card.crop)
     loaded.check_images(images, ckpt)
-    card = loaded.card
-    images = single_view(open_labelled_images(data, split), card.resize, card.crop)
-    if images.size != card.input_size:
-        ours, theirs = ("×".join(map(str, size[::-1])) for size in (card.input_size, images.size))
-        raise UserError(f"{data}: images are {theirs}, but {ckpt} was trained on {ours}")
-    names = tuple(images.class_names[k] for k in range(images.classes))
-    if len(names) == card.classes and names != card.class_names:
-        other = next(k for k in range(card.classes) if names[k] != card.class_names[k])
-        raise UserError(
-            f"{data}: class {other} is {names[other]!r}, but {card.class_names[other]!r} in {ckpt}"
-        )
     scores = scoring(loaded.network, loaded.classifier)
     result = classify_images(scores, images, loaded.channels, where, batch_size)
     show = line_printer(json_file)

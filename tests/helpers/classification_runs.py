@@ -22,7 +22,6 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "mnist": lambda folder: write_mnist(folder, train=120),
     "cifar10": lambda folder: write_pickles(folder, cifar_10_batches(12)),
     "cifar100": lambda folder: write_pickles(folder, cifar_100_batches(200, 10)),
-    "cifar100": lambda folder: write_pickles(folder, cifar_100_batches(20, 10)),
     "imagenet": lambda folder: write_imagenet(folder, classes=8),
     "tiny_imagenet": lambda folder: write_tiny_imagenet(folder, 4, 4, 2),
 }
@@ -36,14 +35,11 @@ def layout_of(recipe: str) -> str:
     """The data set that the recipe is for."""
     (layout,) = (layout for layout in LAYOUTS if recipe.startswith(f"{layout}_"))
     return layout
-"""The keys of networks that make them narrow; those of VGG have none."""
 
 
 def write_data_of(recipe: str, folder: Path) -> None:
     """Made data in the layout that the recipe is for."""
     LAYOUTS[layout_of(recipe)](folder)
-    (layout,) = (layout for layout in LAYOUTS if recipe.startswith(f"{layout}_"))
-    LAYOUTS[layout](folder)
 
 
 QUICK = (
@@ -54,9 +50,6 @@ QUICK = (
 
 
 def narrowing(config: RunConfig) -> list[str]:
-    """Settings that make the network of `config` narrow."""
-    backbone = config.model.backbone
-    return [f"model.backbone.{k}={NARROW[k]}" for k in backbone.parameters if k in NARROW]
     """Settings that make the network of `config` narrow, and its images small."""
     backbone, small = config.model.backbone, ["data.resize=40", "data.crop=32"]
     narrow = [f"model.backbone.{k}={NARROW[k]}" for k in backbone.parameters if k in NARROW]

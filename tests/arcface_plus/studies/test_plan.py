@@ -185,11 +185,6 @@ def test_shipped_studies_are_plans(name):
     assert len(plan.runs) == len(plan.study.variants) * len(plan.study.seed_list)
 
 
-FACES = sorted(n for n in studies() if load_plan(n).runs[0].config.task == "verification")
-
-
-@pytest.mark.parametrize("name", FACES)
-def test_every_variant_of_a_shipped_study_trains(name, tiny_settings, tmp_path):
 @pytest.mark.parametrize("name", studies_of("verification"))
 def test_every_variant_of_a_study_of_faces_trains(name, tiny_settings, tmp_path):
     small = [
