@@ -8,6 +8,7 @@ run was interrupted.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -72,20 +73,17 @@ def batch_boxes(
     height, width = size
     generator = _generator(seed, _BOX, step)
     areas = height * width * generator.uniform(*area, (batch, _TRIES))
-    aspects = np.exp(generator.uniform(*np.log(_ASPECTS), (batch, _TRIES)))
+    low, high = _ASPECTS
+    aspects = np.exp(generator.uniform(math.log(low), math.log(high), (batch, _TRIES)))
     places = generator.random((batch, 2))
     tall, wide = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
     fits = (tall >= 1) & (tall <= height) & (wide >= 1) & (wide <= width)
     first = np.arange(batch), fits.argmax(axis=1)
-    low, high = _ASPECTS
     middle = np.array([min(height, round(width / low)), min(width, round(height * high))])
-    sides = np.where(
-        fits.any(axis=1)[:, None], np.stack([tall[first], wide[first]], axis=1), middle
-    ).astype(np.int64)
+    some = np.any(fits, axis=1, keepdims=True)
+    sides = np.where(some, np.stack([tall[first], wide[first]], axis=1), middle).astype(np.int64)
     room = np.array(size) - sides
-    corners = np.where(
-        fits.any(axis=1)[:, None], np.floor(places * (room + 1)).astype(np.int64), room // 2
-    )
+    corners = np.where(some, np.floor(places * (room + 1)).astype(np.int64), room // 2)
     return np.concatenate([corners, sides], axis=1)
 
 

@@ -29,6 +29,11 @@ _IDENTITY = "checkpoint"  # key of the .safetensors metadata
 class Card(Protocol):
     """What lies beside weights: `ModelCard`, or `ClassifierCard` in classification runs."""
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        ...
+
     def at(self, step: int) -> Card: ...
 
     def beside(self, sha256: str) -> Card: ...
