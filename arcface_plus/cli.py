@@ -21,6 +21,7 @@ from arcface_plus.commands.angles import angles
 from arcface_plus.commands.bench import bench
 from arcface_plus.commands.classify import classify
 from arcface_plus.commands.config import config
+from arcface_plus.commands.cosines import cosines
 from arcface_plus.commands.data import data
 from arcface_plus.commands.demo import demo
 from arcface_plus.commands.embed import embed
@@ -45,7 +46,15 @@ _PANELS = {
     "Train": ("demo", "train", "study", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
-    "Look and measure": ("angles", "features", "toys", "tammes", "tammes-table", "bench"),
+    "Look and measure": (
+        "angles",
+        "cosines",
+        "features",
+        "toys",
+        "tammes",
+        "tammes-table",
+        "bench",
+    ),
 }
 _PANEL = {name: panel for panel, names in _PANELS.items() for name in names}
 
@@ -74,6 +83,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "match": match,
     "export": export,
     "angles": angles,
+    "cosines": cosines,
     "features": features,
     "toys": toys,
     "tammes": tammes,

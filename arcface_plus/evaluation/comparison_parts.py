@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcface_plus.evaluation.layer_angles import DEPTHWISE, hidden_layers, load_network
+from arcface_plus.evaluation.layer_angles import DEPTHWISE, load_network, measured_layers
 from arcface_plus.evaluation.verification import pairs_digest, target_file
 from arcface_plus.models.class_rows import class_rows
 from arcface_plus.models.regularizers import nearest_angles
@@ -53,7 +53,7 @@ def layer_angles(runs: Sequence[Run]) -> dict[str, list[Layer]]:
         last = Checkpoints(run.directory, keep=1).last() if run.directory else None
         if last is None or not (file := last / MODEL_WEIGHTS).is_file():
             continue
-        layers = hidden_layers(file, load_network(file)[0])
+        layers = measured_layers(file, load_network(file)[0])
         found[run.name] = [
             Layer(layer.name, layer.smallest_deg, layer.mean_deg)
             for layer in layers

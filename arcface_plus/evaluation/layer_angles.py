@@ -67,15 +67,21 @@ def measure(path: Path, backbone: BackboneChoice | None = None) -> ModelAngles:
     if path.is_dir():
         path = weights_in(path)
     network, name, step = load_network(path, backbone)
-    layers = hidden_layers(path, network)
-    training = path.parent / "training.pt"
+    layers = measured_layers(path, network)
+    weight = class_weights_beside(path)
     absent = ""
-    if training.is_file() and path.suffix == ".safetensors":
-        weight = class_rows(load_class_weights(path.parent))
+    if weight is not None:
         layers.append(_layer(path, CLASSIFIER, "classifier", weight))
     else:
         absent = "exported models have no class weights; give the checkpoint or run"
     return ModelAngles(given, name, step, layers, absent)
+
+
+def class_weights_beside(path: Path) -> Tensor | None:
+    """One row a class, (classes, d), of a checkpoint's model.safetensors; None of other files."""
+    if path.suffix != ".safetensors" or not (path.parent / "training.pt").is_file():
+        return None
+    return class_rows(load_class_weights(path.parent))
 
 
 def load_network(
@@ -89,12 +95,12 @@ def load_network(
     return model.network, model.name, model.card.step if model.card else None
 
 
-def hidden_layers(path: Path, network: nn.Module) -> list[LayerAngles]:
+def measured_layers(path: Path, network: nn.Module) -> list[LayerAngles]:
     """The layers of a network in the order of its parameters; `path` is for messages."""
-    return [_layer(path, *found) for found in _matrices(network)]
+    return [_layer(path, *found) for found in matrices(network)]
 
 
-def _matrices(network: nn.Module) -> Iterator[tuple[str, str, Tensor]]:
+def matrices(network: nn.Module) -> Iterator[tuple[str, str, Tensor]]:
     """Name, kind and (rows, dimensions) weight of each convolution and linear layer."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
