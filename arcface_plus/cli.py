@@ -28,6 +28,7 @@ from arcface_plus.commands.embed import embed
 from arcface_plus.commands.evaluate import evaluation
 from arcface_plus.commands.export import export
 from arcface_plus.commands.features import features
+from arcface_plus.commands.gan import gan
 from arcface_plus.commands.identify import identify
 from arcface_plus.commands.match import match
 from arcface_plus.commands.report import report
@@ -43,7 +44,7 @@ from arcface_plus.watchdog import STOPPING
 from data_prep.errors import UserError, first_line
 
 _PANELS = {
-    "Train": ("demo", "train", "study", "config"),
+    "Train": ("demo", "train", "study", "gan", "config"),
     "Data and evaluation": ("data", "eval", "report"),
     "Use a model": ("embed", "match", "export"),
     "Look and measure": (
@@ -78,6 +79,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "study": study,
+    "gan": gan,
     "report": report,
     "embed": embed,
     "match": match,

@@ -15,14 +15,16 @@ config = typer.Typer(help="Show recipes, config keys and resolved configs.", no_
 
 @config.command("list")
 def list_recipes() -> None:
-    """List the recipes and studies of ArcFace+; `train` and `study` take their names."""
-    from arcface_plus.config.recipes import recipes, studies, title
+    """List the recipes of ArcFace+ by name, for `train`, `study` and `gan`."""
+    from arcface_plus.config.recipes import gan_recipes, recipes, studies, title
 
-    width = max(map(len, (*recipes(), *studies())), default=0)
+    width = max(map(len, (*recipes(), *studies(), *gan_recipes())), default=0)
     for name, file in recipes().items():
         output(f"{name:{width}}  {title(file)}")
     for name, file in studies().items():
         output(f"{name:{width}}  study: {title(file)}")
+    for name, file in gan_recipes().items():
+        output(f"{name:{width}}  gan: {title(file)}")
 
 
 @config.command()

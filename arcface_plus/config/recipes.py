@@ -20,6 +20,11 @@ def studies() -> dict[str, Path]:
     return _shipped_files("studies/*.yaml")
 
 
+def gan_recipes() -> dict[str, Path]:
+    """The shipped recipes of GANs by name."""
+    return _shipped_files("gan/*.yaml")
+
+
 def shipped(name: str) -> Path:
     """The file of a recipe, e.g. `demo_arcface`, with or without `.yaml`; UserError if unknown."""
     return _known(name, recipes(), "config file or recipe", "shows the recipes")
@@ -41,6 +46,13 @@ def config_file(given: Path) -> Path:
 def study_file(given: Path) -> Path:
     """The file `given` if it exists, else the shipped study of that name; as `config_file`."""
     return given if given.is_file() or given.name != str(given) else shipped_study(given.name)
+
+
+def gan_file(given: Path) -> Path:
+    """The file `given` if it exists, else the GAN's recipe of that name; as `config_file`."""
+    if given.is_file() or given.name != str(given):
+        return given
+    return _known(given.name, gan_recipes(), "GAN recipe", "shows them")
 
 
 def title(recipe: Path) -> str:

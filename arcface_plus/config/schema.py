@@ -25,15 +25,18 @@ def json_schema() -> str:
         }
     for section in schema["$defs"].values():
         section.pop("required", None)
-    return json.dumps(_any_of(schema), indent=2)
+    return json.dumps(without_discriminators(schema), indent=2)
 
 
-def _any_of(node: Any) -> Any:
+def without_discriminators(node: Any) -> Any:
+    """A schema with "any of" instead of "exactly one of"."""
     if isinstance(node, list):
-        return [_any_of(item) for item in node]
+        return [without_discriminators(item) for item in node]
     if not isinstance(node, dict):
         return node
-    node = {key: _any_of(value) for key, value in node.items() if key != "discriminator"}
+    node = {
+        key: without_discriminators(value) for key, value in node.items() if key != "discriminator"
+    }
     if "oneOf" in node:
         node["anyOf"] = node.pop("oneOf")
     return node

@@ -289,8 +289,32 @@ class ClassWeights(NamedTuple):
     """Share of the negative classes that each step sees."""
 
 
-class RunConfig(Section):
-    """Everything that determines a run. `RUN/config.yaml` is this, fully resolved.
+class StoredConfig(Section):
+    """What RUN/config.yaml holds, fully resolved, whatever command has begun the run."""
+
+    @property
+    @abstractmethod
+    def seed(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def free_keys(self) -> tuple[str, ...]:
+        """What may change between two parts of one run without making it another run.
+
+        Dotted keys, or beginnings of them.
+        """
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+# Precision and memory format change results: `load_fitting` compares them as they were resolved.
+_FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache", "data.threads",
+         "data.train")  # fmt: skip
+
+
+class RunConfig(StoredConfig):
+    """Everything that determines a run.
 
     What a task needs for itself is in its own class; `tasks.TASKS` has one for each.
     """
@@ -348,5 +372,12 @@ class RunConfig(Section):
     def class_weights(self) -> ClassWeights:
         """How many numbers a class has, how they begin, and where they are."""
 
-    def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+    @property
+    def seed(self) -> int:
+        return self.run.seed
+
+    @property
+    def free_keys(self) -> tuple[str, ...]:
+        """A run may be extended, unless that changes the learning rates of steps already made."""
+        fixed = self.optimizer.build_schedule().depends_on_steps
+        return _FREE if fixed else (*_FREE, "optimizer.steps")

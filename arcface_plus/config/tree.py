@@ -6,7 +6,7 @@ One error reports everything that is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from data_prep.yaml_file import read_yaml
 
 __all__ = ["RunConfig", "build_backbone", "load", "merged_configs", "shipped", "validate"]
 
+Merge = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+
 
 def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
     """YAML file or recipe, then `key.sub=value` settings; one UserError with all problems."""
@@ -35,9 +37,12 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> RunConfig:
     return validate(tree, str(path))
 
 
-def read_tree(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file merged over those of the files it extends; not validated."""
-    return _read(path, ())
+def read_tree(path: Path, merge: Merge | None = None) -> dict[str, Any]:
+    """The keys of a YAML file merged over those of the files it extends; not validated.
+
+    merge: puts one tree on top of another; None: `merged_configs`.
+    """
+    return _read(path, (), merge or merged_configs)
 
 
 def extended_file(name: str, file: Path) -> Path:
@@ -72,7 +77,7 @@ def build_backbone(name: str, parameters: Mapping[str, Any], embedding_dim: int)
         raise UserError(complaints(error, Model)) from None
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, seen: tuple[Path, ...], merge: Merge) -> dict[str, Any]:
     """The file's tree, merged over what it extends."""
     resolved = path.resolve()
     if resolved in seen:
@@ -86,4 +91,4 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected a file name")
-    return merged_configs(_read(extended_file(parent, path), (*seen, resolved)), tree)
+    return merge(_read(extended_file(parent, path), (*seen, resolved), merge), tree)

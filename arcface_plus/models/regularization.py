@@ -85,7 +85,8 @@ class Regularization(nn.Module):
     """The weighted terms of a loss that depend on weights alone (and on a batch's labels).
 
     ``forward`` gives the values of the terms that act, not multiplied by their weights. Weights
-    are those of ``backbone`` and ``classifier``, which are not part of this module.
+    are those of ``backbone`` and ``classifier``, which are not part of this module; without a
+    classifier the terms act on the backbone alone.
     ``state_dict`` names: ``terms.<number>.layers.<layer, / for .>.…``; the names of versions with
     one term on the classifier are understood. Raises ``ValueError`` for layers that do not exist.
 
@@ -94,7 +95,10 @@ class Regularization(nn.Module):
     """
 
     def __init__(
-        self, plans: Sequence[TermPlan], backbone: nn.Module, classifier: Classifier
+        self,
+        plans: Sequence[TermPlan],
+        backbone: nn.Module,
+        classifier: Classifier | None = None,
     ) -> None:
         super().__init__()
         labels = _labels([plan.name for plan in plans])
@@ -103,8 +107,15 @@ class Regularization(nn.Module):
             for plan, label in zip(plans, labels, strict=True)
         )
         hidden, self._left_out = hidden_layers(backbone)
-        self._of: dict[str, nn.Module] = {**hidden, CLASSIFIER: classifier}
-        self._shards = classifier.shards if classifier.sharded else None
+        self._of: dict[str, nn.Module] = dict(hidden)
+        self._shards: Shards | None = None
+        if classifier is not None:
+            self._of[CLASSIFIER] = classifier
+            self._shards = classifier.shards if classifier.sharded else None
+        elif any(CLASSIFIER in term.names for term in self.terms if isinstance(term, Term)):
+            raise ValueError(
+                "there is no classifier here: name hidden layers, or all of them: hidden"
+            )
         self.values: dict[str, Tensor] = {}
         self.measuring = False
         self._pulls: dict[str, dict[str, Tensor]] = {}

@@ -123,10 +123,14 @@ class Checkpoints:
 
     def tidy(self) -> None:
         """Let RUN/model.* be the last checkpoint's, drop the oldest; again after a kill."""
-        found = self.all()
-        if found:
-            _copy_model(found[-1], self._run)
-        best = self.best()
+        last = self.last()
+        if last is not None:
+            _copy_model(last, self._run)
+        self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Remove the checkpoints that are not kept, and what saves left that were cut short."""
+        found, best = self.all(), self.best()
         for old in found[: -self._keep]:
             if best is None or old != best[0]:
                 _remove(old)

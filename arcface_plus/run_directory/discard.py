@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES, LOCK_FILE
+from arcface_plus.run_directory.entries import CONFIG_FILE, ENTRIES, LOCK_FILE, SAMPLES_FOLDER
 from data_prep.files import partial_name, publish, sync_folder
 
 DISCARDED = ".discarded"
@@ -16,6 +16,7 @@ DISCARDED = ".discarded"
 _WRITTEN = {
     "checkpoints": re.compile(r"\.?step_\d{8,}(\.partial|\.removed)?"),
     "eval": re.compile(r"\.?step_\d{8,}\.(json|npz)(\.partial)?"),
+    SAMPLES_FOLDER: re.compile(r"\.?step_\d{8,}\.png(\.partial)?"),
     "tb": re.compile(r"events\.out\.tfevents\..*"),
     "wandb": re.compile(r"(offline-)?run-.*|latest-run|debug(-internal)?\.log"),
 }

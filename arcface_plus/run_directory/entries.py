@@ -12,8 +12,10 @@ from arcface_plus.run_directory.sinks.wandb import FOLDER as WANDB_FOLDER
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 SUMMARY_FILE = "summary.json"
+SAMPLES_FOLDER = "samples"  # pictures of what a GAN generates
 LOCK_FILE = ".lock"  # while a run uses the directory; see lock.py
 ENTRIES = (
     CONFIG_FILE, ENVIRONMENT_FILE, METRICS_FILE, "tb", "checkpoints", MODEL_WEIGHTS, MODEL_CARD,
-    "eval", NEAREST_CLASSES, SUMMARY_FILE, "diverged.json", MARKER, TRACKING_FILE, WANDB_FOLDER,
+    "eval", SAMPLES_FOLDER, NEAREST_CLASSES, SUMMARY_FILE, "diverged.json", MARKER, TRACKING_FILE,
+    WANDB_FOLDER,
 )  # fmt: skip

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 import arcface_plus
-from arcface_plus.config.tree import RunConfig
+from arcface_plus.config.sections import StoredConfig
 from arcface_plus.run_directory.entries import CONFIG_FILE, ENVIRONMENT_FILE
 from data_prep.files import write_text
 
 
 def describe(
     run: Path,
-    config: RunConfig,
+    config: StoredConfig,
     device: torch.device,
     processes: int,
     shared_images: Mapping[str, int],
@@ -42,7 +42,7 @@ def describe(
         "processes": processes,
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
-        "seed": config.run.seed,
+        "seed": config.seed,
         "git_revision": git_revision(),
         "shared_images": dict(shared_images),
         "command": ["arcface-plus", *sys.argv[1:]],

@@ -15,11 +15,18 @@ from data_prep.errors import first_line, printable
 class Metrics:
     """The numbers of one run. A sink that fails warns once, and training continues.
 
-    `steps`: the length of the run; `names`: sinks beside those that every run has.
+    `steps`: the length of the run; `names`: sinks beside those that every run has; `shown`: the
+    figures that stand in its lines on the terminal.
     """
 
-    def __init__(self, facts: RunFacts, steps: int, names: Iterable[str] = ()) -> None:
-        self._facts = facts
+    def __init__(
+        self,
+        facts: RunFacts,
+        steps: int,
+        names: Iterable[str] = (),
+        shown: Iterable[str] = ("loss",),
+    ) -> None:
+        self._facts, self._shown = facts, tuple(shown)
         self._sinks: dict[str, Sink] = {}
         for name in (*ALWAYS, *names):
             self._open(name)
@@ -31,25 +38,33 @@ class Metrics:
     def advance(self, step: int) -> None:
         self._bar.update(self._task, completed=step)
 
-    def log(self, values: Mapping[str, float], angles: np.ndarray) -> None:
-        """One logged step; `values` holds at least step, loss, lr and images_per_second.
+    def log(self, values: Mapping[str, float], angles: np.ndarray | None = None) -> None:
+        """One logged step; `values` holds at least step, lr, images_per_second and what is shown.
 
-        `angles`: from each class weight to its nearest other one, (classes,), degrees.
+        `angles`: from each class weight to its nearest other one, (classes,), degrees, if there are
+        classes.
         """
         step = int(values["step"])
         self._tell(lambda sink: sink.log(step, values))
-        self._tell(lambda sink: sink.log_angles(step, angles))
-        self._note = f"loss {values['loss']:.3f}  {values['images_per_second']:.0f} img/s"
+        if angles is not None:
+            self._tell(lambda sink: sink.log_angles(step, angles))
+        figures = "  ".join(f"{name} {values[name]:.3f}" for name in self._shown)
+        self._note = f"{figures}  {values['images_per_second']:.0f} img/s"
         self._show(step)
         if not console.is_terminal:
             say(f"step {step}  {self._note}  lr {values['lr']:g}")
 
     def log_verification(self, step: int, accuracies: Mapping[str, float]) -> None:
         """Accuracies in [0, 1] by target."""
-        self._tell(lambda sink: sink.log_verification(step, accuracies))
-        self._accuracies = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
+        text = "  ".join(f"{t} {100 * a:.2f}%" for t, a in accuracies.items())
+        self.log_evaluation(step, accuracies, text)
+
+    def log_evaluation(self, step: int, figures: Mapping[str, float], text: str) -> None:
+        """The figures of an evaluation, and what the terminal shows of them."""
+        self._tell(lambda sink: sink.log_verification(step, figures))
+        self._accuracies = text
         self._show(step)
-        say(f"step {step}  {self._accuracies}")
+        say(f"step {step}  {text}")
 
     def sync(self) -> None:
         """Let the figures so far outlast a power cut: they must not lag behind a checkpoint."""

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 import arcface_plus
-from arcface_plus.config.tree import RunConfig, validate
+from arcface_plus.config.sections import StoredConfig
 from arcface_plus.run_directory.checkpoint import Checkpoints
 from arcface_plus.run_directory.discard import DISCARDED, discard, is_leftover
 from arcface_plus.run_directory.entries import CONFIG_FILE, ENVIRONMENT_FILE
@@ -17,14 +19,9 @@ from data_prep.files import make_folder
 from data_prep.json_file import read_json_mapping
 from data_prep.yaml_file import read_yaml
 
-# What may change between two parts of one run without making it another run.
-# Precision and memory format change results: `load_fitting` compares them as they were resolved.
-_FREE = ("run.name", "runtime.", "checkpoint.", "eval.", "logging.", "data.cache", "data.threads",
-         "data.train")  # fmt: skip
-
 
 @contextlib.contextmanager
-def claimed(run: Path, config: RunConfig, fresh: bool) -> Iterator[Path | None]:
+def claimed(run: Path, config: StoredConfig, fresh: bool) -> Iterator[Path | None]:
     """Hold RUN's lock, make RUN ready, and give what `prepare` returns.
 
     UserError if another run holds it, or as `prepare` raises; then nothing is written.
@@ -36,7 +33,7 @@ def claimed(run: Path, config: RunConfig, fresh: bool) -> Iterator[Path | None]:
         yield prepare(run, config, fresh)
 
 
-def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
+def prepare(run: Path, config: StoredConfig, fresh: bool) -> Path | None:
     """Make RUN ready and return the checkpoint to continue from, None for a new run.
 
     UserError if RUN holds something that is not a run, or a run of another config.
@@ -44,14 +41,14 @@ def prepare(run: Path, config: RunConfig, fresh: bool) -> Path | None:
     if (run / DISCARDED).is_file():  # a --fresh that was killed
         discard(run)
     check_usable(run, config, fresh)
-    if fresh and _is_run(run):
+    if fresh and _is_run(run, config):
         discard(run)
     make_folder(run)
     return Checkpoints(run, keep=1).last()
 
 
 def check_usable(
-    run: Path, config: RunConfig, fresh: bool, remedy: str = "use --fresh or another --out"
+    run: Path, config: StoredConfig, fresh: bool, remedy: str = "use --fresh or another --out"
 ) -> None:
     """Raise UserError if `prepare` would; writes nothing.
 
@@ -59,7 +56,7 @@ def check_usable(
     """
     if run.exists() and not run.is_dir():
         raise UserError(f"{run}: is a file, not a run directory; choose another --out")
-    is_run = _is_run(run)
+    is_run = _is_run(run, config)
     if run.is_dir() and not is_run:
         foreign = sorted(entry.name for entry in run.iterdir() if not is_leftover(entry.name))
         if foreign:
@@ -70,15 +67,15 @@ def check_usable(
         _check_same_run(run, config, remedy)
 
 
-def _is_run(run: Path) -> bool:
+def _is_run(run: Path, config: StoredConfig) -> bool:
     """Whether RUN/config.yaml belongs to a run: --fresh must not delete other programs' files."""
     if not (run / CONFIG_FILE).is_file():
         return False
     if (run / ENVIRONMENT_FILE).is_file():
         return True
     try:
-        validate(read_yaml(run / CONFIG_FILE), CONFIG_FILE)
-    except UserError:
+        type(config).model_validate(read_yaml(run / CONFIG_FILE))
+    except (DataError, ValidationError):
         return False
     return True
 
@@ -94,7 +91,7 @@ def flattened(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _check_same_run(run: Path, config: RunConfig, remedy: str) -> None:
+def _check_same_run(run: Path, config: StoredConfig, remedy: str) -> None:
     """A run continues only with the same config, except for keys that do not affect results."""
     try:
         before = read_yaml(run / CONFIG_FILE)
@@ -102,12 +99,12 @@ def _check_same_run(run: Path, config: RunConfig, remedy: str) -> None:
         raise UserError(
             f"{error}; restore it, or use --fresh to discard the run and its checkpoints"
         ) from None
-    old = flattened(_with_defaults(before))
+    old = flattened(_with_defaults(before, config))
     new = flattened(config.model_dump(mode="json"))
     changed = [
         f"{key} {old.get(key)!r} → {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(_free(config))
+        if old.get(key) != new.get(key) and not key.startswith(config.free_keys)
     ]
     if changed:
         raise UserError(
@@ -126,15 +123,9 @@ def _other_version(run: Path) -> str:
     return "" if version in (None, ours) else f", begun with version {version}; this is {ours}"
 
 
-def _free(config: RunConfig) -> tuple[str, ...]:
-    """A run may be extended, unless that changes the learning rates of the steps already made."""
-    fixed = config.optimizer.build_schedule().depends_on_steps
-    return _FREE if fixed else (*_FREE, "optimizer.steps")
-
-
-def _with_defaults(tree: dict[str, object]) -> dict[str, object]:
+def _with_defaults(tree: dict[str, object], config: StoredConfig) -> dict[str, object]:
     """A config written by an older version, with the keys added since."""
     try:
-        return validate(tree, CONFIG_FILE).model_dump(mode="json")
-    except UserError:  # a key removed since, or an edited file: compare it as it is
+        return type(config).model_validate(tree).model_dump(mode="json")
+    except ValidationError:  # another command's, a key removed since, or an edited file
         return tree

@@ -135,10 +135,15 @@ def load_class_weights(checkpoint: Path) -> torch.Tensor:
 
 def write_training(path: Path, training: Training) -> Content:
     """Write the file, whole; what is in it."""
+    return write_state(path, vars(training))
+
+
+def write_state(path: Path, content: Mapping[str, Any]) -> Content:
+    """Write tensors and plain values by name with torch.save, whole; what is in the file."""
     with replacing(path) as file:
         sink = _Sink(file)
         try:
-            torch.save(vars(training), cast(IO[bytes], sink))
+            torch.save(dict(content), cast(IO[bytes], sink))
         except RuntimeError:  # how torch's zip writer reports that a write has failed
             if sink.error is not None:
                 raise sink.error from None

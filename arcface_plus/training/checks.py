@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,15 @@ def check_settings(config: RunConfig, processes: int) -> None:
             "runtime.compile: true and runtime.activation_checkpointing: true cannot be combined; "
             "set one of them to false"
         )
-    for name in config.logging.sinks:
+    check_sinks(config.logging.sinks)
+    _check_shares(config.data.batch_size, config.data.micro_batch_size, processes)
+
+
+def check_sinks(names: Iterable[str]) -> None:
+    """Raise UserError unless the libraries of these sinks are installed."""
+    for name in names:
         if not SINKS[name].is_installed():
             raise UserError(f"logging.sinks: {name} needs `pip install arcface-plus[{name}]`")
-    _check_shares(config.data.batch_size, config.data.micro_batch_size, processes)
 
 
 def _check_shares(batch_size: int, micro_batch_size: int | None, processes: int) -> None:

@@ -44,6 +44,11 @@ ALLOWED: dict[str, set[str]] = {
         "run_directory", "embedder", "evaluation", "training.optimizers", "training.schedules",
         "run_directory.sinks",
     },
+    "gan": {
+        "data_prep", "torchrun", "signals", "runtime", "console", "models", "config", "data",
+        "run_directory", "embedder", "evaluation", "training", "training.optimizers",
+        "run_directory.sinks",
+    },
     "studies": {
         "data_prep", "eval", "signals", "console", "config", "run_directory", "evaluation",
         "training",
@@ -54,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "data_prep", "eval", "runtime", "console", "models", "config", "data", "run_directory",
-        "embedder", "evaluation", "training", "bench", "studies", "sphere",
+        "embedder", "evaluation", "training", "bench", "studies", "sphere", "gan",
     },
     "cli": {
         "data_prep", "arcface_plus", "torchrun", "watchdog", "signals", "runtime", "console",

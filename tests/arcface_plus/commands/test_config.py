@@ -24,9 +24,11 @@ def test_list_names_the_recipes(command):
     code, shown, _ = command("list")
     assert code == 0
     lines = [line.split() for line in shown.splitlines()]
-    recipes = [words[0] for words in lines if words[1] != "study:"]
+    recipes = [words[0] for words in lines if words[1] not in ("study:", "gan:")]
     studies = [words[0] for words in lines if words[1] == "study:"]
-    assert (recipes, studies) == (sorted(recipes), sorted(studies))
+    gans = [words[0] for words in lines if words[1] == "gan:"]
+    assert (recipes, studies, gans) == (sorted(recipes), sorted(studies), sorted(gans))
+    assert {"cifar10_gan", "cifar10_gan_mhe_sn"} <= set(gans)
     assert {"demo_arcface", "casia_r50_arcface_plus"} <= set(recipes)
     assert {"demo", "arcface_against_arcface_plus"} <= set(studies)
 

@@ -1,0 +1,1 @@
+"""A GAN with a regularized discriminator, appendix G of the MHE paper; and its inception score."""
