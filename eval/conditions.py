@@ -17,8 +17,8 @@ from eval.wording import level
 SEED_CAVEAT = (
     "One run each: this compares two trained networks, not two methods. These intervals do not "
     "include the spread from seed to seed. Two runs of one recipe have differed by 0.14 points on "
-    "LFW; a smaller difference may come from the seed even if p is small. Of 24 pairs of runs of one "
-    "recipe, McNemar's test called 11 different (docs/judge.md)."
+    "LFW; a smaller difference may come from the seed even if p is small. Of 24 pairs of runs of "
+    "one recipe, McNemar's test called 11 different (docs/judge.md)."
 )
 SINGLE_RUNS_WARNING = (
     "one run of each: the difference shown is between these two networks, not between recipes. "
