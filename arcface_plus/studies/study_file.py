@@ -61,6 +61,10 @@ Seeds = Annotated[
 class Variant(Section):
     """The base recipe with some keys changed."""
 
+    base: Annotated[
+        str | None,
+        Field(min_length=1, description="recipe of this variant; null: that of the study"),
+    ] = None
     set: Annotated[
         dict[str, Any],
         Field(description="changes of the base: keys of a config, nested or dotted"),
@@ -113,6 +117,14 @@ class StudyFile(Section):
             json_schema_extra={"enum": list(METRICS)},
         ),
     ] = "accuracy"
+    secondary: Annotated[
+        tuple[Annotated[str, AfterValidator(_known_metric)], ...],
+        Field(
+            strict=False,
+            description="other figures to report, with 95% intervals and without verdicts",
+            json_schema_extra={"items": {"enum": list(METRICS), "type": "string"}},
+        ),
+    ] = ()
     compare: Annotated[
         dict[str, str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] | None,
         Field(description="variant: its reference, or several; null: all with the first variant"),
@@ -122,6 +134,9 @@ class StudyFile(Section):
         Field(gt=0, lt=100, description="points: how many seeds would show such a difference?"),
     ] = 0.1
     paper: Annotated[str, Field(description="where the paper's figures are from")] = ""
+    needs: Annotated[
+        str, Field(description="which data, and where to get them; --dry-run and the report say it")
+    ] = ""
     hypothesis: Annotated[str, Field(description="what is expected, for the report")] = ""
     plan: Annotated[str, Field(description="the analysis, decided before the first run")] = ""
 
@@ -140,6 +155,12 @@ class StudyFile(Section):
             for variant, given in self.compare.items()
             for reference in ([given] if isinstance(given, str) else given)
         ]
+
+    @model_validator(mode="after")
+    def _secondary_is_not_judged(self) -> StudyFile:
+        if self.metric in self.secondary or len(set(self.secondary)) < len(self.secondary):
+            raise ValueError(f"secondary: name each figure once, and not {self.metric}, the judged")
+        return self
 
     @model_validator(mode="after")
     def _compares_variants(self) -> StudyFile:
