@@ -9,7 +9,6 @@ from labelled_files import (
     cifar_10_batches,
     cifar_100_batches,
     write_imagenet,
-    write_imagenet,
     write_mnist,
     write_pickles,
     write_tiny_imagenet,
@@ -23,7 +22,6 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "mnist": lambda folder: write_mnist(folder, train=120),
     "cifar10": lambda folder: write_pickles(folder, cifar_10_batches(12)),
     "cifar100": lambda folder: write_pickles(folder, cifar_100_batches(200, 10)),
-    "imagenet": lambda folder: write_imagenet(folder, classes=8),
     "imagenet": lambda folder: write_imagenet(folder, classes=8),
     "tiny_imagenet": lambda folder: write_tiny_imagenet(folder, 4, 4, 2),
 }
