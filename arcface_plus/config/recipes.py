@@ -27,6 +27,8 @@ def gan_recipes() -> dict[str, Path]:
 
 def shipped(name: str) -> Path:
     """The file of a recipe, e.g. `demo_arcface`, with or without `.yaml`; UserError if unknown."""
+    if name.removesuffix(".yaml") in gan_recipes():
+        raise UserError(f"{name}: is a GAN's recipe: use `arcface-plus gan {name}`")
     return _known(name, recipes(), "config file or recipe", "shows the recipes")
 
 

@@ -48,6 +48,8 @@ def test_unknown_names():
         load(Path("demo_arcfac"))
     with pytest.raises(UserError, match=r"xyz: no such config file or recipe .*config list"):
         shipped("xyz")
+    with pytest.raises(UserError, match=r"is a GAN's recipe: use `arcface-plus gan cifar10_gan`"):
+        load(Path("cifar10_gan"))
     with pytest.raises(UserError, match=r"configs/xyz\.yaml: no such config file"):
         load(Path("configs/xyz.yaml"))
 
