@@ -46,5 +46,6 @@ def toys(
     for name, made in found.items():
         for panel in made:
             angle = panel.found.smallest_angle(panel.toy.lines)
-            typer.echo(f"{name}: {panel.toy.title}: smallest angle {angle:.1f}°")
+            what = "smallest angle of lines" if panel.toy.lines else "smallest angle"
+            typer.echo(f"{name}: {panel.toy.title}: {what} {angle:.1f}°")
     say(f"wrote {out}")

@@ -22,11 +22,21 @@ def sphere_figure(panels: Sequence[Panel], rows: int = 1) -> Figure:
     larger, and the first is turned to the same place. Where opposites count, a line joins a point
     and its opposite, a small cross."""
     columns = -(-len(panels) // rows)
-    figure = Figure(figsize=(3.0 * columns, 3.7 * rows), layout="constrained")
+    figure = Figure(figsize=(3.0 * columns, 3.8 * rows + 0.3), layout="constrained")
     for place, panel in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, place)
         _draw(axes, panel)
+    figure.supxlabel(_key(panels), fontsize=9)
     return figure
+
+
+def _key(panels: Sequence[Panel]) -> str:
+    parts = ["filled: in front", "hollow: behind"]
+    if any(panel.toy.heavy for panel in panels):
+        parts.append("large and orange: weight β")
+    if any(panel.toy.lines for panel in panels):
+        parts.append("cross: opposite of a point")
+    return ", ".join(parts)
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
@@ -43,7 +53,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             markerfacecolor=colour if z >= 0 else "none", zorder=3 if z >= 0 else 2,
         )  # fmt: skip
     angle = panel.found.smallest_angle(opposite=panel.toy.lines)
-    axes.set_title(f"{panel.toy.title}\nsmallest angle {angle:.1f}°", fontsize=10)
+    what = "smallest angle of lines" if panel.toy.lines else "smallest angle"
+    axes.set_title(f"{panel.toy.title}\n{what} {angle:.1f}°", fontsize=10)
     axes.set(aspect="equal", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
     axes.axis("off")
 

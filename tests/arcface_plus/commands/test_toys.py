@@ -29,7 +29,7 @@ def test_pictures_and_points(tmp_path, monkeypatch, capsys):
     assert two.shape[1] == 2 * one.shape[1]
     shown = capsys.readouterr().out.splitlines()
     angle = written["figures"]["two"][0]["smallest_angle_of_lines_deg"]
-    assert shown[1] == f"two: b: smallest angle {angle:.1f}°"
+    assert shown[1] == f"two: b: smallest angle of lines {angle:.1f}°"
     assert len(shown) == 3
 
 

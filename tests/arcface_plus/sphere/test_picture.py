@@ -54,3 +54,12 @@ def test_turning_is_a_rotation_that_brings_the_point_to_the_front() -> None:
         assert np.allclose(turn @ point, _FRONT)
         assert np.allclose(turn @ turn.T, np.eye(3))
         assert np.linalg.det(turn) == pytest.approx(1.0)
+
+
+def test_the_picture_says_what_its_marks_mean() -> None:
+    said = sphere_figure([panel()]).get_supxlabel()
+    assert said == "filled: in front, hollow: behind"
+    figure = sphere_figure([panel(heavy=1), panel(lines=True)])
+    assert "orange: weight β, cross: opposite of a point" in figure.get_supxlabel()
+    assert "smallest angle of lines" in figure.axes[1].get_title()
+    assert "of lines" not in figure.axes[0].get_title()
