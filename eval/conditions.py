@@ -17,8 +17,8 @@ from eval.wording import level
 SEED_CAVEAT = (
     "One run each: this compares two trained networks, not two methods. These intervals do not "
     "include the spread from seed to seed. Two runs of one recipe have differed by 0.14 points on "
-    "LFW; a smaller difference may come from the seed even if p is small. Of 24 pairs of runs of one "
-    "recipe, McNemar's test called 11 different (docs/judge.md)."
+    "LFW; a smaller difference may come from the seed even if p is small. Of 24 pairs of runs of "
+    "one recipe, McNemar's test called 11 different (docs/judge.md)."
 )
 SINGLE_RUNS_WARNING = (
     "one run of each: the difference shown is between these two networks, not between recipes. "
@@ -39,8 +39,8 @@ PAIRING_CAVEAT = (
 SHARED_IMAGES_CAVEAT = (
     "McNemar's test (score and exact) and the bootstrap treat pairs as independent. This is not "
     "entirely true: pairs share images and people, and each fold's threshold is chosen on the "
-    "other folds. So p and intervals are too small: two equally good networks have p < 0.05 in 7 to "
-    "14% of simulated comparisons, by the t over folds as well (docs/judge.md)."
+    "other folds. So p and intervals are too small: two equally good networks have p < 0.05 in 7 "
+    "to 14% of simulated comparisons, by the t over folds as well (docs/judge.md)."
 )
 
 NO_EFFECT = (
