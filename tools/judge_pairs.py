@@ -14,11 +14,13 @@ from data_prep.errors import UserError
 from data_prep.pairs import read_pairs
 from eval.groups import Group
 from eval.runs import Run, read_run
+from eval.score_test import paired_shares
 from eval.simulation.components import Observed, distances_of, measure, observe
 from eval.simulation.networks import Components, normal_distances, simulated_distances
-from eval.simulation.rates import SINGLE_RUN_TESTS, Outcomes, shown, simulate
+from eval.simulation.rates import SINGLE_RUN_TESTS, Outcomes, Rate, shown, simulate
 from eval.simulation.structure import PairStructure, structure_of, unshared
 from eval.t_tests import paired_p, welch_p
+from eval.verification import THRESHOLDS
 
 POINTS = (0.1, 0.25, 0.5, 1.0, 2.0)
 SEEDS = (2, 3, 5)
@@ -161,12 +163,31 @@ def _networks(
         each = replace(components.without_seeds(), quantiles=normal_distances(accuracy))
         for name, pairs in structures.items():
             found = simulate(each, pairs, 1, (0.0, 0.0), studies, rng).single
-            rows.append([f"{100 * accuracy:g}%", name, *map(shown, found.values())])
+            fixed = _at_one_threshold(each, pairs, studies, rng)
+            rows.append([f"{100 * accuracy:g}%", name, *map(shown, found.values()), fixed])
     return Table(
         f"Two equally good networks called different, % ({studies:,} comparisons)",
-        ["accuracy", "pairs", *SINGLE_RUN_TESTS.values()],
+        ["accuracy", "pairs", *SINGLE_RUN_TESTS.values(), "score test, one threshold"],
         rows,
     )
+
+
+def _at_one_threshold(
+    components: Components, structure: PairStructure, studies: int, rng: np.random.Generator
+) -> Rate:
+    """The score test on decisions at the threshold that is best on all pairs of a network."""
+    same, p_values = structure.same, []
+    for _ in range(studies):
+        both = simulated_distances(components, structure, 1, (0.0, 0.0), rng)[:, 0]
+        p_values.append(paired_shares(*((d < _best(d, same)) == same for d in both)).p)
+    return shown(np.array(p_values))
+
+
+def _best(distances: NDArray[np.floating], same: NDArray[np.bool_]) -> float:
+    accepted, false = (
+        np.searchsorted(np.sort(distances[kind]), THRESHOLDS) for kind in (same, ~same)
+    )
+    return float(THRESHOLDS[np.argmax(accepted - false)])
 
 
 def _by_seed(outcomes: Outcomes, metric: str) -> list[object]:
