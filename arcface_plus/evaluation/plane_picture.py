@@ -64,9 +64,8 @@ def _draw(axes: Axes, label: str, model: PlaneFeatures) -> None:
     mixed = np.random.default_rng(0).permutation(len(model.labels))
     order = mixed[np.argsort(np.isin(model.labels[mixed], model.rare), kind="stable")]
     colours = np.array([COLOURS[k % len(COLOURS)] for k in range(len(model.class_names))])
-    axes.scatter(
-        *model.features[order].T, s=5, c=colours[model.labels[order]], alpha=0.6, linewidths=0
-    )
+    x, y = model.features[order].T
+    axes.scatter(x, y, s=5, c=colours[model.labels[order]], alpha=0.6, linewidths=0)
     edge = 1.05 * float(np.abs(model.features).max()) or 1.0
     _arrows(axes, model, colours.tolist(), edge)
     for k, name in enumerate(model.class_names):
@@ -97,9 +96,9 @@ def _arrows(axes: Axes, model: PlaneFeatures, colours: Sequence[str], edge: floa
             arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6, "shrinkA": 0,
                         "shrinkB": 0, "path_effects": outline},
         )  # fmt: skip
-        beyond = tip * (1 + 0.06 * edge / max(float(np.linalg.norm(tip)), 0.01 * edge))
+        x, y = tip * (1 + 0.06 * edge / max(float(np.linalg.norm(tip)), 0.01 * edge))
         axes.text(
-            *beyond, printable(name), color=_INK, fontsize=9, fontstyle="italic", ha="center",
+            x, y, printable(name), color=_INK, fontsize=9, fontstyle="italic", ha="center",
             va="center", zorder=5, parse_math=False,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip

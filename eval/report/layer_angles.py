@@ -78,7 +78,7 @@ Figures = Mapping[str, tuple[float, float]]
 
 
 def _of_groups(groups: Sequence[Group], layers: Layers, classes: ClassAngles) -> list[Figures]:
-    found = []
+    found: list[Figures] = []
     for group in groups:
         runs: dict[str, list[tuple[float, float]]] = {}
         for run in group.runs:

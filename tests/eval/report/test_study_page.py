@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from browser import needs_chromium, probed
 from judged_studies import arms, study
 
+from eval.groups import Group
 from eval.report.write import write_study
 from eval.study import Unfinished
 
@@ -54,6 +56,19 @@ def test_an_arm_has_one_colour_against_every_reference(three, tmp_path):
     tables = re.findall('<table class="headline".*?</table>', page, re.DOTALL)
     heads = [re.findall(r'filled (c\d)"></i>(\w+)', table) for table in tables]
     assert heads == [[("c2", "half"), ("c1", "mma")], [("c0", "plain"), ("c1", "mma")]]
+
+
+def test_twelve_arms_have_twelve_looks_on_the_page(three, tmp_path):
+    found = []
+    for k in range(12):
+        arm = three[k % 3]
+        runs = tuple(replace(run, name=f"v{k}/{run.seed}") for run in arm.group.runs)
+        found.append(replace(arm, name=f"v{k}", group=Group(f"v{k}", runs), paper={}))
+    page = page_of(study(found, [("v0", f"v{k}") for k in range(1, 12)]), tmp_path).read_text()
+    who = re.search('<p class="who">(.*?)</p>', page, re.DOTALL)[1]
+    looks = re.findall(r'<i class="filled (c\d(?: again)?)"></i>', who)
+    assert len(looks) == len(set(looks)) == 12
+    assert "Lines are means over the runs of a group." in page
 
 
 @needs_chromium
