@@ -30,6 +30,9 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 NARROW = {"width": 2, "widen": 1, "growth": 2}
 """The keys of networks that make them narrow."""
 
+LARGE = ("resnet18", "resnet34")
+"""Networks without such a key, too slow for each variant of a study; their recipe has its test."""
+
 
 def layout_of(recipe: str) -> str:
     """The data set that the recipe is for."""
@@ -77,6 +80,8 @@ def two_steps(config: RunConfig, folder: Path) -> RunConfig:
     if config.data.imbalance.kept(100):
         settings.append("data.imbalance={classes: [0], keep: 1, rising: null}")
     tree = config.model_dump(mode="json")
+    if config.model.backbone.name in LARGE:
+        tree["model"]["backbone"] = {"name": "resnet20", "width": NARROW["width"]}
     for given in settings:
         tree = merged_configs(tree, setting(given))
     terms = tree["regularizer"]
