@@ -11,11 +11,11 @@ from arcface_plus.commands.model_options import (
     BackboneOption,
     JsonOption,
     backbone_choice,
+    check_output,
     line_printer,
     table_console,
 )
 from arcface_plus.console import progress_bar, say
-from data_prep.files import check_writable, is_stream
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,12 +38,9 @@ def angles(
 ) -> None:
     """Smallest and mean angle of each layer's filters to their nearest other filter, in degrees."""
     from arcface_plus.evaluation.layer_angles import measure, write_json, write_png
-    from data_prep.errors import UserError
 
-    for file, suffix in ((json_file, ".json"), (png, ".png")):
-        check_writable(file)
-        if file is not None and file.suffix != suffix and not is_stream(file):
-            raise UserError(f"{file}: --{suffix[1:]} needs a {suffix} file name")
+    check_output(json_file, ".json")
+    check_output(png, ".png")
     choice = backbone_choice(backbone)
     models = []
     with progress_bar("measuring") as progress:

@@ -11,10 +11,10 @@ from arcface_plus.commands.model_options import (
     BackboneOption,
     JsonOption,
     backbone_choice,
+    check_output,
     table_console,
 )
 from arcface_plus.console import progress_bar, say
-from data_prep.files import check_writable, is_stream
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,12 +45,9 @@ def cosines(
     """Count the pairs of a layer's filters by their cosine, as in Figure 1 of the MMA paper."""
     from arcface_plus.evaluation.cosine_picture import write_png
     from arcface_plus.evaluation.filter_cosines import measure, write_json
-    from data_prep.errors import UserError
 
-    for file, suffix in ((json_file, ".json"), (png, ".png")):
-        check_writable(file)
-        if file is not None and file.suffix != suffix and not is_stream(file):
-            raise UserError(f"{file}: --{suffix[1:]} needs a {suffix} file name")
+    check_output(json_file, ".json")
+    check_output(png, ".png")
     choice = backbone_choice(backbone)
     models = []
     with progress_bar("measuring") as progress:

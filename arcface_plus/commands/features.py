@@ -7,9 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from arcface_plus.commands.model_options import BatchSizeOption, DeviceOption, line_printer
+from arcface_plus.commands.model_options import (
+    BatchSizeOption,
+    DeviceOption,
+    check_output,
+    line_printer,
+)
 from arcface_plus.console import progress_bar, say
-from data_prep.files import check_writable, is_stream
+from data_prep.errors import UserError
 
 
 def features(
@@ -35,15 +40,12 @@ def features(
     from arcface_plus.evaluation.plane_features import plane_features, write_npz
     from arcface_plus.evaluation.plane_picture import summary, write_png
     from arcface_plus.runtime import resolve_device
-    from data_prep.errors import UserError
     from data_prep.labelled_images import open_labelled_images
 
     if png is None and npz is None:
         raise UserError("nothing to write: give --png FILE.png, --npz FILE.npz or both")
-    for file, suffix in ((png, ".png"), (npz, ".npz")):
-        check_writable(file)
-        if file is not None and file.suffix != suffix and not is_stream(file):
-            raise UserError(f"{file}: --{suffix[1:]} needs a {suffix} file name")
+    check_output(png, ".png")
+    check_output(npz, ".npz")
     where = resolve_device(device)
     images = open_labelled_images(data, split)
     show = line_printer(png, npz)

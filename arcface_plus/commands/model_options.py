@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcface_plus.console import output, say
-from data_prep.files import is_stdout
+from data_prep.errors import UserError
+from data_prep.files import check_writable, is_stdout, is_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +95,6 @@ def table_console(*files: Path | None) -> Console:
 def backbone_choice(text: str | None) -> BackboneChoice | None:
     """Parse `--backbone`, written like `model.backbone` in a config: a name, or a mapping."""
     from arcface_plus.embedder.state_dict_model import BackboneChoice
-    from data_prep.errors import UserError
     from data_prep.yaml_file import parse_yaml
 
     if text is None:
@@ -109,6 +109,13 @@ def backbone_choice(text: str | None) -> BackboneChoice | None:
             f"--backbone {text[:80]}: give a name (r50) or '{{name: mobilefacenet, width: 0.5}}'"
         )
     return BackboneChoice(parts["name"], {str(k): v for k, v in parts.items() if k != "name"})
+
+
+def check_output(file: Path | None, suffix: str) -> None:
+    """UserError if the file of an option like --png cannot be written, or has another suffix."""
+    check_writable(file)
+    if file is not None and file.suffix != suffix and not is_stream(file):
+        raise UserError(f"{file}: --{suffix[1:]} needs a {suffix} file name")
 
 
 def load(

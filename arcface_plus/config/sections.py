@@ -294,6 +294,10 @@ class StoredConfig(Section):
 
     @property
     @abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    @abstractmethod
     def seed(self) -> int: ...
 
     @property
@@ -371,6 +375,10 @@ class RunConfig(StoredConfig):
     @abstractmethod
     def class_weights(self) -> ClassWeights:
         """How many numbers a class has, how they begin, and where they are."""
+
+    @property
+    def name(self) -> str:
+        return self.run.name
 
     @property
     def seed(self) -> int:

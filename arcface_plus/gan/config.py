@@ -140,6 +140,10 @@ class GanConfig(StoredConfig):
     logging: GanLogging = GanLogging()
 
     @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
     def seed(self) -> int:
         return self.run.seed
 

@@ -20,13 +20,11 @@ from arcface_plus.gan.judge import Judge, load_judge
 from arcface_plus.gan.trainer import GanPlan, GanTrainer
 from arcface_plus.gan.update import GanUpdater
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.entries import ENVIRONMENT_FILE, SUMMARY_FILE
+from arcface_plus.run_directory.entries import SUMMARY_FILE
 from arcface_plus.run_directory.environment import describe
 from arcface_plus.run_directory.interrupted import unmark_interrupted
-from arcface_plus.run_directory.metrics import Metrics
-from arcface_plus.run_directory.prepare import check_usable, claimed, flattened
-from arcface_plus.run_directory.sinks import RunFacts
-from arcface_plus.run_directory.sinks.jsonl import last_logged
+from arcface_plus.run_directory.metrics import Metrics, facts_of
+from arcface_plus.run_directory.prepare import check_usable, claimed
 from arcface_plus.runtime import make_deterministic, resolve_device, seed_step
 from arcface_plus.training.checks import check_sinks
 from data_prep.errors import DataError, UserError
@@ -129,16 +127,8 @@ def _is_finished(run: Path, step: int) -> bool:
 
 def _metrics(config: GanConfig, run: Path, first_step: int) -> Metrics:
     """The sinks of a run whose config.yaml and environment.json are written."""
-    facts = RunFacts(
-        run=run,
-        name=config.run.name,
-        first_step=first_step,
-        last_logged=int(last_logged(run).get("step") or 0),
-        config=flattened(config.model_dump(mode="json")),
-        config_yaml=config.to_yaml(),
-        environment=read_json_mapping(run / ENVIRONMENT_FILE),
-    )
     shown = ("d_loss", "g_loss")
+    facts = facts_of(config, run, first_step)
     return Metrics(facts, config.optimizer.steps, config.logging.sinks, shown)
 
 

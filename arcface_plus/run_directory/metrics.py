@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from rich.progress import TextColumn
 
+from arcface_plus.config.sections import StoredConfig
 from arcface_plus.console import console, new_bar, say
+from arcface_plus.run_directory.entries import ENVIRONMENT_FILE
+from arcface_plus.run_directory.prepare import flattened
 from arcface_plus.run_directory.sinks import ALWAYS, SINKS, RunFacts, Sink
+from arcface_plus.run_directory.sinks.jsonl import last_logged
 from data_prep.errors import first_line, printable
+from data_prep.json_file import read_json_mapping
 
 
 class Metrics:
@@ -108,3 +114,16 @@ class Metrics:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else None
         self.warn(f"{place}: not written any more ({reason or first_line(error)}); "
                   "training continues")  # fmt: skip
+
+
+def facts_of(config: StoredConfig, run: Path, first_step: int) -> RunFacts:
+    """Of a run whose config.yaml and environment.json are written."""
+    return RunFacts(
+        run=run,
+        name=config.name,
+        first_step=first_step,
+        last_logged=int(last_logged(run).get("step") or 0),
+        config=flattened(config.model_dump(mode="json")),
+        config_yaml=config.to_yaml(),
+        environment=read_json_mapping(run / ENVIRONMENT_FILE),
+    )

@@ -22,11 +22,7 @@ from arcface_plus.models.classifier import Classifier
 from arcface_plus.models.recognizer import Recognizer
 from arcface_plus.models.regularization import Regularization
 from arcface_plus.run_directory.checkpoint import Checkpoints
-from arcface_plus.run_directory.entries import ENVIRONMENT_FILE
-from arcface_plus.run_directory.metrics import Metrics
-from arcface_plus.run_directory.prepare import flattened
-from arcface_plus.run_directory.sinks import RunFacts
-from arcface_plus.run_directory.sinks.jsonl import last_logged
+from arcface_plus.run_directory.metrics import Metrics, facts_of
 from arcface_plus.runtime import Processes, autocast, resolve_precision, seed_step
 from arcface_plus.training.accumulation import batch_parts
 from arcface_plus.training.compilation import compile_in_place
@@ -40,7 +36,6 @@ from arcface_plus.training.update import Updater, UpdateSettings
 from arcface_plus.training.verifying import Verifying
 from data_prep.crop_size import SIDE
 from data_prep.errors import UserError
-from data_prep.json_file import read_json_mapping
 
 _BEFORE_TRAINING = (1 << 31) - 1  # the "step" whose generators initialize the weights
 
@@ -139,15 +134,7 @@ def build_trainer(
 
 def build_metrics(config: RunConfig, run: Path, first_step: int) -> Metrics:
     """The sinks of a run whose config.yaml and environment.json are written."""
-    facts = RunFacts(
-        run=run,
-        name=config.run.name,
-        first_step=first_step,
-        last_logged=int(last_logged(run).get("step") or 0),
-        config=flattened(config.model_dump(mode="json")),
-        config_yaml=config.to_yaml(),
-        environment=read_json_mapping(run / ENVIRONMENT_FILE),
-    )
+    facts = facts_of(config, run, first_step)
     return Metrics(facts, config.optimizer.steps, config.logging.sinks)
 
 
