@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
     execute(classification(folder / "data", few, name="mnist_2d"), folder / "run")
     execute(classification(folder / "data", name="mnist_2d"), folder / "even")
     wide = "model.backbone={name: cnn6, width: 2, embedding_dim: 3}"
-    execute(classification(folder / "data", wide, name="mnist_2d", width=None), folder / "wide")
+    execute(classification(folder / "data", wide, name="mnist_2d"), folder / "wide")
     return folder
 
 

@@ -29,7 +29,7 @@ def test_keys_of_the_published_optimizer_section_still_say_what_they_said():
     )
     optimizer = validate({"run": {"name": "x"}, "optimizer": tree}, "-").optimizer
     resolved = optimizer.model_dump(mode="json")
-    assert resolved == {"name": "sgd", "schedule": "step", **tree}
+    assert resolved == {"name": "sgd", "schedule": "step", "nesterov": False, **tree}
     assert [round(optimizer.build_schedule().at(s), 9) for s in range(7)] == [
         0.1, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05
     ]  # fmt: skip
