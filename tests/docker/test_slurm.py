@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,12 @@ def test_a_preempted_job_saves_waits_in_the_queue_and_continues(synthetic, tmp_p
             return state() == "RUNNING"
 
         def continued(step: int) -> None:
-            """SLURM holds a job back for two minutes after it was queued again."""
+            """SLURM holds a job back for two minutes after it was queued again.
+
+            Nodes refuse a job that starts at once: "credential revoked". So wait for two seconds.
+            """
             wait_until(lambda: state() == "PENDING", "job in the queue")
+            time.sleep(2.0)
             wait_until(released, "start of the job", every=1.0)
             wait_for_step(run, step + 2)
             assert not (run / "interrupted.json").exists()
