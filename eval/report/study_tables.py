@@ -33,7 +33,7 @@ def arms_table(study: Study) -> Table:
 
 def secondary_tables(study: Study) -> list[Table]:
     """A table for each secondary figure and target: a row an arm, then its differences."""
-    return [_secondary_table(study, each) for each in study.secondary]
+    return [_secondary_table(study, each) for each in study.secondary if _known(each)]
 
 
 def paper_differences(study: Study) -> Table:
@@ -74,7 +74,7 @@ def progress(study: Study) -> str:
 
 
 def left_out(study: Study) -> list[str]:
-    """Seeds that a comparison cannot use because only one of its arms has finished them."""
+    """Seeds that only one arm of a comparison has finished; secondary figures that no run has."""
     seeds = {arm.name: {run.seed for run in arm.group.runs} for arm in study.arms}
     found = []
     for d in dict.fromkeys((d.reference, d.name) for d in study.differences):
@@ -82,7 +82,17 @@ def left_out(study: Study) -> list[str]:
         if first and second and first != second and first & second:
             only = listed(sorted(map(str, first ^ second)))
             found.append(f"{d[1]} against {d[0]}: leaves out seed {only}, which one of them lacks.")
+    if any(seeds.values()):
+        found += [
+            f"No run has the {each.metric.label} on {each.target}; a low rate needs many pairs."
+            for each in study.secondary
+            if not _known(each)
+        ]
     return found
+
+
+def _known(found: Secondary) -> bool:
+    return any(figure is not None for figure in found.figures.values())
 
 
 def _secondary_table(study: Study, found: Secondary) -> Table:

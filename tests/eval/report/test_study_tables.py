@@ -70,3 +70,12 @@ def test_secondary_figures_have_intervals_and_no_verdicts(seeded_run):
     assert by_name["mma <b>"][3].startswith("−")  # a smaller error
     assert " to " in by_name["mma <b>"][4]
     assert by_name["half"][1] != "—"
+
+
+def test_a_secondary_figure_that_no_run_has_is_a_remark_instead_of_a_table(seeded_run):
+    found = study(arms(seeded_run))
+    groups = {arm.name: arm.group for arm in found.arms}
+    rare = secondary(METRICS["tar@1e-3"], "lfw", groups, [("plain", "mma <b>")])  # 200 impostors
+    told = replace(found, secondary=(rare,))
+    assert secondary_tables(told) == []
+    assert left_out(told) == ["No run has the TAR at FAR 1e-3 on lfw; a low rate needs many pairs."]
