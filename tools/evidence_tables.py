@@ -8,13 +8,14 @@ intervals of the differences paired by seed, without correction: secondary figur
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data_prep.errors import DataError
+from data_prep.json_file import read_json_mapping
 from eval.runs import read_run
 from eval.series import metrics
 from eval.t_tests import paired_difference
@@ -28,7 +29,7 @@ LATE = 0.5
 
 def main(folders: Sequence[str]) -> None:
     for folder in map(Path, folders):
-        study = json.loads((folder / "study.json").read_text())
+        study = read_json_mapping(folder / "study.json")
         print(f"## {study['name']}\n")
         for title, rows in (
             ("accuracy", accuracy_rows(study)),
@@ -137,4 +138,7 @@ def _degrees(first: Sequence[float], second: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (DataError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -65,6 +65,8 @@ def pair_tables(
 
 def read_study(folder: Path, variants: Sequence[str]) -> list[Group]:
     """The runs of each variant that have the study's last verification."""
+    if not (folder / "runs").is_dir():
+        raise UserError(f"{folder}: no folder runs in it; give the --out folder of a study")
     names = variants or sorted(path.name for path in (folder / "runs").glob("*"))
     found = {
         name: [

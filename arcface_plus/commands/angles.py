@@ -9,6 +9,7 @@ import typer
 
 from arcface_plus.commands.model_options import (
     BackboneOption,
+    CkptsOption,
     JsonOption,
     backbone_choice,
     check_output,
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
 
 
 def angles(
-    ckpt: Annotated[
-        list[Path],
-        typer.Option(
-            "--ckpt",
-            "-c",
-            help="Run, checkpoint, .safetensors or state dict; repeat to compare several.",
-        ),
-    ],
+    ckpt: CkptsOption,
     json_file: JsonOption = None,
     png: Annotated[Path | None, typer.Option(help="Plot the angles to this .png file.")] = None,
     backbone: BackboneOption = None,

@@ -9,6 +9,7 @@ import typer
 
 from arcface_plus.commands.model_options import (
     BackboneOption,
+    CkptsOption,
     JsonOption,
     backbone_choice,
     check_output,
@@ -23,14 +24,7 @@ if TYPE_CHECKING:
 
 
 def cosines(
-    ckpt: Annotated[
-        list[Path],
-        typer.Option(
-            "--ckpt",
-            "-c",
-            help="Run, checkpoint, .safetensors or state dict; repeat to compare several.",
-        ),
-    ],
+    ckpt: CkptsOption,
     layer: Annotated[
         list[str] | None,
         typer.Option(

@@ -47,6 +47,14 @@ CkptOption = Annotated[
         help="Run, checkpoint, .safetensors, .pt/.pth/.ckpt/.tar with a state dict, or .onnx.",
     ),
 ]
+CkptsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--ckpt",
+        "-c",
+        help="Run, checkpoint, .safetensors or state dict; repeat to compare several.",
+    ),
+]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY.SUB=VALUE", help="Override a config key; repeatable."),

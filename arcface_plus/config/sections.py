@@ -47,7 +47,8 @@ SinkName = Annotated[
 class Run(Section):
     name: Annotated[str, Field(min_length=1, description="name of this run in reports")]
     seed: Annotated[
-        NonNegative, Field(description="seed of initial weights, image order, flips and dropout")
+        NonNegative,
+        Field(description="seed of all that is random: initial weights, image order, augmentation"),
     ] = 0
     deterministic: Annotated[
         bool, Field(description="deterministic algorithms only: slower, reproducible bit for bit")

@@ -18,9 +18,9 @@ from arcface_plus.config.recipes import gan_file
 from arcface_plus.config.schema import without_discriminators
 from arcface_plus.config.sections import (
     LayerNames,
-    NonNegative,
     Positive,
     Regularizer,
+    Run,
     SinkName,
     StoredConfig,
 )
@@ -34,16 +34,6 @@ from data_prep.errors import UserError
 
 SPLITS = 10
 """Parts of the samples, each with an inception score of its own."""
-
-
-class GanRun(Section):
-    name: Annotated[str, Field(min_length=1, description="name of this run")]
-    seed: Annotated[
-        NonNegative, Field(description="seed of initial weights, image order and latent vectors")
-    ] = 0
-    deterministic: Annotated[
-        bool, Field(description="deterministic algorithms only: slower, reproducible bit for bit")
-    ] = False
 
 
 class GanData(Section):
@@ -92,7 +82,7 @@ class Adam(Section):
         return self
 
 
-class GanRuntime(Section):
+class Runtime(Section):
     device: Annotated[str, Field(description="auto, cpu, cuda or cuda:N")] = "auto"
 
 
@@ -127,14 +117,14 @@ REGULARIZER = OneOrMore(LayerRegularizer, Choice(REGULARIZERS, "none"))
 class GanConfig(StoredConfig):
     """Everything that determines a GAN's run."""
 
-    run: GanRun
+    run: Run
     data: GanData = GanData()
     model: GanModel = GanModel()
     regularizer: Annotated[LayerRegularizer | tuple[LayerRegularizer, ...], REGULARIZER] = (
         REGULARIZER.default()
     )
     optimizer: Adam = Adam()
-    runtime: GanRuntime = GanRuntime()
+    runtime: Runtime = Runtime()
     checkpoint: GanCheckpoint = GanCheckpoint()
     eval: GanEval = GanEval()
     logging: GanLogging = GanLogging()

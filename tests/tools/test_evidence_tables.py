@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,11 @@ def test_the_tables_are_markdown(tool, folder, capsys):
     told = capsys.readouterr().out
     assert told.startswith("## two\n")
     assert all(line.count("|") == 8 for line in told.splitlines() if line.startswith("| mma | 3"))
+
+
+def test_a_folder_that_is_no_study_is_one_line(tmp_path):
+    command = [sys.executable, str(TOOLS / "evidence_tables.py"), str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "study.json" in done.stderr

@@ -87,8 +87,11 @@ def test_tables_of_seeds():
 def test_mistakes_have_one_line(study):
     done = tables("pairs", "--study", study / "study")
     assert (done.returncode, done.stderr) == (2, "pairs needs --study, --target and --pairs\n")
-    done = tables(
-        "pairs", "--study", study, "--target", "toy", "--pairs", study / "toy.bin"
-    )  # fmt: skip
+    rest = ("--target", "toy", "--pairs", study / "toy.bin")
+    done = tables("pairs", "--study", study, *rest)
+    assert done.returncode == 2
+    assert done.stderr.endswith("no folder runs in it; give the --out folder of a study\n")
+    (study / "empty/runs").mkdir(parents=True)
+    done = tables("pairs", "--study", study / "empty", *rest)
     assert done.returncode == 2
     assert done.stderr.startswith("give at least two recipes")
