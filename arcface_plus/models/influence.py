@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,3 +54,13 @@ def influence(layers: Sequence[Pulled]) -> Influence:
             norm = torch.linalg.vector_norm(tensor, dtype=torch.float64)
             of.append(sum_(norm.square()).sqrt() if layer.sharded else norm)
     return Influence(*(torch.stack(of).norm() for of in norms))
+
+
+def averaged(ratio: float, classes: int, batch: float) -> float:
+    """``Influence.ratio`` of one step on class weights → that of the gradients averaged over steps.
+
+    In one step only about ``batch`` of ``classes`` rows have an image of their own, while the term
+    acts on all: the norm of the loss's gradient over all rows is then √(classes / batch) times as
+    large as that of its average (docs/evidence.md). Without the other classes' push.
+    """
+    return ratio * math.sqrt(max(1.0, classes / batch))

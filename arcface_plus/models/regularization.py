@@ -127,6 +127,11 @@ class Regularization(nn.Module):
         return [term for term in self.terms if isinstance(term, Term) and term.acts]
 
     @property
+    def on_classes_alone(self) -> set[str]:
+        """Labels of the terms that act on the class weights and on no other layer."""
+        return {term.label for term in self.acting if term.names == (CLASSIFIER,)}
+
+    @property
     def needs_labels(self) -> bool:
         """Whether a term is about the labels of the batch."""
         return any(r.needs_labels for term in self.acting for _, r in term.by_layer())

@@ -92,6 +92,7 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
         *(f"variants.{name}: {what}" for name in changes for what in _ours(changes[name])),
     ]
     configs: dict[str, RunConfig] = {}
+    complaints: dict[str, list[str]] = {}  # the variants that have each
     for name in changes:
         try:
             variant = study.variants[name]
@@ -99,9 +100,14 @@ def load_plan(path: str | Path, settings: Sequence[str] = ()) -> Plan:
             tree = merged_configs(base.tree, changed_tree(variant.set))
             for given in shared:
                 tree = merged_configs(tree, given)
-            configs[name] = validate(_named(tree, study.name), f"variants.{name}")
+            configs[name] = validate(_named(tree, study.name), name)
         except UserError as error:
-            wrong.append(str(error))
+            complaints.setdefault(str(error).removeprefix(f"{name}: "), []).append(name)
+    for what, names in complaints.items():
+        whose = f"variants.{', '.join(names)}"
+        if len(names) == len(changes) > 1:
+            whose = "every variant"  # most often a mistake in --set
+        wrong.append(f"{whose}: {what}")
     wrong += _equal_variants(configs, study)
     wrong += _unlike_starts(configs, study)
     targets = _targets(study, configs, wrong)

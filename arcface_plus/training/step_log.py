@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from arcface_plus.data.loader import Batch, Loader
+from arcface_plus.models.influence import Influence, averaged
 from arcface_plus.run_directory.metrics import Metrics
 from arcface_plus.run_directory.sinks.jsonl import last_logged, plain
 from arcface_plus.runtime import peak_memory
@@ -46,6 +47,7 @@ class StepLog:
         self._regularizer_time = Stopwatch(updater.recognizer.regularizer, updater.device)
         self._waiting, self._weak = Waiting(advice), WeakRegularizers()
         self._steps = 0  # since the last logged one
+        self._batch = 1  # images of the last step
         self._window = _Window()
         self._images, self._seconds = 0, 0.0
         self.last: dict[str, float] = {}
@@ -57,7 +59,8 @@ class StepLog:
 
     def count(self, batch: Batch) -> None:
         """Count the images of a step, those of all processes."""
-        self._window.images += sum(batch.sizes)
+        self._batch = sum(batch.sizes)
+        self._window.images += self._batch
         self._window.waited += batch.wait_seconds
         self._steps += 1
 
@@ -92,7 +95,7 @@ class StepLog:
             if line := self._waiting.after(self.last["data_wait_fraction"]):
                 self._metrics.warn(line)
             for label, influence in update.influences.items():
-                if line := self._weak.after(label, float(influence.ratio)):
+                if line := self._weak.after(label, self._share(label, influence)):
                     self._metrics.warn(line)
         self._steps = 0
         self.begin_window()
@@ -115,6 +118,7 @@ class StepLog:
     def _influences(self, step: int, update: Update) -> dict[str, float]:
         """What each regularizer does to the weights it acts on, beside the data loss."""
         rates = sum(self._updater.schedule.at(k) for k in range(step - self._steps, step))
+        on_classes = self._updater.recognizer.regularizer.on_classes_alone
         found: dict[str, float] = {}
         for label, influence in update.influences.items():
             ending = f".{label}" if len(update.influences) > 1 else ""
@@ -124,8 +128,17 @@ class StepLog:
                 "regularizer_moved": rates * float(influence.term) / weights if weights else 0.0,
                 "data_moved": rates * float(influence.data) / weights if weights else 0.0,
             }
+            if label in on_classes:
+                figures["regularizer_share"] = self._share(label, influence)
             found |= {name + ending: v for name, v in figures.items() if math.isfinite(v)}
         return found
+
+    def _share(self, label: str, influence: Influence) -> float:
+        """Of the data loss's pull, averaged over steps; on other layers as in this step."""
+        recognizer, ratio = self._updater.recognizer, float(influence.ratio)
+        if label not in recognizer.regularizer.on_classes_alone:
+            return ratio
+        return averaged(ratio, recognizer.classifier.shards.rows, self._batch)
 
     def summary(self, run: Path, step: int) -> dict[str, Any]:
         """The entries of summary.json for the last step, `step`, and for speed and memory.

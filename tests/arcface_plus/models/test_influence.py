@@ -8,7 +8,7 @@ import pytest
 import torch
 from processes import in_processes
 
-from arcface_plus.models.influence import Pulled, influence
+from arcface_plus.models.influence import Pulled, averaged, influence
 from arcface_plus.models.shards import Shards
 
 
@@ -49,3 +49,17 @@ def test_rows_of_other_processes_count_and_layers_of_all_count_once() -> None:
     squares = [rows / 4 + shared, rows * 1.5**2 + shared, rows + shared]
     for found in in_processes(2, _of_shards):
         assert found == pytest.approx([math.sqrt(square) for square in squares])
+
+
+def test_a_ratio_averaged_over_steps() -> None:
+    classes, batch = 12, 3
+    own = torch.randn(classes, 5, dtype=torch.float64)  # each class has one image
+    own /= own.norm(dim=1, keepdim=True)
+    steps = [torch.zeros_like(own) for _ in range(classes // batch)]
+    for number, step in enumerate(steps):
+        rows = slice(number * batch, (number + 1) * batch)
+        step[rows] = own[rows] / batch
+    mean = torch.stack(steps).mean(dim=0)
+    one_step, whole = (0.1 / float(pull.norm()) for pull in (steps[0], mean))
+    assert averaged(one_step, classes, batch) == pytest.approx(whole)
+    assert averaged(0.25, classes=10, batch=64) == 0.25  # every class has images in each step

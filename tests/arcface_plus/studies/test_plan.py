@@ -161,6 +161,14 @@ def test_the_mistakes_of_all_variants_are_told_at_once(tmp_path):
         assert words in str(caught.value)
 
 
+def test_a_mistake_of_every_variant_is_told_once(tmp_path):
+    variants = {"a": {}, "b": {"set": {"optimizer.lr": 0.5}}}
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, "optimizer.setps=3", variants=variants)
+    told = "every variant: unknown key optimizer.setps (did you mean optimizer.steps?)"
+    assert str(caught.value) == f"{tmp_path / 'study.yaml'}: {told}"
+
+
 def test_a_variant_that_starts_from_another_has_its_run_of_the_same_seed(tmp_path):
     plan = planned(tmp_path, variants={"a": {}, "b": {"start_from": "a"}})
     assert [(run.name, run.start and run.start.name) for run in plan.runs] == [

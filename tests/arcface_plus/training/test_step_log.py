@@ -100,6 +100,9 @@ def test_what_the_regularizer_does_beside_the_data_loss():
     length = float(weight.detach().norm())
     ratio = float(of_term.norm() / of_data.norm())
     assert last["regularizer_gradient_ratio"] == pytest.approx(ratio, rel=1e-5)
+    (images, classes) = (len(batch().labels), len(weight))
+    share = ratio * max(1.0, classes / images) ** 0.5
+    assert last["regularizer_share"] == pytest.approx(share, rel=1e-5)
     assert last["regularizer_moved"] == pytest.approx(rates * float(of_term.norm()) / length)
     assert last["data_moved"] == pytest.approx(rates * float(of_data.norm()) / length, rel=1e-5)
     assert "min_angle_deg.1" not in last
@@ -133,6 +136,8 @@ def test_several_terms_and_the_angles_of_their_layers():
         total = line["loss_margin"] + weighted
         assert line["loss"] == pytest.approx(total, rel=1e-5)
         assert {f"regularizer_gradient_ratio.{name}" for name in ("mma", "mhe")} <= line.keys()
+        assert "regularizer_share.mhe" in line
+        assert "regularizer_share.mma" not in line  # acts on hidden layers, too
     measured = [line["step"] for line in lines if "min_angle_deg.1" in line]
     assert measured == [1, 4, 8]  # the first, and then the first after every four steps
     assert 0 < lines[0]["min_angle_deg.1"] <= lines[0]["mean_min_angle_deg.1"] < 180

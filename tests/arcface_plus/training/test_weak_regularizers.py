@@ -9,11 +9,11 @@ from arcface_plus.training.weak_regularizers import WeakRegularizers
 
 def test_five_logged_steps_in_a_row() -> None:
     watch = WeakRegularizers()
-    ratios = [9e-4] * 4 + [2e-3] + [9e-4] * 3 + [math.nan] + [9e-4, 8e-4, 7e-4]
-    lines = [watch.after("mma", ratio) for ratio in ratios]
+    shares = [1.9e-3] * 4 + [2e-3] + [1.9e-3] * 3 + [math.nan] + [9e-4, 8e-4, 7e-4]
+    lines = [watch.after("mma", share) for share in shares]
     assert [number for number, line in enumerate(lines) if line] == [10]
-    assert str(lines[10]).startswith("regularizer mma: at 5 logged steps in a row its gradient was")
-    assert "below 0.1% of the data loss's on the same weights (now 0.0008)" in str(lines[10])
+    assert str(lines[10]).startswith("regularizer mma: at 5 logged steps in a row its pull was")
+    assert "below 0.2% of the data loss's on the same weights (now 0.0008)" in str(lines[10])
     assert "\n" not in str(lines[10])
 
 
