@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """When does λ·MMA act beside ArcFace's loss? Measured on generated classes, on a CPU.
 
-    python tools/measure_mechanism.py classes --json FILE    # by class count, with and without MMA
-    python tools/measure_mechanism.py casia   --json FILE    # the size of the CASIA recipe, by loss
-    python tools/measure_mechanism.py r50     --json FILE    # three batches of the real network
+    python tools/measure_mechanism.py classes  --json FILE   # by class count, with and without MMA
+    python tools/measure_mechanism.py response --json FILE   # the turn by the loss's curvature
+    python tools/measure_mechanism.py casia    --json FILE   # the size of CASIA's recipe, by loss
+    python tools/measure_mechanism.py r50      --json FILE   # three batches of the real network
 
 The features are generated (tools/generated_classes.py); head, loss, class weights and MMA are the
 package's. `classes` trains with and without MMA on the same batches and compares the class weights.
-`casia` does not train to the end: it measures at several losses and predicts by the formulas of
-tools/mechanism_theory.py. `r50` checks that a fresh network agrees with them. FILE is written anew
-after each row, and holds all settings.
+`response` asks what decides how far they turn (tools/mechanism_response.py). `casia` does not train
+to the end: it measures at several losses and predicts by the formulas of mechanism_theory.py. `r50`
+checks that a fresh network agrees with them. FILE is written anew after each row, and holds all
+settings.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from generated_classes import (  # noqa: E402
     start_at_prototypes,
 )
 from generated_faces import GeneratedFaces  # noqa: E402
+from mechanism_response import Curvature, across, pull_of_mma, response  # noqa: E402
 from mechanism_state import Measured, measure, samples  # noqa: E402
 
 from arcface_plus.bench.machine import facts  # noqa: E402
@@ -53,6 +56,7 @@ BATCH = 440
 STAGES = {30.0: 0.1, 20.0: 0.1, 12.0: 0.1, 8.0: 0.01, 5.0: 0.001, 1.0: 0.001}
 """Loss to reach: learning rate at which the CASIA recipe may have it (an assumption)."""
 SHARES = (0.01, 0.1, 0.5)
+RESPONSE_RATE = 0.01
 
 
 def settle(training: Training, faces: GeneratedClasses, lr: float) -> None:
@@ -111,6 +115,43 @@ def turned(units: torch.Tensor, others: torch.Tensor) -> float:
     """Root mean square angle between rows of the same class, degrees."""
     distance = (units - others).norm(dim=1).double()
     return math.degrees(float((2.0 * (distance / 2.0).asin()).square().mean().sqrt()))
+
+
+def responses(options: argparse.Namespace) -> Iterator[Row]:
+    """Class weights turned by MMA at a constant rate, beside what three formulas say."""
+    for count in options.classes:
+        faces = GeneratedClasses(count, options.dimensions, options.angle)
+        schedule = Schedule(RESPONSE_RATE, options.steps, milestones=())
+        averaged = options.steps // 2
+        for weight in options.weights:
+            units, pull = [], torch.zeros(count, options.dimensions)
+            for strength in (weight, 0.0):
+                torch.manual_seed(0)
+                training = Training(faces, recognizer(faces, strength), schedule, BATCH)
+                settle(training, faces, RESPONSE_RATE)
+                while training.step < options.steps:
+                    training.update()
+                    if strength == 0.0 and training.step > options.steps - averaged:
+                        pull += pull_of_mma(training.model.classifier.weight) / averaged
+                units.append(F.normalize(training.model.classifier.weight.detach()))
+            found = measure(training, max(8, 4 * count // BATCH))
+            classifier, batches = training.model.classifier, options.images * count // BATCH + 1
+            curvature = Curvature(
+                classifier.head, classifier.weight, faces, training.step, BATCH, batches
+            )
+            last, pull = pull_of_mma(classifier.weight), across(pull, curvature.units)
+            tilts = (response(curvature, weight * pull) for pull in (last, pull))
+            by_last, by_mean = (tilt.norm(dim=1).square().mean().sqrt() for tilt in tilts)
+            yield {
+                "classes": count, "weight": weight,
+                "turned_deg": turned(*units),
+                "tilt_theory_deg": math.degrees(
+                    theory.tilt(theory.Recipe(count, BATCH), found.state, weight)
+                ),
+                "tilt_by_curvature_deg": math.degrees(float(by_last)),
+                "tilt_by_curvature_and_mean_pull_deg": math.degrees(float(by_mean)),
+                "mean_pull_over_last": float(pull.norm() / last.norm()),
+            }  # fmt: skip
 
 
 def casia(options: argparse.Namespace) -> Iterator[Row]:
@@ -187,7 +228,7 @@ def r50(options: argparse.Namespace) -> Iterator[Row]:
         training.update()
 
 
-EXPERIMENTS = {"classes": classes, "casia": casia, "r50": r50}
+EXPERIMENTS = {"classes": classes, "response": responses, "casia": casia, "r50": r50}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -204,6 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dimensions", type=int, default=128, help="of classes")
     parser.add_argument("--angle", type=float, default=50.0, help="degrees, of classes")
     parser.add_argument("--steps", type=int, default=600, help="of each arm of classes")
+    parser.add_argument("--images", type=int, default=260, help="a class, for response")
     parser.add_argument("--casia-classes", type=int, default=10_575)
     parser.add_argument("--casia-dimensions", type=int, default=512)
     parser.add_argument("--fresh", action=argparse.BooleanOptionalAction, default=True)

@@ -112,3 +112,57 @@ def test_a_real_network_on_generated_faces(tools, tmp_path):
     assert images.shape == (4, 3, 112, 112)
     assert labels.tolist() == [4, 5, 6, 7]
     assert -1.0 <= float(images.min()) < -0.5 < 0.5 < float(images.max()) <= 1.0
+
+
+def test_curvature_is_the_loss_twice_differentiated(tools):
+    generated, of = tools("generated_classes"), tools("mechanism_response")
+    faces = generated.GeneratedClasses(4, 3, 40.0)
+    head = generated.recognizer(faces, 0.0).classifier.head
+    features, labels = (part.double() if k == 0 else part for k, part in
+                        enumerate(faces.batch(7, 40)))  # fmt: skip
+    units = faces.prototypes().double()
+    curvature = of.Curvature(head, 3.0 * units, faces, 7, 40, 1)
+    curvature.batches = [(features, labels)]
+
+    def loss(weight):
+        cosine = features @ F.normalize(weight).T
+        own = cosine[range(40), labels]
+        scores = 64.0 * cosine
+        scores[range(40), labels] = 64.0 * (own.arccos() + 0.5).cos()
+        return (scores.exp().sum(1).log() - scores[range(40), labels]).mean()
+
+    turn = of.across(torch.randn(4, 3, dtype=torch.float64), units)
+    step = 1e-5
+    gradients = [torch.autograd.functional.jacobian(loss, units + k * turn) for k in (-step, step)]
+    expected = of.across((gradients[1] - gradients[0]) / (2 * step), units)
+    torch.testing.assert_close(curvature(turn), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_the_response_balances_the_pull(tools):
+    mixed = torch.randn(12, 12, dtype=torch.float64)
+    curved = mixed @ mixed.T + torch.eye(12, dtype=torch.float64)
+    pull = torch.randn(4, 3, dtype=torch.float64)
+    found = tools("mechanism_response").response(
+        lambda turn: (curved @ turn.flatten()).view(4, 3), pull, precision=1e-9
+    )
+    expected = -torch.linalg.solve(curved, pull.flatten()).view(4, 3)
+    torch.testing.assert_close(found, expected)
+
+
+def test_too_few_images_do_not_hold_class_weights(tools):
+    generated, of = tools("generated_classes"), tools("mechanism_response")
+    faces = generated.GeneratedClasses(8, 16, 40.0)
+    head = generated.recognizer(faces, 0.0).classifier.head
+    curvature = of.Curvature(head, -faces.prototypes(), faces, 0, 8, 1)
+    with pytest.raises(ArithmeticError, match="so few images"):
+        of.response(curvature, of.pull_of_mma(-faces.prototypes()))
+
+
+def test_the_curvature_and_the_mean_pull_say_how_far_class_weights_turn(tools, tmp_path):
+    (row,) = rows(
+        tools, tmp_path, "response", "--classes", "60", "--dimensions", "32", "--steps", "400",
+        "--weights", "0.03", "--images", "150",
+    )  # fmt: skip
+    assert row["tilt_by_curvature_and_mean_pull_deg"] == pytest.approx(row["turned_deg"], rel=0.2)
+    assert row["tilt_by_curvature_and_mean_pull_deg"] < row["tilt_by_curvature_deg"]
+    assert row["tilt_by_curvature_deg"] < row["tilt_theory_deg"]
