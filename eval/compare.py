@@ -123,7 +123,7 @@ def compare(
     runs = [run for group in read for run in group.runs]
     names = list(dict.fromkeys(name for run in runs for name in run.results.targets))
     differences = with_verdicts(
-        [compare_groups(name, read[0], group, resolve) for name in names for group in read[1:]]
+        [compare_groups(name, read[0], group) for name in names for group in read[1:]], resolve
     )
     if all(difference.folds is None for difference in differences):
         raise UserError(

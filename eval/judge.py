@@ -33,11 +33,10 @@ from eval.wording import sentence
 
 
 def compare_groups(
-    target: str, reference: Group, group: Group, resolve: float, metric: Metric = ACCURACY
+    target: str, reference: Group, group: Group, metric: Metric = ACCURACY
 ) -> Difference:
     """All tests of `group` against `reference`; `with_verdicts` adds the verdicts.
 
-    `resolve` is the difference, as a fraction, for which to compute the number of seeds needed.
     Figures other than the accuracy are only compared over seeds.
     """
     found = Difference(reference.name, group.name, target, metric=metric.name)
@@ -56,11 +55,14 @@ def compare_groups(
         found = replace(found, folds=folds, **_by_pairs(target, reference, group))
     if why := leak(target, reference, group):
         return _unjudged(found, "trained on it", why)
-    return _designed(found, (len(x), len(y)), resolve)
+    return _designed(found, (len(x), len(y)))
 
 
-def with_verdicts(differences: Sequence[Difference]) -> list[Difference]:
-    """Give each difference the verdict of its design's test, with Holm's correction over all."""
+def with_verdicts(differences: Sequence[Difference], resolve: float) -> list[Difference]:
+    """Give each difference the verdict of its design's test, with Holm's correction over all.
+
+    `resolve` is the difference, as a fraction, for which to compute the number of seeds needed.
+    """
     tests = [found.primary for found in differences]
     p_values = [test.p for test in tests if test is not None]
     corrected, level = iter(holm(p_values)), interval_level(p_values)
@@ -79,13 +81,13 @@ def with_verdicts(differences: Sequence[Difference]) -> list[Difference]:
             next(corrected),
             len(p_values),
         )
-        judged = replace(found, verdict=verdict)
+        judged = replace(_with_power(found, 1 - level, resolve), verdict=verdict)
         finished.append(replace(judged, sentence=sentence(judged, len(p_values))))
     return finished
 
 
-def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Difference:
-    """`found` with the design of the comparison and the smallest difference it can show."""
+def _designed(found: Difference, runs: tuple[int, int]) -> Difference:
+    """`found` with the design of the comparison."""
     if max(runs) > 1 and min(runs) == 1:
         few = found.reference if runs[0] == 1 else found.name
         why = f"{few} is one run, so its spread from seed to seed is unknown; give two or more"
@@ -94,12 +96,7 @@ def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Diffe
         why = "one run each says nothing of the spread from seed to seed; give two or more"
         return _unjudged(found, "too few seeds", why)
     if max(runs) == 1:
-        if found.score is None:
-            return replace(found, design="folds")
-        disagreements = found.score.only_first + found.score.only_second
-        return replace(
-            found, design="pairs", resolves=resolved_by_pairs(disagreements, found.pairs)
-        )
+        return replace(found, design="folds" if found.score is None else "pairs")
     found = replace(found, design="same seeds" if found.by_seed else "other seeds")
     if found.primary is None:
         why = (
@@ -108,20 +105,34 @@ def _designed(found: Difference, runs: tuple[int, int], resolve: float) -> Diffe
             else f"all runs of a group have the same {METRICS[found.metric].label}"
         )
         return _unjudged(found, "no spread", f"{why}; the runs may be copies")
-    if found.by_seed is not None:
+    return found
+
+
+def _with_power(found: Difference, significance: float, resolve: float) -> Difference:
+    """`found` with the smallest difference that it can show at the level of its interval."""
+    if found.design == "pairs":
+        assert found.score is not None
+        disagreements = found.score.only_first + found.score.only_second
+        return replace(found, resolves=resolved_by_pairs(disagreements, found.pairs, significance))
+    if found.design == "same seeds":
+        assert found.by_seed is not None
         spread, n = found.by_seed.spread, found.by_seed.n
         return replace(
             found,
-            resolves=resolved(paired(spread, n)),
-            needed=seeds_needed(resolve, spread, n - 1, paired),
+            resolves=resolved(paired(spread, n), significance),
+            needed=seeds_needed(resolve, spread, n - 1, paired, significance),
         )
-    assert found.seeds is not None
-    spread = found.seeds.spread
-    return replace(
-        found,
-        resolves=resolved(unpaired(spread, *runs)),
-        needed=seeds_needed(resolve, spread, sum(runs) - 2, lambda s, n: unpaired(s, n, n)),
-    )
+    if found.design == "other seeds":
+        assert found.seeds is not None
+        spread, runs = found.seeds.spread, found.seeds.runs
+        return replace(
+            found,
+            resolves=resolved(unpaired(spread, *runs), significance),
+            needed=seeds_needed(
+                resolve, spread, sum(runs) - 2, lambda s, n: unpaired(s, n, n), significance
+            ),
+        )
+    return found
 
 
 def _unjudged(found: Difference, words: str, why: str) -> Difference:

@@ -1,8 +1,9 @@
 """Power analysis: the smallest difference a comparison can detect, and the number of seeds needed.
 
 A negative result means little without the difference that would have been found. All figures here
-are for a two-sided test at 5% with 80% power, the usual convention (Cohen 1988). They use the
-observed spread as the true one, so they are estimates; `seeds_needed` gives their uncertainty.
+are for a two-sided test with 80% power, the usual convention (Cohen 1988), at the 5% that a single
+verdict has, or at what Holm's correction leaves of them for each of several. They use the observed
+spread as the true one, so they are estimates; `seeds_needed` gives their uncertainty.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -50,7 +52,7 @@ def paired(spread: float, seeds: int) -> Design:
     return Design(spread / math.sqrt(seeds), seeds - 1)
 
 
-def power(difference: float, design: Design) -> float:
+def power(difference: float, design: Design, significance: float = SIGNIFICANCE) -> float:
     """Probability that the t test shows a true difference: the tails of the noncentral t.
 
     Given the estimated spread the mean is normal, so a normal tail is averaged over the spread's
@@ -59,18 +61,21 @@ def power(difference: float, design: Design) -> float:
     """
     freedom, shift = design.freedom, abs(difference) / design.standard_error
     spreads = np.sqrt(stats.chi2.ppf(_QUANTILES, freedom) / freedom)
-    bounds = stats.t.ppf(1 - SIGNIFICANCE / 2, freedom) * spreads
+    bounds = stats.t.ppf(1 - significance / 2, freedom) * spreads
     return float(_WEIGHTS @ (ndtr(shift - bounds) + ndtr(-shift - bounds)))
 
 
-def resolved(design: Design) -> float:
+def resolved(design: Design, significance: float = SIGNIFICANCE) -> float:
     """The smallest true difference that the t test shows with `POWER`."""
     unit = design.standard_error
 
     def short(units: float) -> float:
-        return power(units * unit, design) - POWER
+        return power(units * unit, design, significance) - POWER
 
-    return float(brentq(short, 0.0, 40.0, xtol=1e-6)) * unit  # 1 degree of freedom needs 17
+    enough = 1.0
+    while short(enough) < 0.0:
+        enough *= 2.0
+    return float(brentq(short, 0.0, enough, xtol=1e-6)) * unit
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,11 @@ class SeedsNeeded:
 
 
 def seeds_needed(
-    difference: float, spread: float, freedom: int, design: Callable[[float, int], Design]
+    difference: float,
+    spread: float,
+    freedom: int,
+    design: Callable[[float, int], Design],
+    significance: float = SIGNIFICANCE,
 ) -> SeedsNeeded:
     """The number of seeds per recipe that shows a true difference of this size with `POWER`.
 
@@ -100,26 +109,31 @@ def seeds_needed(
     low, high = (
         spread * math.sqrt(freedom / stats.chi2.ppf(share, freedom)) for share in (0.975, 0.025)
     )
-    seeds, fewest, most = (_seeds(difference, s, design) for s in (spread, low, high))
+    seeds, fewest, most = (
+        _seeds(partial(power, difference, significance=significance), s, design)
+        for s in (spread, low, high)
+    )
     return SeedsNeeded(difference, seeds, (fewest, most))
 
 
-def _seeds(difference: float, spread: float, design: Callable[[float, int], Design]) -> int:
+def _seeds(
+    power_of: Callable[[Design], float], spread: float, design: Callable[[float, int], Design]
+) -> int:
     enough, too_few = 2, 1
-    while power(difference, design(spread, enough)) < POWER:
+    while power_of(design(spread, enough)) < POWER:
         if enough >= MOST_SEEDS:
             return MOST_SEEDS
         enough, too_few = min(2 * enough, MOST_SEEDS), enough
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
-        if power(difference, design(spread, middle)) < POWER:
+        if power_of(design(spread, middle)) < POWER:
             too_few = middle
         else:
             enough = middle
     return enough
 
 
-def resolved_by_pairs(disagreements: int, pairs: int) -> float:
+def resolved_by_pairs(disagreements: int, pairs: int, significance: float = SIGNIFICANCE) -> float:
     """The smallest true difference of accuracy that the score test shows with `POWER`.
 
     If two networks disagree on a share q of n pairs, the difference of their accuracies has the
@@ -127,5 +141,5 @@ def resolved_by_pairs(disagreements: int, pairs: int) -> float:
     """
     if disagreements == 0:
         return 0.0
-    bound = stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(POWER)
+    bound = stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(POWER)
     return float(bound * math.sqrt(disagreements) / pairs)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.compare import RESOLVE, GroupFigure, figure_over_runs
+from eval.compare import GroupFigure, figure_over_runs
 from eval.groups import Group, with_common_seeds
 from eval.judge import compare_groups
 from eval.metric import Metric
@@ -85,5 +85,5 @@ def _test(
     if not (reference.runs and group.runs):
         return None
     both = with_common_seeds(reference, group)
-    test = compare_groups(target, *both, RESOLVE, metric).primary
+    test = compare_groups(target, *both, metric).primary
     return test if isinstance(test, PairedDifference | SeedDifference) else None

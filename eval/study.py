@@ -154,10 +154,8 @@ def judged(
     by_name = {arm.name: arm for arm in arms}
     places = [(target, *pair) for target in targets for pair in pairs]
     found = with_verdicts(
-        [
-            _compared(target, by_name[ref], by_name[name], resolve, metric)
-            for target, ref, name in places
-        ]
+        [_compared(target, by_name[ref], by_name[name], metric) for target, ref, name in places],
+        resolve,
     )
     result = []
     for reference in dict.fromkeys(reference for reference, _ in pairs):
@@ -168,7 +166,7 @@ def judged(
     return tuple(result)
 
 
-def _compared(target: str, reference: Arm, arm: Arm, resolve: float, metric: Metric) -> Difference:
+def _compared(target: str, reference: Arm, arm: Arm, metric: Metric) -> Difference:
     for each in (reference, arm):
         if not each.group.runs:
             return Difference(
@@ -186,7 +184,7 @@ def _compared(target: str, reference: Arm, arm: Arm, resolve: float, metric: Met
             f"finished run of {planned} is not enough",
             words="too few seeds", metric=metric.name,
         )  # fmt: skip
-    return compare_groups(target, *groups, resolve, metric)
+    return compare_groups(target, *groups, metric)
 
 
 def _comparison_json(found: Difference) -> dict[str, Any]:

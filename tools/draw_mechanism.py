@@ -78,19 +78,18 @@ def curves(runs: dict[float, list[Path]], key: str) -> Curves:
     return found
 
 
-def plot(axes: Axes, values: Curves, weights: list[float], seeds: dict[float, int]) -> None:
+def plot(axes: Axes, values: Curves, weights: list[float]) -> None:
+    """``weights``: the λ of all panels, so that each has one colour."""
     for weight, steps in values.items():
         place = weights.index(weight) / max(1, len(weights) - 1) if weight else 0.0
         colour = colormaps["viridis"](0.9 * place) if weight else "black"
         x, y = list(steps), list(steps.values())
-        label = f"λ = {weight:g}" if weight else "ArcFace alone"
-        count = f"{seeds[weight]} seed" + "s" * (seeds[weight] > 1)
         axes.plot(
             x,
             [median(found) for found in y],
             color=colour,
             linestyle="-" if weight else "--",
-            label=f"{label} ({count})",
+            label=f"λ = {weight:g}" if weight else "ArcFace alone",
         )
         axes.fill_between(
             x, list(map(min, y)), list(map(max, y)), color=colour, alpha=0.2, linewidth=0
@@ -99,25 +98,31 @@ def plot(axes: Axes, values: Curves, weights: list[float], seeds: dict[float, in
     axes.grid(alpha=0.25)
 
 
+def seeds(runs: dict[float, list[Path]]) -> str:
+    """How many each arm has."""
+    counts = sorted({len(directories) for directories in runs.values()})
+    return f"{' to '.join(map(str, counts[:: max(1, len(counts) - 1)]))} seeds of each"
+
+
 def draw(studies: list[Path], out: Path) -> dict[str, Curves]:
     """Draw and return the curves of the ratio by study."""
     figure = Figure(figsize=(5.6 * len(studies), 7.2), facecolor="white", layout="constrained")
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(2, len(studies), squeeze=False, sharex="col", sharey="row")
-    drawn = {}
-    for (above, below), study in zip(panels.T, studies, strict=True):
-        runs = arms(study)
-        weights = [weight for weight in runs if weight]
-        seeds = {weight: len(directories) for weight, directories in runs.items()}
+    drawn, named = {}, {}
+    by_study = {study: arms(study) for study in studies}
+    weights = sorted({weight for runs in by_study.values() for weight in runs if weight})
+    for (above, below), (study, runs) in zip(panels.T, by_study.items(), strict=True):
         ratios = curves({w: d for w, d in runs.items() if w}, RATIO)
-        plot(above, ratios, weights, seeds)
-        plot(below, curves(runs, ANGLE), weights, seeds)
-        above.set(yscale="log", title=study.resolve().name, xlabel="")
-        above.axhline(1e-3, color="grey", linewidth=0.8, linestyle=":")
-        below.legend(fontsize=8)
+        plot(above, ratios, weights)
+        plot(below, curves(runs, ANGLE), weights)
+        above.set(yscale="log", title=f"{study.resolve().name} ({seeds(runs)})", xlabel="")
+        lines, labels = below.get_legend_handles_labels()
+        named |= dict(zip(labels, lines, strict=True))
         drawn[study.name] = ratios
     panels[0, 0].set_ylabel("gradient of λ·MMA over the loss's")
     panels[1, 0].set_ylabel("mean angle to the nearest class, degrees")
+    figure.legend(named.values(), named, loc="outside lower center", ncols=len(named))
     figure.set_dpi(90)
     canvas.print_png(str(out))
     return drawn

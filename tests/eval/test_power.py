@@ -77,6 +77,27 @@ def test_power_of_the_paired_t(seeds):
         assert resolved(paired(0.3, seeds)) == pytest.approx(0.3 * effect, rel=1e-4)
 
 
+@pytest.mark.parametrize("verdicts", [1, 3, 7, 40])
+def test_power_at_what_is_left_of_five_percent(verdicts):
+    level = 0.05 / verdicts
+    rng = np.random.default_rng(1)
+    for seeds in (2, 3, 5, 20):  # SciPy's noncentral t fails here with few degrees of freedom
+        found = resolved(paired(0.3, seeds), level)
+        drawn = rng.normal(found, 0.3, (100_000, seeds))
+        shown = stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < level
+        assert shown.mean() == pytest.approx(0.8, abs=0.005)
+        half = stats.t.ppf(1 - level / 2, seeds - 1) * 0.3 / np.sqrt(seeds)
+        assert (
+            found > half
+        )  # of the interval: with exactly this difference it is shown half the time
+    assert power(0.0, paired(0.3, 5), level) == pytest.approx(level, rel=1e-3)
+    assert resolved(paired(1.0, 2), level) > 10 * verdicts  # one degree of freedom
+    theirs = TTestPower().solve_power(effect_size=1.0, alpha=level, power=0.8)
+    assert seeds_needed(0.2, 0.2, 8, paired, level).seeds == int(np.ceil(theirs - 1e-6))
+    z = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(0.8)
+    assert resolved_by_pairs(300, 6000, level) == pytest.approx(z * np.sqrt(300) / 6000)
+
+
 def test_seeds_needed_in_pairs():
     theirs = TTestPower().solve_power(effect_size=0.8, alpha=0.05, power=0.8)
     assert seeds_needed(0.8, 1.0, 4, paired).seeds == int(np.ceil(theirs - 1e-6))

@@ -31,7 +31,7 @@ def test_verdicts_are_those_of_compare_corrected_together(three):
     found = study(three, pairs)
     assert [c.groups[0].name for c in found.comparisons] == ["plain", "half"]
     groups = {arm.name: arm.group for arm in three}
-    alone = {pair: compare_groups("lfw", groups[pair[0]], groups[pair[1]], 0.001) for pair in pairs}
+    alone = {pair: compare_groups("lfw", groups[pair[0]], groups[pair[1]]) for pair in pairs}
     corrected = dict(zip(pairs, holm([alone[pair].primary.p for pair in pairs]), strict=True))
     assert len(found.differences) == 3
     for d in found.differences:

@@ -67,8 +67,8 @@ def test_it_is_the_judge_that_is_simulated(seeds):
     for study in range(2):
         distances = simulated_distances(MODEL, PAIRS, seeds, shifts, rng)
         groups = [group(f"g{i}", runs) for i, runs in enumerate(distances)]
-        differences = [compare_groups("lfw", groups[0], other, 0.001) for other in groups[1:]]
-        found = with_verdicts(differences)
+        differences = [compare_groups("lfw", groups[0], other) for other in groups[1:]]
+        found = with_verdicts(differences, 0.001)
         accuracy = outcomes.figures["accuracy"][study]
         if seeds == 1:
             assert found[0].verdict.p == outcomes.single["score"][study]
