@@ -4,15 +4,19 @@
 
 Verdicts and the accuracy's intervals are those of study.json. The other intervals are 95% t
 intervals of the differences paired by seed, without correction: secondary figures, no verdicts.
+The last table, of several studies together, is not part of any plan either.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from scipy import stats
 
 from data_prep.errors import DataError
 from data_prep.json_file import read_json_mapping
@@ -28,8 +32,8 @@ LATE = 0.5
 
 
 def main(folders: Sequence[str]) -> None:
-    for folder in map(Path, folders):
-        study = read_json_mapping(folder / "study.json")
+    studies = {Path(folder): read_json_mapping(Path(folder) / "study.json") for folder in folders}
+    for folder, study in studies.items():
         print(f"## {study['name']}\n")
         for title, rows in (
             ("accuracy", accuracy_rows(study)),
@@ -37,6 +41,8 @@ def main(folders: Sequence[str]) -> None:
             ("training", training_rows(study, folder)),
         ):
             print(f"{title}\n\n{markdown(rows)}\n")
+    if len(studies) > 1:
+        print(f"## together\n\n{markdown(together_rows(list(studies.values())))}\n")
 
 
 def accuracy_rows(study: Mapping[str, Any]) -> list[list[str]]:
@@ -54,6 +60,44 @@ def accuracy_rows(study: Mapping[str, Any]) -> list[list[str]]:
             row += [points(found["difference"]), bounds, p_value(found["p_holm"])]
             rows.append([*row, found["verdict"]])
     return rows
+
+
+def together_rows(studies: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A header, then a row a variant that every study has: its mean difference over the studies.
+
+    Studies count alike, and seeds within a study. The error is that of a sum of independent means
+    (Satterthwaite's degrees of freedom).
+    """
+    rows = [["variant", *(study["name"] for study in studies), "mean", "95% interval", "p"]]
+    shared = set.intersection(*({c["variant"] for c in study["comparisons"]} for study in studies))
+    for name in studies[0]["variants"]:
+        if name not in shared:
+            continue
+        found = [paired_difference(*_paired_values(study, name)) for study in studies]
+        squares = [d.standard_error**2 for d in found]
+        mean = statistics.fmean(d.mean for d in found)
+        error = math.sqrt(sum(squares)) / len(found)
+        freedom = sum(squares) ** 2 / sum(
+            square**2 / (d.n - 1) for square, d in zip(squares, found, strict=True)
+        )
+        bounds = stats.t.interval(0.95, freedom, mean, error)
+        p = 2 * stats.t.sf(abs(mean) / error, freedom)
+        rows.append(
+            [name, *(points(d.mean) for d in found), points(mean), interval(bounds), p_value(p)]
+        )
+    return rows
+
+
+def _paired_values(study: Mapping[str, Any], name: str) -> tuple[list[float], list[float]]:
+    """The first target's figures of the reference and of the variant, by common seeds."""
+    target = study["targets"][0]
+    reference = next(c["reference"] for c in study["comparisons"] if c["variant"] == name)
+    x, y = (
+        {run["seed"]: run["values"][target] for run in study["variants"][arm]["runs"]}
+        for arm in (reference, name)
+    )
+    seeds = [seed for seed in x if seed in y]
+    return [x[seed] for seed in seeds], [y[seed] for seed in seeds]
 
 
 def secondary_rows(study: Mapping[str, Any]) -> list[list[str]]:

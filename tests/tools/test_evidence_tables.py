@@ -60,6 +60,21 @@ def test_angles_are_paired_by_seed_and_the_ratio_is_the_late_one(tool, folder):
     assert mma[header.index("gradient ratio, late")] == "0.25"
 
 
+def test_several_studies_together_count_alike(tool, folder):
+    study = json.loads((folder / "study.json").read_text())
+    other = json.loads((folder / "study.json").read_text()) | {"name": "other"}
+    for run in other["variants"]["mma"]["runs"]:
+        run["values"]["synth_frontal"] -= 0.02 + 0.001 * run["seed"]
+    header, row = tool.together_rows([study, other])
+    assert header[:3] == ["variant", "two", "other"]
+    assert row[:4] == ["mma", "+3.33", "+1.23", "+2.28"]
+    first, second = [3.0, 2.0, 5.0], [1.0, -0.1, 2.8]
+    squares = [stats.sem(first) ** 2, stats.sem(second) ** 2]
+    freedom = sum(squares) ** 2 / sum(square**2 / 2 for square in squares)
+    low, high = stats.t.interval(0.95, freedom, 13.7 / 6, sum(squares) ** 0.5 / 2)
+    assert row[4] == f"{low:+.2f} to {high:+.2f}".replace("-", "−")
+
+
 def test_the_tables_are_markdown(tool, folder, capsys):
     tool.main([str(folder)])
     told = capsys.readouterr().out
