@@ -104,7 +104,7 @@ def _designed(found: Difference, runs: tuple[int, int]) -> Difference:
             if found.by_seed
             else f"all runs of a group have the same {METRICS[found.metric].label}"
         )
-        return _unjudged(found, "no spread", f"{why}: copies, or figures of 0% or 100%")
+        return _unjudged(found, "no spread", f"{why}; the runs may be copies, or all at 0% or 100%")
     return found
 
 

@@ -1,9 +1,9 @@
 """Power analysis: the smallest difference a comparison can detect, and the number of seeds needed.
 
 A negative result means little without the difference that would have been found. All figures here
-are for a two-sided test with 80% power, the usual convention (Cohen 1988), at the 5% that a single
-verdict has, or at what Holm's correction leaves of them for each of several. They use the observed
-spread as the true one, so they are estimates; `seeds_needed` gives their uncertainty.
+are for a two-sided test with 80% power, the usual convention (Cohen 1988). Its level is 5% for a
+single verdict, and for one of several what Holm's correction leaves. They use the observed spread
+as the true one, so they are estimates; `seeds_needed` gives their uncertainty.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def seeds_needed(
             (chi-squared) gives the interval of the result.
         design: (spread, seeds per recipe) → the test's design: `paired`, or `unpaired` with two
             equal numbers.
+        significance: the test's level, a share of 1.
     """
     low, high = (
         spread * math.sqrt(freedom / stats.chi2.ppf(share, freedom)) for share in (0.975, 0.025)

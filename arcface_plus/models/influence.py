@@ -56,7 +56,7 @@ def influence(layers: Sequence[Pulled]) -> Influence:
     return Influence(*(torch.stack(of).norm() for of in norms))
 
 
-def averaged(ratio: float, classes: int, batch: float) -> float:
+def averaged(ratio: float, classes: int, batch: int) -> float:
     """``Influence.ratio`` of one step on class weights → that of the gradients averaged over steps.
 
     In one step only about ``batch`` of ``classes`` rows have an image of their own, while the term

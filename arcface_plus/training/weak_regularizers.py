@@ -18,8 +18,9 @@ class WeakRegularizers:
     def after(self, label: str, share: float) -> str | None:
         """The line to show after a logged step with this share; NaN says nothing.
 
-        Shown once, when the share was below 0.2% at five logged steps in a row. There class weights
-        turned by a degree at most, and accuracy did not change (docs/evidence.md).
+        Shown once, when the share was below 0.2% at five logged steps in a row. With such
+        shares class weights turned by a degree at most, and no effect on accuracy was shown
+        (docs/evidence.md).
         """
         if math.isnan(share):
             return None

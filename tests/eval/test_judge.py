@@ -228,7 +228,7 @@ def test_copies_of_one_run_are_no_seeds(seeded_run):
     comparison = compare(groups=groups)
     difference = comparison.targets[0].differences[0]
     assert difference.verdict is None
-    assert "copies, or figures of 0% or 100%" in difference.sentence
+    assert "the runs may be copies, or all at 0% or 100%" in difference.sentence
     assert any("a: seed 7 occurs more than once" in warning for warning in comparison.warnings)
 
 
