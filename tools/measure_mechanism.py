@@ -40,7 +40,7 @@ from generated_classes import (  # noqa: E402
     start_at_prototypes,
 )
 from generated_faces import GeneratedFaces  # noqa: E402
-from mechanism_response import Curvature, across, pull_of_mma, response  # noqa: E402
+from mechanism_response import Curvature, TooFewImages, across, pull_of_mma, response  # noqa: E402
 from mechanism_state import Measured, measure, samples  # noqa: E402
 
 from arcface_plus.bench.machine import facts  # noqa: E402
@@ -261,9 +261,13 @@ def main(arguments: list[str] | None = None) -> int:
         "rows": [],
     }  # fmt: skip
     begun = time.monotonic()
-    for row in EXPERIMENTS[options.experiment](options):
-        content["rows"].append({**row, "seconds": time.monotonic() - begun})
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    try:
+        for row in EXPERIMENTS[options.experiment](options):
+            content["rows"].append({**row, "seconds": time.monotonic() - begun})
+            options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except TooFewImages as error:
+        print(f"error: {error}; give more --images", file=sys.stderr)
+        return 1
     return 0
 
 

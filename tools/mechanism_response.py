@@ -16,6 +16,10 @@ from arcface_plus.models.heads import Head
 from arcface_plus.models.regularizers import MMA
 
 
+class TooFewImages(Exception):
+    """The loss does not hold the class weights."""
+
+
 def pull_of_mma(weight: Tensor) -> Tensor:
     """Gradient of MMA (weight 1) by unit rows; it is across them."""
     units = F.normalize(weight.detach()).requires_grad_()
@@ -58,7 +62,7 @@ def response(curvature: Curvature, pull: Tensor, precision: float = 1e-3) -> Ten
     """The turn (radians, across the rows) at which the loss balances the pull.
 
     By conjugate gradients, until what is left of the pull is ``precision`` of it. Raises
-    ``ArithmeticError`` where the loss does not curve upwards: there are too few images.
+    ``TooFewImages`` where the loss does not curve upwards.
     """
     turn, rest = torch.zeros_like(pull), -pull
     direction, squared = rest, rest.square().sum()
@@ -67,7 +71,7 @@ def response(curvature: Curvature, pull: Tensor, precision: float = 1e-3) -> Ten
         changed = curvature(direction)
         curved = (direction * changed).sum()
         if float(curved) <= 0.0:
-            raise ArithmeticError("the loss of so few images does not hold the class weights")
+            raise TooFewImages("the loss of so few images does not hold the class weights")
         length = squared / curved
         turn, rest = turn + length * direction, rest - length * changed
         before, squared = squared, rest.square().sum()

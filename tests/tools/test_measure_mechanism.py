@@ -154,8 +154,18 @@ def test_too_few_images_do_not_hold_class_weights(tools):
     faces = generated.GeneratedClasses(8, 16, 40.0)
     head = generated.recognizer(faces, 0.0).classifier.head
     curvature = of.Curvature(head, -faces.prototypes(), faces, 0, 8, 1)
-    with pytest.raises(ArithmeticError, match="so few images"):
+    with pytest.raises(of.TooFewImages, match="so few images"):
         of.response(curvature, of.pull_of_mma(-faces.prototypes()))
+
+
+def test_too_few_images_are_told_in_one_line(tools, tmp_path, capsys):
+    status = tools("measure_mechanism").main(
+        ["response", "--classes", "40", "--dimensions", "32", "--steps", "20", "--weights", "0.03",
+         "--images", "2", "--json", str(tmp_path / "found.json")]
+    )  # fmt: skip
+    told = capsys.readouterr().err
+    assert (status, told.count("\n")) == (1, 1)
+    assert told.endswith("give more --images\n")
 
 
 def test_the_curvature_and_the_mean_pull_say_how_far_class_weights_turn(tools, tmp_path):
