@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -110,24 +109,24 @@ def seeds_needed(
     low, high = (
         spread * math.sqrt(freedom / stats.chi2.ppf(share, freedom)) for share in (0.975, 0.025)
     )
-    seeds, fewest, most = (
-        _seeds(partial(power, difference, significance=significance), s, design)
-        for s in (spread, low, high)
-    )
+    seeds, fewest, most = (_seeds(difference, s, design, significance) for s in (spread, low, high))
     return SeedsNeeded(difference, seeds, (fewest, most))
 
 
 def _seeds(
-    power_of: Callable[[Design], float], spread: float, design: Callable[[float, int], Design]
+    difference: float,
+    spread: float,
+    design: Callable[[float, int], Design],
+    significance: float,
 ) -> int:
     enough, too_few = 2, 1
-    while power_of(design(spread, enough)) < POWER:
+    while power(difference, design(spread, enough), significance) < POWER:
         if enough >= MOST_SEEDS:
             return MOST_SEEDS
         enough, too_few = min(2 * enough, MOST_SEEDS), enough
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
-        if power_of(design(spread, middle)) < POWER:
+        if power(difference, design(spread, middle), significance) < POWER:
             too_few = middle
         else:
             enough = middle
